@@ -1,0 +1,181 @@
+"""Every setting of the gateway, as frozen groups with their defaults and bounds."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+Seconds = Annotated[float, Field(gt=0)]
+GLM_ENDPOINT = "https://api.z.ai/api/paas/v4/chat/completions"
+GLM_WEB_ENDPOINT = "https://chat.z.ai/api/chat/completions"
+
+
+class Group(BaseModel):
+    """A frozen group of settings that refuses names it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", regex_engine="python-re")
+
+
+class ServerSettings(Group):
+    """Where and how the gateway listens. `workers` None means 1 without redis and 4 with it."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - the promised default; the gateway says so when it is open
+    port: int = Field(8976, ge=0, le=65535)
+    workers: int | None = Field(None, ge=1, le=256)
+    data_dir: Path = Path("data")
+    max_body_bytes: int = Field(32 * 1024 * 1024, ge=1024)
+    worker_connections: int = Field(4000, ge=1)
+    shutdown_seconds: Seconds = 600
+    trusted_proxies: int = Field(0, ge=0, description="how many proxies in front may set X-Forwarded-For")
+
+
+class StreamSettings(Group):
+    """Patience, in seconds. `keep_alive` is the longest a client waits for a sign of life."""
+
+    keep_alive: float = Field(10, gt=0, le=15)
+    connect_timeout: Seconds = 10
+    total_timeout: Seconds = 1800
+    write_timeout: Seconds = 60
+
+
+class RetrySettings(Group):
+    """How often one request may try, over all credentials and targets, and for how long before the first content."""
+
+    max_attempts: int = Field(3, ge=1, le=20)
+    total_seconds: Seconds = 300
+
+
+class ApiKeySettings(Group):
+    """One caller's key."""
+
+    name: str = Field(min_length=1, max_length=64)
+    key: SecretStr
+    role: Literal["admin", "operator", "user"] = "user"
+
+
+class AccessSettings(Group):
+    """Who may use the gateway; with no key it is open."""
+
+    keys: tuple[ApiKeySettings, ...] = ()
+
+
+class RateLimitSettings(Group):
+    """Requests per minute for each caller key, and for each client address; None means no limit."""
+
+    requests_per_minute: int | None = Field(None, ge=1)
+    requests_per_minute_per_ip: int | None = Field(None, ge=1)
+
+
+class TokenSettings(Group):
+    """How credentials are chosen and judged. Errors are counted in a row; a success starts the count again."""
+
+    strategy: Literal["round_robin", "least_loaded"] = "round_robin"
+    health_check_interval: Seconds = 300
+    error_threshold: int = Field(3, ge=1, description="errors in a row after which a token is degraded")
+    max_errors: int = Field(10, ge=1, description="errors in a row after which a token is blacklisted")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "TokenSettings":
+        if self.max_errors < self.error_threshold:
+            raise ValueError("max_errors must not be below error_threshold")
+        return self
+
+
+class ProviderSettings(Group):
+    """One provider instance. `timeout` is the longest silence in seconds; `models` limits what it serves."""
+
+    kind: Literal["glm", "glm-web"]
+    base_url: str = Field(pattern=r"^https?://")
+    api_keys: tuple[SecretStr, ...] = ()
+    token_file: Path | None = None
+    auth: Literal["bearer", "jwt"] = "bearer"
+    timeout: Seconds = 120
+    models: tuple[str, ...] = ()
+    enabled: bool = True
+
+
+class FilterPattern(Group):
+    """A pattern to look for; `max_length` bounds a match, which is how much text may be held back in a stream."""
+
+    name: str = Field(min_length=1)
+    pattern: str = Field(min_length=1)
+    action: Literal["block", "redact", "log"] = "redact"
+    replacement: str = "[redacted]"
+    ignore_case: bool = True
+    max_length: int = Field(200, ge=1, le=10_000)
+
+
+class ContentFilterSettings(Group):
+    """Patterns that answers are searched for; off without patterns."""
+
+    enabled: bool = True
+    patterns: tuple[FilterPattern, ...] = ()
+
+
+class PipelineSettings(Group):
+    """What the response pipeline does."""
+
+    content_filter: ContentFilterSettings = ContentFilterSettings()
+
+
+class LoggingSettings(Group):
+    """`file` None means standard output; `prompts` logs message texts, which is off unless asked for."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    format: Literal["json", "console"] = "json"
+    file: Path | None = None
+    max_bytes: int = Field(100 * 1024 * 1024, ge=1024)
+    backup_count: int = Field(5, ge=0)
+    prompts: bool = False
+
+
+class StoreSettings(Group):
+    """`redis_url` None keeps everything in this process and a SQLite file under `data_dir`."""
+
+    redis_url: SecretStr | None = None
+    prefix: str = "glm"
+    timeout: float = Field(0.2, gt=0, le=5)
+
+
+class HealthSettings(Group):
+    """Shares of memory and disk in use from which health is degraded."""
+
+    max_memory: float = Field(0.9, gt=0, le=1)
+    max_disk: float = Field(0.95, gt=0, le=1)
+
+
+def _default_providers() -> dict[str, ProviderSettings]:
+    return {
+        "glm": ProviderSettings(kind="glm", base_url=GLM_ENDPOINT),
+        "glm-web": ProviderSettings(kind="glm-web", base_url=GLM_WEB_ENDPOINT, token_file=Path("token.json")),
+    }
+
+
+class Settings(Group):
+    """The whole configuration, read once and never changed."""
+
+    server: ServerSettings = ServerSettings()
+    stream: StreamSettings = StreamSettings()
+    retry: RetrySettings = RetrySettings()
+    access: AccessSettings = AccessSettings()
+    rate_limits: RateLimitSettings = RateLimitSettings()
+    tokens: TokenSettings = TokenSettings()
+    providers: dict[str, ProviderSettings] = Field(default_factory=_default_providers)
+    default_model: str = "0727-360B-API"
+    pipeline: PipelineSettings = PipelineSettings()
+    logging: LoggingSettings = LoggingSettings()
+    store: StoreSettings = StoreSettings()
+    health: HealthSettings = HealthSettings()
+
+    @model_validator(mode="after")
+    def _workers_need_redis(self) -> "Settings":
+        if (self.server.workers or 1) > 1 and self.store.redis_url is None:
+            raise ValueError(
+                f"WORKERS is {self.server.workers}, but more than one worker needs REDIS_URL to share limits and state"
+            )
+        return self
+
+    @property
+    def workers(self) -> int:
+        """How many worker processes to run."""
+        return self.server.workers or (4 if self.store.redis_url else 1)

@@ -1,0 +1,1 @@
+"""Providers, pipeline, credentials and stores: everything that knows no web framework."""

@@ -1,0 +1,101 @@
+"""The recipe every provider follows: sign, build, decode, and say what its errors mean."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from core.clock import Clock
+from core.errors import (
+    BodyTooLarge,
+    Conflict,
+    GatewayError,
+    InvalidRequest,
+    ModelNotFound,
+    UpstreamBroken,
+    UpstreamForbidden,
+    UpstreamOverloaded,
+    UpstreamQuotaExhausted,
+    UpstreamRateLimited,
+    UpstreamServerError,
+    UpstreamTimeout,
+    UpstreamUnauthorized,
+)
+from core.sse import Event
+from schemas.chat import ChatRequest
+from schemas.credential import Credential
+from schemas.model import Target
+from schemas.stream import ChatChunk
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """Everything that goes over the wire, plus the names of what could not be carried (`dropped`, OpenAI's names)."""
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+    method: str = "POST"
+    dropped: tuple[str, ...] = ()
+
+
+class Provider(ABC):
+    """One configured instance of a provider. Holds settings and nothing of any request or stream."""
+
+    kind: ClassVar[str]
+    stop_limit: ClassVar[int] = 0
+    """How many stop words the provider honours itself; the gateway emulates the rest."""
+
+    def __init__(self, name: str, base_url: str, clock: Clock) -> None:
+        self.name = name
+        self.base_url = base_url.rstrip("/")
+        self._clock = clock
+
+    @abstractmethod
+    def authorize(self, credential: Credential) -> dict[str, str]:
+        """The headers that sign a request."""
+
+    @abstractmethod
+    def build(self, request: ChatRequest, target: Target, credential: Credential, request_id: str) -> UpstreamRequest:
+        """The wire form of `request`. Raises InvalidRequest for what this provider can neither do nor leave out."""
+
+    @abstractmethod
+    def decode(self, events: Iterable[Event], request: ChatRequest) -> Iterator[ChatChunk]:
+        """The chunks of one answer; a silent event becomes KeepAlive.
+
+        Ends with exactly one Finished or raises an UpstreamError (or ContentRefused), UpstreamBroken when the stream
+        ends without saying that it ended.
+        """
+
+    @abstractmethod
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        """What an HTTP status of 400 or more with this body means. Header names are lower case."""
+
+    def probe(self, credential: Credential) -> UpstreamRequest | None:
+        """A request that costs nothing and succeeds when the credential works; None when there is none."""
+        return None
+
+
+STATUS_ERRORS: Mapping[int, type[GatewayError]] = {
+    400: InvalidRequest,
+    401: UpstreamUnauthorized,
+    402: UpstreamQuotaExhausted,
+    403: UpstreamForbidden,
+    404: ModelNotFound,
+    405: UpstreamBroken,
+    408: UpstreamTimeout,
+    409: Conflict,
+    413: BodyTooLarge,
+    422: InvalidRequest,
+    429: UpstreamRateLimited,
+    503: UpstreamOverloaded,
+    504: UpstreamTimeout,
+    529: UpstreamOverloaded,
+}
+"""What an HTTP status means when the provider says nothing more exact."""
+
+
+def status_error(status: int, message: str, retry_after: float | None = None) -> GatewayError:
+    """The error for an HTTP status of 400 or more; anything not in the table is the provider's fault (or 400's kin)."""
+    kind = STATUS_ERRORS.get(status, UpstreamServerError if status >= 500 else InvalidRequest)
+    return kind(message, retry_after=retry_after)

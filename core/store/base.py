@@ -1,0 +1,90 @@
+"""The two contracts of the store: counters are hot and atomic, records are durable."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A sliding window: at most `limit` units in any `seconds` under `key`; this request costs `cost` of them."""
+
+    key: str
+    limit: int
+    seconds: float
+    cost: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is left in a window after `take`: units, seconds until all of it is free again, and seconds until the cost
+    that was asked for fits (0 when it fits now)."""
+
+    remaining: int
+    reset_after: float
+    retry_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The answer to `take`: granted or not, with one reading a window in the order asked."""
+
+    granted: bool
+    readings: tuple[Reading, ...]
+
+
+class Counters(Protocol):
+    """Atomic and short-lived. `now` is seconds since the epoch, from the caller's clock."""
+
+    def take(self, windows: Sequence[Window], now: float) -> Taken:
+        """Count every window's cost, or none of them when one is full. Exact over all workers."""
+
+    def lock(self, name: str, owner: str, seconds: float, now: float) -> bool:
+        """Hold or renew the named lock for `seconds`; False while another owner holds it."""
+
+    def unlock(self, name: str, owner: str) -> None:
+        """Give the lock back if `owner` still holds it."""
+
+
+class Records(Protocol):
+    """Durable JSON objects under (kind, key). What is written survives a kill -9 of the process."""
+
+    def get(self, kind: str, key: str) -> Record | None:
+        """The record, or None."""
+
+    def all(self, kind: str) -> dict[str, Record]:
+        """Every record of the kind, by key."""
+
+    def put(self, kind: str, key: str, value: Record) -> None:
+        """Write the record, replacing what was there."""
+
+    def change(self, kind: str, key: str, edit: Callable[[Record | None], Record]) -> Record:
+        """Replace the record by `edit` of what is there now, atomically over all workers, and return the new one.
+
+        `edit` may be called more than once and must not have effects of its own nor wait for anything.
+        """
+
+    def delete(self, kind: str, key: str) -> bool:
+        """Remove the record; False when there was none."""
+
+
+class Store(Protocol):
+    """One home for both contracts."""
+
+    @property
+    def counters(self) -> Counters: ...
+
+    @property
+    def records(self) -> Records: ...
+
+    @property
+    def degraded(self) -> bool:
+        """True while the shared home cannot be reached and this process counts alone."""
+
+    def ping(self) -> bool:
+        """True when the home answers now."""
+
+    def close(self) -> None:
+        """Write what is pending and let go of every connection."""

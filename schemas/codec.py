@@ -1,0 +1,15 @@
+"""JSON in and out, the one place that knows which library does it."""
+
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+
+def loads(data: bytes | str) -> Any:
+    """Return the value that `data` spells; raises ValueError for broken JSON, invalid UTF-8, NaN and Infinity."""
+    return from_json(data, allow_inf_nan=False, cache_strings="keys")
+
+
+def dumps(value: Any) -> bytes:
+    """Return `value` as compact UTF-8 JSON, keys in the order they stand."""
+    return to_json(value)
