@@ -1,16 +1,14 @@
 """Stops a request from outside, wherever it waits for a provider."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
+from gevent import get_hub
 from greenlet import getcurrent, greenlet
 
 
 class Cancellation:
     """One request's stop button: `cancel` may be pressed at any time, and takes effect only where waiting is declared.
 
-    A greenlet that waits inside `waiting()` has the error raised there at once; one that is elsewhere has it raised the
-    next time it begins to wait. Code between two waits (a store command, a lease) is therefore never cut in half.
+    A greenlet between `begin_wait` and `end_wait` has the error raised there at once; one that is elsewhere has it
+    raised the next time it begins to wait. Code between two waits (a store command, a lease) is never cut in half.
     """
 
     __slots__ = ("_error", "_waiter")
@@ -25,25 +23,24 @@ class Cancellation:
         return self._error is not None
 
     def cancel(self, error: Exception) -> None:
-        """Raise `error` in the request. Called from the event loop; the first call wins."""
-        if self._error is not None:
-            return
-        self._error = error
-        if self._waiter is not None:
-            waiter, self._waiter = self._waiter, None
-            waiter.throw(error)
+        """Raise `error` in the request, now or when it next waits; the first call wins."""
+        if self._error is None:
+            self._error = error
+            if self._waiter is not None:
+                get_hub().loop.run_callback(self._interrupt)
 
-    def check(self) -> None:
-        """Raise the error if `cancel` was pressed."""
+    def begin_wait(self) -> None:
+        """Declare that the calling greenlet waits and may be interrupted; raises at once when cancelled already."""
         if self._error is not None:
             raise self._error
-
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Declare that the calling greenlet waits in here and may be interrupted."""
-        self.check()
         self._waiter = getcurrent()
-        try:
-            yield
-        finally:
-            self._waiter = None
+
+    def end_wait(self) -> None:
+        """Take the declaration back."""
+        self._waiter = None
+
+    def _interrupt(self) -> None:
+        # Looked up again here: the greenlet may have been woken by its data in the meantime.
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.throw(self._error)

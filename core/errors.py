@@ -165,6 +165,7 @@ class InternalError(GatewayError):
     """A fault of our own."""
 
     code = "internal_error"
+    retryable = True
 
 
 class StoreUnavailable(GatewayError):

@@ -54,3 +54,18 @@ class TokenInfo(BaseModel):
     cooldown_until: datetime | None = None
     reason: str | None = None
     stats: TokenStats
+
+
+class TokenStatsResponse(BaseModel):
+    """All credentials together, then one by one; a rate or cost is None while nothing is known of it."""
+
+    total_tokens: int
+    tokens_by_status: dict[CredentialState, int]
+    total_requests: int
+    successful_requests: int
+    failed_requests: int
+    success_rate: float | None
+    total_input_tokens: int
+    total_output_tokens: int
+    total_cost: float | None
+    tokens: list[TokenInfo]

@@ -83,6 +83,9 @@ class Store(Protocol):
     def degraded(self) -> bool:
         """True while the shared home cannot be reached and this process counts alone."""
 
+    def expect(self, workers: int) -> None:
+        """How many workers share the home, for the share of each while it is alone."""
+
     def ping(self) -> bool:
         """True when the home answers now."""
 

@@ -1,0 +1,51 @@
+# Everything runs in ./.venv, made on first use; nothing needs root. PYTHON=python3.12 make ... chooses an interpreter.
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench lint format setup dev lock upgrade clean
+
+PY := .venv/bin/python
+LOCK = $(PY) -m uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK_OPTIONS)
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 10
+
+run: setup ## start the gateway on port 8976
+	@exec $(PY) app.py serve
+
+test: dev ## run every check: format, lint, types, tests (ARGS="-k name" goes to pytest)
+	@$(PY) -m ruff format --check --quiet .
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m mypy --no-error-summary .
+	@$(PY) -m pytest $(ARGS)
+
+check: setup ## print the configuration in effect, secrets masked
+	@$(PY) app.py check
+
+bench: dev ## print what a request and a streamed chunk cost
+	@$(PY) -m tests.performance.bench
+
+lint: dev ## format, lint and types, without the tests
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy .
+
+format: dev ## rewrite the files in the house style
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix .
+
+setup: ## fill .venv with what the gateway needs
+	@scripts/setup.sh runtime
+
+dev: ## fill .venv with what development needs as well
+	@scripts/setup.sh dev
+
+lock: dev ## write both lock files after a change of the dependencies in pyproject.toml
+	$(LOCK) --output-file requirements.txt
+	$(LOCK) --extra dev --constraints requirements.txt --output-file requirements-dev.txt
+
+upgrade: ## as lock, with the newest versions
+	@$(MAKE) --no-print-directory lock LOCK_OPTIONS=--upgrade
+
+clean: ## remove .venv and caches; data stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

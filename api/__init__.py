@@ -1,0 +1,16 @@
+"""The HTTP interface: one blueprint a file, listed here."""
+
+from collections.abc import Callable
+
+from flask import Blueprint
+
+from api import chat, health, metrics, models, tokens
+from services import Services
+
+BLUEPRINTS: tuple[Callable[[Services], Blueprint], ...] = (
+    chat.blueprint,
+    models.blueprint,
+    tokens.blueprint,
+    health.blueprint,
+    metrics.blueprint,
+)

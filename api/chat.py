@@ -1,0 +1,41 @@
+"""Chat completions: /v1 with the thinking in tags, /v2 with the answer only."""
+
+from flask import Blueprint, Request, Response
+from flask import request as current
+
+from api.dialects.openai_chat import OpenAIChat
+from api.respond import answer
+from core.errors import InvalidRequest
+from schemas.chat import ThinkingMode
+from schemas.context import ENVIRON_KEY
+from services import Services
+
+MODES: dict[str, ThinkingMode] = {"tags": "tags", "field": "field", "hide": "hide"}
+
+
+def blueprint(services: Services) -> Blueprint:
+    """The routes."""
+    bp = Blueprint("chat", __name__)
+    dialect = OpenAIChat()
+    settings = services.settings
+
+    def complete(default: ThinkingMode) -> Response:
+        body = current.environ[ENVIRON_KEY].body
+        if body is None:
+            raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
+        request = dialect.parse(body, settings.default_model, _mode(current, default))
+        return answer(current, request, dialect, services.chat, settings.stream.write_timeout)
+
+    bp.add_url_rule("/v1/chat/completions", "v1", lambda: complete("tags"), methods=["POST"])
+    bp.add_url_rule("/v2/chat/completions", "v2", lambda: complete("hide"), methods=["POST"])
+    return bp
+
+
+def _mode(http: Request, default: ThinkingMode) -> ThinkingMode:
+    wanted = http.headers.get("X-Thinking")
+    if wanted is None:
+        return default
+    mode = MODES.get(wanted.strip().lower())
+    if mode is None:
+        raise InvalidRequest("X-Thinking must be tags, field or hide.", param="X-Thinking", code="invalid_value")
+    return mode

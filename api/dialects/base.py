@@ -1,0 +1,38 @@
+"""What a dialect promises."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from core.errors import GatewayError
+from schemas.answer import Answer
+from schemas.chat import ChatRequest, ThinkingMode
+from schemas.stream import ChatChunk
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What stays the same in every piece of one answer: its id, its time (seconds since the epoch), and the request."""
+
+    id: str
+    created: int
+    request: ChatRequest
+
+
+class Dialect(Protocol):
+    """One form of request, answer, stream and error."""
+
+    def parse(self, body: Mapping[str, Any], default_model: str, thinking: ThinkingMode) -> ChatRequest:
+        """The canonical request. Raises InvalidRequest, which names the field."""
+
+    def render(self, answer: Answer, reply: Reply) -> bytes:
+        """The whole answer as one body."""
+
+    def frames(self, chunks: Iterable[ChatChunk], reply: Reply) -> Iterator[bytes]:
+        """The answer as server-sent events, ready to send."""
+
+    def error(self, error: GatewayError, request_id: str) -> bytes:
+        """The error as a body."""
+
+    def error_frame(self, error: GatewayError, request_id: str) -> bytes:
+        """The error as the last event of a stream that has begun."""

@@ -1,0 +1,69 @@
+"""A whole answer as OpenAI's `chat.completion` object."""
+
+from typing import Any
+
+from api.dialects.base import Reply
+from schemas.answer import Answer
+from schemas.chat import ToolCall
+from schemas.usage import Usage
+
+
+def render_answer(answer: Answer, reply: Reply) -> dict[str, Any]:
+    """The object, with every field the specification demands."""
+    legacy = is_legacy(reply)
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": answer.text or (None if answer.tool_calls else ""),
+        "refusal": None,
+        "annotations": [],
+    }
+    if answer.reasoning:
+        message["reasoning_content"] = answer.reasoning
+    if answer.tool_calls and legacy:
+        message["function_call"] = _function(answer.tool_calls[0])
+    elif answer.tool_calls:
+        message["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": _function(call)} for call in answer.tool_calls
+        ]
+    body: dict[str, Any] = {
+        "id": reply.id,
+        "object": "chat.completion",
+        "created": reply.created,
+        "model": reply.request.model,
+        "choices": [
+            {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason(answer.reason, legacy)}
+        ],
+    }
+    if answer.usage is not None:
+        body["usage"] = usage_object(answer.usage)
+    return body
+
+
+def usage_object(usage: Usage) -> dict[str, Any]:
+    """OpenAI's usage: the prompt includes cached tokens; what was not reported is left out; estimates say so."""
+    body: dict[str, Any] = {
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.output or 0,
+        "total_tokens": usage.total,
+    }
+    if usage.read is not None:
+        body["prompt_tokens_details"] = {"cached_tokens": usage.read}
+    if usage.reasoning is not None:
+        body["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
+    if usage.source == "estimated":
+        body["estimated"] = True
+    return body
+
+
+def finish_reason(reason: str, legacy: bool) -> str:
+    """OpenAI's word for why the answer ended."""
+    return "function_call" if legacy and reason == "tool_calls" else reason
+
+
+def is_legacy(reply: Reply) -> bool:
+    """True for a client that sent `functions`, and so expects a `function_call`."""
+    return bool(reply.request.native.body.get("functions"))
+
+
+def _function(call: ToolCall) -> dict[str, str]:
+    return {"name": call.name, "arguments": call.arguments}

@@ -1,0 +1,99 @@
+"""Sends an answer, whole or streamed, and sees to it that its stream is closed."""
+
+import time
+from collections.abc import Iterator
+from itertools import chain
+from uuid import uuid4
+
+import structlog
+from flask import Request, Response
+
+from api.client_watch import ClientWatch
+from api.dialects.base import Dialect, Reply
+from core.errors import ClientGone, GatewayError, InternalError
+from schemas.chat import ChatRequest
+from schemas.context import ENVIRON_KEY, RequestContext
+from services.chat import ChatService, ChatStream
+
+STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+def answer(http: Request, request: ChatRequest, dialect: Dialect, chat: ChatService, write_timeout: float) -> Response:
+    """The answer to `request` in its dialect.
+
+    A failure before the first content is raised and becomes a status; one after it becomes the stream's last event.
+    `write_timeout` bounds how long a client may take no bytes, in seconds.
+    """
+    context: RequestContext = http.environ[ENVIRON_KEY]
+    reply = Reply(f"chatcmpl-{uuid4().hex}", int(time.time()), request)
+    stream = chat.stream(request, context.request_id, context.started)
+    context.outcome = stream.outcome
+    watch = ClientWatch(http.environ, lambda: stream.cancel(ClientGone("The client has closed the connection.")))
+    try:
+        if request.stream:
+            response = _streamed(stream, dialect, reply, context)
+            _bound_writes(http, write_timeout)
+            response.call_on_close(watch.stop)
+        else:
+            response = _whole(stream, dialect, reply, context)
+            watch.stop()
+    except BaseException:
+        watch.stop()
+        stream.close()
+        raise
+    return response
+
+
+def _whole(stream: ChatStream, dialect: Dialect, reply: Reply, context: RequestContext) -> Response:
+    body = dialect.render(stream.collect(), reply)
+    context.headers.update(_headers(stream))
+    return Response(body, mimetype="application/json")
+
+
+def _streamed(stream: ChatStream, dialect: Dialect, reply: Reply, context: RequestContext) -> Response:
+    frames = dialect.frames(stream, reply)
+    # Waited for before the status is sent, so that a failure can still become one.
+    first = next(frames)
+    context.headers.update(_headers(stream))
+    body = _to_the_end(chain((first,), frames), stream, dialect, context)
+    response = Response(body, mimetype="text/event-stream", headers=STREAM_HEADERS, direct_passthrough=True)
+    # A generator that is never started runs no `finally`.
+    response.call_on_close(stream.close)
+    return response
+
+
+def _to_the_end(
+    frames: Iterator[bytes], stream: ChatStream, dialect: Dialect, context: RequestContext
+) -> Iterator[bytes]:
+    try:
+        yield from frames
+    except ClientGone:
+        return
+    except GatewayError as error:
+        yield dialect.error_frame(error, context.request_id)
+    except Exception:  # noqa: BLE001 - the last line of defence: no traceback may reach a client
+        structlog.get_logger(__name__).exception("unexpected_error_in_stream")
+        yield dialect.error_frame(InternalError("The gateway failed; its log tells why."), context.request_id)
+    finally:
+        stream.close()
+
+
+def _headers(stream: ChatStream) -> dict[str, str]:
+    outcome = stream.outcome
+    headers = {"X-Gateway-Overhead-Ms": f"{stream.overhead() * 1000:.2f}"}
+    if outcome.attempts or outcome.provider:
+        headers["X-Gateway-Attempts"] = str(stream.attempts)
+    if outcome.provider is not None and stream.committed:
+        headers["X-Gateway-Provider"] = outcome.provider
+        headers["X-Gateway-Upstream-Model"] = str(outcome.upstream_model)
+    if outcome.dropped:
+        headers["X-Gateway-Dropped"] = ", ".join(outcome.dropped)
+    if outcome.cost is not None:
+        headers["X-Gateway-Cost-USD"] = f"{outcome.cost:.8f}"
+    return headers
+
+
+def _bound_writes(http: Request, seconds: float) -> None:
+    socket = http.environ.get("gunicorn.socket")
+    if socket is not None:
+        socket.settimeout(seconds)

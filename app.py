@@ -1,0 +1,144 @@
+"""The gateway's application and its command line."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from config.banner import banner
+from config.loader import ConfigurationError, describe, load, metrics_directory, process_environment
+from config.serving import gunicorn_arguments
+from config.settings import Settings
+
+if TYPE_CHECKING:
+    from middleware.base import LayeredFlask
+
+HERE = Path(__file__).resolve().parent
+SIMULATOR_KEY = "simulator.needs-no-real-key"
+
+
+def create_app(settings: Settings | None = None, *, start: bool = True) -> "LayeredFlask":
+    """The WSGI application for `settings`, or for what the environment and the files say.
+
+    `start` begins the background chores. Raises ConfigurationError for settings, ValueError for a store, that cannot
+    be used.
+    """
+    # Imported here: a server's workers patch the sockets before they call this, and nothing may hold unpatched ones.
+    from api import BLUEPRINTS
+    from api.dialects.openai_chat import error_body
+    from config.access_log import access_writer
+    from config.logging import configure_logging
+    from middleware import stack
+    from middleware.base import LayeredFlask
+    from services import build_services
+
+    settings = settings or load()
+    configure_logging(settings.logging)
+    services = build_services(settings, multiprocess_metrics=metrics_directory() is not None)
+    app = LayeredFlask(__name__, static_folder=None)
+    app.extensions["gateway"] = services
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint(services))
+    app.install(stack(services, error_body, access_writer(settings.logging)))
+    if start:
+        services.background.start()
+    return app
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """A gateway, GLM first, that OpenAI clients use instead of a provider."""
+
+
+@cli.command()
+def serve() -> None:
+    """Start the gateway; without any credential, a simulated GLM answers."""
+    settings = _settings()
+    _serve(settings, simulated=not _has_credential(settings))
+
+
+@cli.command()
+def demo() -> None:
+    """Start the gateway with a simulated GLM, whatever is configured."""
+    _serve(_settings(), simulated=True)
+
+
+@cli.command()
+def check() -> None:
+    """Print the effective configuration with secrets masked, or every mistake in it."""
+    click.echo(describe(_settings()), nl=False)
+
+
+def _settings() -> Settings:
+    try:
+        return load()
+    except ConfigurationError as error:
+        _give_up(str(error))
+
+
+def _has_credential(settings: Settings) -> bool:
+    from core.credentials.sources import ProviderSource
+
+    enabled = ((name, provider) for name, provider in settings.providers.items() if provider.enabled)
+    return any(ProviderSource(name, provider).poll() for name, provider in enabled)
+
+
+def _serve(settings: Settings, *, simulated: bool) -> NoReturn:
+    _check_port(settings.server.host, settings.server.port)
+    _check_store(settings)
+    environment = process_environment(settings)
+    if simulated:
+        environment.update(_start_simulator())
+    click.echo(banner(settings, simulated=simulated))
+    sys.stdout.flush()
+    # The server takes this process's place, so that signals reach it.
+    command = [sys.executable, "-m", "gunicorn", *gunicorn_arguments(settings), "app:create_app()"]
+    os.execve(sys.executable, command, environment)  # noqa: S606 - no shell is wanted
+
+
+def _start_simulator() -> dict[str, str]:
+    """Start the simulator as a process that ends with this one; returns the environment that leads to it."""
+    command = [sys.executable, "-m", "demo", "--port", "0", "--parent", str(os.getpid())]
+    process = subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
+    line = process.stdout.readline().strip() if process.stdout is not None else ""
+    if "http://" not in line:
+        _give_up("The simulator did not start.")
+    url = line[line.index("http://") :]
+    return {
+        "GLM_ENDPOINT": f"{url}/api/paas/v4/chat/completions",
+        "GLM_API_KEY": SIMULATOR_KEY,
+        "GATEWAY__PROVIDERS__GLM-WEB__ENABLED": "false",
+    }
+
+
+def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            _give_up(f"Port {port} on {host} cannot be used: {error.strerror}. Choose another with PORT=9000.")
+
+
+def _check_store(settings: Settings) -> None:
+    from core.clock import SystemClock
+    from core.store.opening import open_store
+
+    try:
+        open_store(settings.store, settings.server.data_dir, SystemClock()).close()
+    except ValueError as error:
+        _give_up(str(error))
+
+
+def _give_up(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    raise SystemExit(2)
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,32 @@
+"""Where the access log's lines go, and what they look like there."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic_core import to_json
+
+from config.line_writer import LineWriter
+from config.logging import open_sink
+from config.settings import LoggingSettings
+
+LEVELS = {"info": 20, "warning": 30, "error": 40}
+LEADING = ("timestamp", "level", "event", "method", "endpoint", "status", "ms")
+
+
+def access_writer(settings: LoggingSettings) -> Callable[[Mapping[str, Any]], None]:
+    """What takes one mapping an answer; those below the configured level are left out."""
+    lowest = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}[settings.level]
+    render = to_json if settings.format == "json" else _console
+    writer = LineWriter(open_sink(settings))
+
+    def write(line: Mapping[str, Any]) -> None:
+        if LEVELS.get(line["level"], 20) >= lowest:
+            writer.write(render(line))
+
+    return write
+
+
+def _console(line: Mapping[str, Any]) -> bytes:
+    head = f"{line['timestamp'][:23]} [{line['level']:<7}] {line['method']} {line['endpoint']} {line['status']}"
+    rest = " ".join(f"{key}={value}" for key, value in line.items() if key not in LEADING)
+    return f"{head} {line['ms']}ms {rest}".encode(errors="backslashreplace")

@@ -1,0 +1,63 @@
+"""What the gateway says of itself when it starts."""
+
+from config.settings import Settings
+
+SIMULATED = """\
+  NO GLM KEY IS CONFIGURED, so a bundled SIMULATOR answers: nothing leaves this machine and no model thinks.
+  For the real GLM:  GLM_API_KEY=... make run     (or put web tokens into token.json)
+"""
+
+EXAMPLES = """\
+Try it (these work as they stand):
+
+  curl {url}/v1/chat/completions -H 'Content-Type: application/json' {auth}\\
+    -d '{{"messages": [{{"role": "user", "content": "Hello!"}}]}}'
+
+  curl -N {url}/v1/chat/completions -H 'Content-Type: application/json' {auth}\\
+    -d '{{"stream": true, "messages": [{{"role": "user", "content": "Hello, streaming!"}}]}}'
+
+  .venv/bin/python - <<'EOF'
+  import json, requests
+  body = {{"stream": True, "messages": [{{"role": "user", "content": "Hello from Python!"}}]}}
+  answer = requests.post("{url}/v2/chat/completions", json=body, stream=True{headers})
+  for line in answer.iter_lines():
+      if line.startswith(b"data: {{"):
+          for choice in json.loads(line[6:])["choices"]:
+              print(choice["delta"].get("content") or "", end="", flush=True)
+  print()
+  EOF
+
+With the OpenAI SDK (pip install openai): OpenAI(base_url="{url}/v1", api_key="{key}")
+"""
+
+
+def banner(settings: Settings, *, simulated: bool) -> str:
+    """The address, who answers, who may ask, where state is kept, and requests to try."""
+    server, keys = settings.server, settings.access.keys
+    host = "127.0.0.1" if server.host in ("0.0.0.0", "::", "") else server.host  # noqa: S104 - compared, not bound
+    url = f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"
+    lines = [f"GLM gateway at {url}", ""]
+    lines.append(SIMULATED if simulated else _upstreams(settings))
+    lines.append(f"  Access: {_access(settings)}")
+    lines.append(f"  State:  {_state(settings)}")
+    auth = "-H 'Authorization: Bearer YOUR_KEY' " if keys else ""
+    headers = ', headers={"Authorization": "Bearer YOUR_KEY"}' if keys else ""
+    key = "YOUR_KEY" if keys else "any"
+    return "\n".join([*lines, "", EXAMPLES.format(url=url, auth=auth, headers=headers, key=key)])
+
+
+def _upstreams(settings: Settings) -> str:
+    enabled = {name: provider for name, provider in settings.providers.items() if provider.enabled}
+    return "".join(f"  Provider {name}: {provider.base_url}\n" for name, provider in enabled.items())
+
+
+def _access(settings: Settings) -> str:
+    if settings.access.keys:
+        return f"{len(settings.access.keys)} keys from GATEWAY_API_KEYS"
+    return "open to this machine, closed to all others, as GATEWAY_API_KEYS is not set"
+
+
+def _state(settings: Settings) -> str:
+    if settings.store.redis_url is not None:
+        return f"redis, {settings.workers} workers"
+    return f"{settings.server.data_dir / 'gateway.db'}, 1 worker (set REDIS_URL for more)"

@@ -1,0 +1,95 @@
+"""Environment variables as settings."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic_core import from_json
+
+from config.layers import Layer, Origin, SettingPath
+from config.settings import Settings
+
+PREFIX = "GATEWAY__"
+CALLER_KEYS = "GATEWAY_API_KEYS"
+ROLES = ("admin", "operator", "user")
+VARIABLES: Mapping[str, tuple[SettingPath, ...]] = {
+    "HOST": (("server", "host"),),
+    "PORT": (("server", "port"),),
+    "WORKERS": (("server", "workers"),),
+    "DATA_DIR": (("server", "data_dir"),),
+    "LOG_LEVEL": (("logging", "level"),),
+    "LOG_FORMAT": (("logging", "format"),),
+    "LOG_FILE": (("logging", "file"),),
+    "REDIS_URL": (("store", "redis_url"),),
+    "GLM_API_KEY": (("providers", "glm", "api_keys"),),
+    "GLM_ENDPOINT": (("providers", "glm", "base_url"),),
+    "GLM_WEB_ENDPOINT": (("providers", "glm-web", "base_url"),),
+    "TOKEN_FILE": (("providers", "glm-web", "token_file"),),
+    "GLM_TIMEOUT": (("providers", "glm", "timeout"), ("providers", "glm-web", "timeout")),
+}
+
+
+def environment_layer(variables: Mapping[str, str], suffix: str = "", providers: Iterable[str] = ()) -> Layer:
+    """Return the settings that `variables` hold; an empty value counts as unset.
+
+    A name of the table above comes first, `GATEWAY__SECTION__FIELD` is laid over it. Other names are none of ours.
+    `suffix` says in messages where the variables were found (" in .env"); `providers` are names that are known already,
+    which a variable spells in capitals with `_` for `-`.
+    """
+    layer = Layer()
+    known = {name.replace("-", "_").lower(): name for name in (*Settings().providers, *providers)}
+    given = {name: value.strip() for name, value in variables.items() if value.strip()}
+    for name, paths in VARIABLES.items():
+        for path in paths if name in given else ():
+            layer.put(path, given[name], Origin(name + suffix))
+    if CALLER_KEYS in given:
+        origin = Origin(CALLER_KEYS + suffix)
+        layer.put(("access", "keys"), _caller_keys(given[CALLER_KEYS], origin.source, layer.problems), origin)
+    for name in sorted(given, key=str.upper):
+        if name.upper().startswith(PREFIX):
+            layer.put(_path(name, known), _value(given[name]), Origin(name + suffix))
+    return layer
+
+
+def _path(name: str, known: Mapping[str, str]) -> SettingPath:
+    parts = [part.lower() for part in name[len(PREFIX) :].split("__")]
+    if parts[0] == "providers" and len(parts) > 1:
+        parts[1] = known.get(parts[1].replace("-", "_"), parts[1])
+    return tuple(parts)
+
+
+def _value(text: str) -> Any:
+    # Numbers and truth values stay text: the field they are for knows whether it wants one.
+    if text[0] not in "[{":
+        return text
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return text
+
+
+def _caller_keys(text: str, source: str, problems: list[str]) -> list[dict[str, str]]:
+    keys: list[dict[str, str]] = []
+    bare = 0
+    for number, entry in enumerate((entry.strip() for entry in text.split(",") if entry.strip()), start=1):
+        parts = [part.strip() for part in entry.split(":")]
+        wrong = _wrong_entry(parts)
+        if wrong:
+            problems.append(f"{source} (access.keys): entry {number} {wrong}; write name:key or name:key:role")
+        elif len(parts) == 1:
+            bare += 1
+            keys.append({"name": f"key{bare}", "key": parts[0]})
+        else:
+            keys.append(dict(zip(("name", "key", "role"), parts, strict=False)))
+    return keys
+
+
+def _wrong_entry(parts: list[str]) -> str:
+    if len(parts) > 3:
+        return f"has {len(parts)} parts, though neither a name nor a key may contain a colon"
+    if not all(parts):
+        return "has an empty part"
+    if len(parts) == 2 and parts[1] in ROLES:
+        return f"has the role {parts[1]} where its key belongs"
+    if len(parts) == 3 and parts[2] not in ROLES:
+        return f"has a role that is not one of {', '.join(ROLES)}"
+    return ""

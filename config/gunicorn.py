@@ -1,0 +1,55 @@
+"""What gunicorn is told that no setting changes; the rest comes by its command line, from `config/serving.py`."""
+
+import shutil
+from typing import Any
+
+worker_class = "gevent"
+proc_name = "glm-gateway"
+keepalive = 75  # longer than the 60 s for which nginx keeps an idle connection to us
+timeout = 120  # seconds without a heartbeat, which is a blocked event loop; a long answer is none
+backlog = 4096
+
+limit_request_line = 8190
+limit_request_fields = 100
+limit_request_field_size = 16380  # a caller's key may be a long JWT
+
+# Forwarded headers are judged by the gateway itself, for as many proxies as `server.trusted_proxies` says. With nothing
+# left that a peer could set here, looking up every peer's address would be wasted time.
+forwarded_allow_ips = "*"
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
+
+accesslog = None  # the gateway writes its own
+errorlog = "-"
+logger_class = "config.gunicorn_logger.GunicornLogger"
+
+control_socket_disable = True  # it would be a file in the home directory, and a way in
+dirty_workers = 0
+preload_app = False  # each worker makes its own connections, after gevent has patched the sockets
+
+
+def on_starting(_server: Any) -> None:
+    """Name the gateway, not the software it runs on, in the `Server` header."""
+    from gunicorn.http import wsgi
+
+    wsgi.SERVER = "glm-gateway"
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Take the gauges of a worker that is gone out of the shared metrics."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    from config.loader import metrics_directory
+
+    directory = metrics_directory()
+    if directory is not None:
+        mark_process_dead(worker.pid, str(directory))  # type: ignore[no-untyped-call]  # the library leaves it untyped
+
+
+def on_exit(_server: Any) -> None:
+    """Remove the directory of shared metrics that was made for this run."""
+    from config.loader import METRICS_PREFIX, metrics_directory
+
+    directory = metrics_directory()
+    if directory is not None and directory.name.startswith(METRICS_PREFIX):
+        shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,125 @@
+"""The one reader of the environment: builds the settings from it, `.env`, the YAML file, and the defaults."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dotenv.parser import parse_stream
+from pydantic import ValidationError
+
+from config.describe import describe
+from config.environment import environment_layer
+from config.layers import Layer
+from config.problems import ConfigurationError, explain
+from config.settings import Settings
+from config.shorthands import expand
+from config.yaml_file import yaml_layer
+
+__all__ = ["ConfigurationError", "describe", "load", "metrics_directory", "process_environment"]
+
+DEFAULT_FILE = "gateway.yaml"
+METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+METRICS_PREFIX = "gateway-metrics-"
+
+
+def load(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
+    """Return the settings: the environment wins over `.env`, that over the YAML file, that over the defaults.
+
+    `directory` is where `.env` and a relative `CONFIG_FILE` are looked for; the working directory unless given.
+    Raises ConfigurationError with every mistake at once.
+    """
+    environ = os.environ if environ is None else environ
+    directory = directory or Path()
+    problems: list[str] = []
+    dotenv = _dotenv(directory / ".env", problems)
+    variables = {**dotenv, **{name: value for name, value in environ.items() if value.strip()}}
+    whole = Layer()
+    file = _file_layer(directory, variables)
+    names = list(file.get(("providers",)) or ())
+    for layer in (file, environment_layer(dotenv, " in .env", names), environment_layer(environ, "", names)):
+        expand(layer)
+        whole.lay(layer)
+    return _validated(whole, [*problems, *whole.problems])
+
+
+def process_environment(settings: Settings, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment for the server process: `base`, or this process's own, as it has to be.
+
+    Workers that share metrics get a fresh directory for them.
+
+    A directory left over from another run would add its counts to ours, so one in `base` is never taken.
+    """
+    base = os.environ if base is None else base
+    environment = {name: value for name, value in base.items() if name.upper() != METRICS_VARIABLE}
+    if settings.workers > 1:
+        environment[METRICS_VARIABLE] = _fresh_directory(settings.server.data_dir)
+    return environment
+
+
+def metrics_directory() -> Path | None:
+    """The directory this process shares its metrics in, if it was given one."""
+    given = os.environ.get(METRICS_VARIABLE)
+    return Path(given) if given else None
+
+
+def _fresh_directory(data_dir: Path) -> str:
+    # The files are mapped into memory and worth nothing after a restart: the temporary directory suits them best.
+    try:
+        return tempfile.mkdtemp(prefix=METRICS_PREFIX)
+    except OSError:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        return tempfile.mkdtemp(prefix=METRICS_PREFIX, dir=data_dir.absolute())
+
+
+def _dotenv(file: Path, problems: list[str]) -> dict[str, str]:
+    try:
+        if not file.is_file():
+            return {}
+        with file.open(encoding="utf-8") as stream:
+            parts = list(parse_stream(stream))
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f".env: cannot be read: {error}")
+        return {}
+    problems.extend(f".env, line {part.original.line}: is not NAME=value" for part in parts if part.error)
+    return {part.key: part.value for part in parts if part.key and part.value and part.value.strip()}
+
+
+def _file_layer(directory: Path, variables: Mapping[str, str]) -> Layer:
+    named = variables.get("CONFIG_FILE", "").strip()
+    file = directory / (named or DEFAULT_FILE)
+    if file.is_file():
+        return yaml_layer(file, named or DEFAULT_FILE, variables)
+    layer = Layer()
+    if named:
+        layer.problems.append(f"CONFIG_FILE: there is no file {named!r}")
+    return layer
+
+
+def _validated(layer: Layer, problems: list[str]) -> Settings:
+    values = {**layer.values}
+    if isinstance(values.get("providers"), dict):
+        values["providers"] = _with_defaults(values["providers"])
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError([*problems, *explain(error, layer.origins)]) from None
+    if problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def _with_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
+    standing = {name: provider.model_dump(exclude_unset=True) for name, provider in Settings().providers.items()}
+    endpoints = {provider["kind"]: provider["base_url"] for provider in standing.values()}
+    merged: dict[str, Any] = dict(standing)
+    for name, entry in given.items():
+        if not isinstance(entry, dict):
+            merged[name] = entry
+            continue
+        merged[name] = {**standing.get(name, {}), **entry}
+        kind = merged[name].get("kind")
+        if isinstance(kind, str) and kind in endpoints:
+            merged[name].setdefault("base_url", endpoints[kind])
+    return merged

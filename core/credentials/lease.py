@@ -1,0 +1,71 @@
+"""The right to use one credential for one request."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.errors import GatewayError
+from schemas.credential import Credential
+from schemas.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The provider answered. `usage` and `cost` (USD) are None when not known."""
+
+    usage: Usage | None
+    seconds: float
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The request ended in `error`."""
+
+    error: GatewayError
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """The request ended in a way that says nothing about the credential."""
+
+
+Outcome = Succeeded | Failed | Abandoned
+
+
+class Lease:
+    """Given back exactly once by one of its three verbs; what is called after that does nothing.
+
+    `epoch` is the credential's epoch at the time it was taken, `started_at` that time in seconds since the epoch.
+    """
+
+    __slots__ = ("_end", "closed", "credential", "epoch", "started_at")
+
+    def __init__(
+        self, credential: Credential, epoch: int, started_at: float, end: Callable[["Lease", Outcome], None]
+    ) -> None:
+        self.credential = credential
+        self.epoch = epoch
+        self.started_at = started_at
+        self.closed = False
+        self._end = end
+
+    def succeed(self, usage: Usage | None, seconds: float, cost: float | None) -> None:
+        """The request ended well after `seconds`. Never waits for the store."""
+        self._close(Succeeded(usage, seconds, cost))
+
+    def fail(self, error: GatewayError, seconds: float) -> None:
+        """The request failed after `seconds`; what that means is the policy's business.
+
+        Takes one trip to the store when the error is held against the credential.
+        """
+        self._close(Failed(error, seconds))
+
+    def abandon(self) -> None:
+        """Nobody wants the answer any more. Never waits for the store."""
+        self._close(Abandoned())
+
+    def _close(self, outcome: Outcome) -> None:
+        if not self.closed:
+            self.closed = True
+            self._end(self, outcome)

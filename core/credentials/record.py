@@ -1,0 +1,87 @@
+"""The record of one credential that all workers share."""
+
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from config.settings import TokenSettings
+from core.credentials.standing import Change, Standing, apply
+from core.credentials.tally import Tally
+from core.store.base import Record
+
+KIND = "credential"
+LEASE_SECONDS = 15.0
+"""How long the leases of a worker that no longer reports are believed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How many leases a worker holds, believed until `until` (seconds since the epoch)."""
+
+    count: int
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What one worker knows and has not written yet."""
+
+    tally: Tally = field(default_factory=Tally)
+    change: Change = field(default_factory=Change)
+
+    def then(self, later: "Delta") -> "Delta":
+        """Both as one."""
+        return Delta(self.tally.plus(later.tally), self.change.then(later.change))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one worker writes at one time (`now`): its news, its running leases, and when it last used it."""
+
+    worker_id: str
+    now: float
+    delta: Delta
+    leases: int
+    last_used: float
+
+
+class Document(BaseModel):
+    """The record's content; no secret is in here. Times are seconds since the epoch, 0 for never."""
+
+    model_config = ConfigDict(frozen=True)
+
+    created_at: float
+    last_used: float = 0.0
+    standing: Standing = Standing()
+    tally: Tally = Tally()
+    leases: dict[str, Held] = {}
+
+    @classmethod
+    def load(cls, record: Record | None, now: float) -> "Document":
+        """The content of `record`; a new one when there is none or it cannot be read."""
+        try:
+            return cls(created_at=now) if record is None else cls.model_validate(record)
+        except ValidationError:
+            return cls(created_at=now)
+
+    def dump(self) -> Record:
+        """The record to store."""
+        return self.model_dump(mode="json")
+
+    def merged(self, report: Report, settings: TokenSettings) -> "Document":
+        """The document once a worker's report is counted in; leases of workers that fell silent are forgotten."""
+        leases = {worker: held for worker, held in self.leases.items() if held.until > report.now}
+        leases.pop(report.worker_id, None)
+        if report.leases:
+            leases[report.worker_id] = Held(report.leases, report.now + LEASE_SECONDS)
+        return Document(
+            created_at=self.created_at,
+            last_used=max(self.last_used, report.last_used),
+            standing=apply(self.standing, report.delta.change, settings),
+            tally=self.tally.plus(report.delta.tally),
+            leases=leases,
+        )
+
+    def reset(self) -> "Document":
+        """The document after a manual reset: counts are kept, what was held against it is void."""
+        return self.model_copy(update={"standing": self.standing.reset()})

@@ -1,0 +1,235 @@
+"""One request to a provider and its answer, read from the socket as it comes."""
+
+import ssl
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gevent import sleep, spawn
+
+from core.cancel import Cancellation
+from core.clock import Clock
+from core.errors import GatewayError, UpstreamBroken, UpstreamTimeout
+from core.framing import Framing, framing_of
+from core.waiting import Readiness, join
+
+BLOCK_BYTES = 65_536
+WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+DRAIN_SECONDS = 0.02
+RECEIPTS_IN_A_ROW = 32
+"""A stream that never has to wait lets the others run after so many blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds: for a connection, in silence, between two signs of life, and the monotonic time
+    after which no answer is worth waiting for."""
+
+    connect: float
+    silence: float
+    keep_alive: float
+    deadline: float
+
+    @property
+    def tick(self) -> float:
+        """How often a wait looks at the clock."""
+        return min(1.0, self.keep_alive, self.silence / 2)
+
+
+class Exchange:
+    """Use `opening`, then `status` and `headers`, then `blocks` or `read`; always `close`.
+
+    `send` asks the provider and returns urllib3's response with its body unread; it runs in a greenlet of its own, so
+    that the request can show signs of life meanwhile. `translate` turns a library's failure into ours.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        patience: Patience,
+        cancel: Cancellation,
+        clock: Clock,
+        send: Callable[[], Any],
+        translate: Callable[[Exception, str], GatewayError],
+    ) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self._host = host
+        self._patience = patience
+        self._cancel = cancel
+        self._clock = clock
+        self._translate = translate
+        self._response: Any = None
+        self._failure: Exception | None = None
+        self._socket: Any = None
+        self._usual_timeout: float | None = None
+        self._readiness: Any = None
+        self._whole = self._closed = False
+        self._in_a_row = 0
+        self._framing: Framing | None = None
+        self._heard = self._shown = clock.monotonic()
+        self._sending = spawn(self._run, send)
+
+    def opening(self) -> Iterator[None]:
+        """Wait for the status and the headers, yielding each time a sign of life is due. Raises UpstreamError."""
+        while not join(self._sending, self._patience.tick, self._cancel):
+            if self._sign_of_life_due():
+                yield
+        if self._failure is not None:
+            raise self._translate(self._failure, self._host) from self._failure
+        self.status = self._response.status
+        self.headers = {name.lower(): value for name, value in self._response.headers.items()}
+
+    def blocks(self) -> Iterator[bytes]:
+        """The body as it comes, an empty block each time a sign of life is due. Raises UpstreamError."""
+        encoding = self.headers.get("content-encoding", "identity").lower()
+        if encoding in ("gzip", "x-gzip", "deflate"):
+            return self._unpacked(self._blocks())
+        if encoding != "identity":
+            raise UpstreamBroken(f"the provider at {self._host} uses the unknown encoding {encoding!r}")
+        return self._blocks()
+
+    def read(self, limit: int = 32 * 1024 * 1024) -> bytes:
+        """The whole body, cut at `limit` bytes. Raises UpstreamError."""
+        body = bytearray()
+        for block in self.blocks():
+            body += block
+            if len(body) >= limit:
+                break
+        return bytes(body[:limit])
+
+    def drain(self) -> None:
+        """Read the little that may follow a finished answer, so that its connection can serve again.
+
+        To be called when nothing more of the body is wanted. Waits 20 ms at a time, and only while something comes.
+        """
+        framing = self._framing
+        if framing is None or self._socket is None or self._whole:
+            return
+        self._readiness.close()
+        self._readiness = Readiness(self._socket.fileno(), DRAIN_SECONDS)
+        try:
+            while not framing.complete and (self._readable() and (data := self._socket.recv(BLOCK_BYTES))):
+                framing.feed(data)
+        except (OSError, GatewayError):
+            return
+        self._whole = framing.complete
+
+    def close(self) -> None:
+        """Give the connection back when the answer was read to its end, else close it; a second call does nothing."""
+        self._closed = True
+        if not self._sending.dead:
+            self._sending.kill(block=False)
+        if self._readiness is not None:
+            self._readiness.close()
+            self._readiness = None
+        response, self._response = self._response, None
+        if response is None:
+            return
+        if self._whole:
+            self._give_back(response)
+        else:
+            response.close()
+        self._socket = None
+
+    def _run(self, send: Callable[[], Any]) -> None:
+        try:
+            self._response = send()
+        except Exception as failure:  # noqa: BLE001 - carried over to the request's own greenlet, which translates it
+            self._failure = failure
+        if self._closed and self._response is not None:
+            self._response.close()
+
+    def _give_back(self, response: Any) -> None:
+        if self._socket is not None:
+            self._socket.settimeout(self._usual_timeout)
+        if response._original_response is not None:
+            response._original_response.close()
+        response.release_conn()
+
+    def _blocks(self) -> Iterator[bytes]:
+        framing = self._framing = framing_of(self.headers)
+        data: bytes | None = self._take_over()
+        while not framing.complete:
+            if data:
+                body = framing.feed(data)
+                if body:
+                    yield body
+            elif data is None:
+                yield b""
+            if framing.complete:
+                break
+            data = self._receive()
+            if data == b"":
+                framing.end()
+                return
+        self._whole = True
+
+    def _take_over(self) -> bytes:
+        """Read from the socket itself from here on, as http.client cannot go on after a time-out.
+
+        Returns what http.client has read ahead.
+        """
+        reader = self._response._original_response.fp
+        if reader is None:
+            return b""
+        self._socket = reader.raw._sock
+        self._usual_timeout = self._socket.gettimeout()
+        self._socket.settimeout(0.0)
+        self._readiness = Readiness(self._socket.fileno(), self._patience.tick)
+        try:
+            return bytes(reader.peek() or b"")
+        except OSError as failure:
+            raise self._translate(failure, self._host) from failure
+
+    def _receive(self) -> bytes | None:
+        """The next bytes; b"" at the end of the connection, None when a sign of life is due."""
+        while True:
+            try:
+                data: bytes = self._socket.recv(BLOCK_BYTES)
+            except WOULD_BLOCK:
+                self._in_a_row = 0
+            except OSError as failure:
+                raise self._translate(failure, self._host) from failure
+            else:
+                self._note_receipt()
+                return data
+            if not self._readiness.wait(self._cancel) and self._sign_of_life_due():
+                return None
+
+    def _readable(self) -> bool:
+        return bool(self._readiness.wait(self._cancel))
+
+    def _note_receipt(self) -> None:
+        self._heard = self._shown = self._clock.monotonic()
+        self._check_deadline(self._heard)
+        self._in_a_row += 1
+        if self._in_a_row >= RECEIPTS_IN_A_ROW:
+            self._in_a_row = 0
+            sleep(0)
+
+    def _sign_of_life_due(self) -> bool:
+        now = self._clock.monotonic()
+        self._check_deadline(now)
+        if now - self._heard >= self._patience.silence:
+            raise UpstreamTimeout(f"the provider at {self._host} was silent for too long")
+        if now - self._shown < self._patience.keep_alive:
+            return False
+        self._shown = now
+        return True
+
+    def _check_deadline(self, now: float) -> None:
+        if now >= self._patience.deadline:
+            raise UpstreamTimeout(f"the whole answer of the provider at {self._host} took too long")
+
+    def _unpacked(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        # 32 + 15: zlib finds out by itself whether it is gzip or zlib
+        unpacker = zlib.decompressobj(32 + zlib.MAX_WBITS)
+        for block in blocks:
+            try:
+                plain = unpacker.decompress(block)
+            except zlib.error as failure:
+                raise self._translate(failure, self._host) from failure
+            if plain or not block:
+                yield plain

@@ -1,0 +1,73 @@
+"""The metrics, with their children kept so that counting costs little."""
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+FIRST_TOKEN_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120)
+OVERHEAD_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
+COST_BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
+
+
+class Metrics:
+    """Every metric of the gateway. With `multiprocess` they are summed over the workers of this machine.
+
+    The directory for that is given to the process by its environment before it starts (PROMETHEUS_MULTIPROC_DIR).
+    """
+
+    def __init__(self, *, multiprocess: bool = False) -> None:
+        self._multiprocess = multiprocess
+        self._registry = CollectorRegistry()
+        self._children: dict[tuple[Any, ...], Any] = {}
+        r = self._registry
+        self.requests = Counter("glm_requests", "Requests answered.", ["endpoint", "method", "status"], registry=r)
+        self.duration = Histogram(
+            "glm_request_duration_seconds", "Time to the end of the answer.", ["endpoint"],
+            buckets=REQUEST_BUCKETS, registry=r,
+        )  # fmt: skip
+        self.active_tokens = Gauge(
+            "glm_active_tokens", "Credentials that can be used now.", registry=r, multiprocess_mode="mostrecent"
+        )
+        self.token_errors = Counter(
+            "glm_token_errors", "Failures by credential.", ["token_id", "error_type"], registry=r
+        )
+        self.token_cost = Histogram("glm_token_usage_cost_usd", "Cost of an answer.", buckets=COST_BUCKETS, registry=r)
+        self.first_token = Histogram(
+            "glm_time_to_first_token_seconds", "Time to the first content.", buckets=FIRST_TOKEN_BUCKETS, registry=r
+        )
+        self.overhead = Histogram(
+            "glm_gateway_overhead_seconds", "Time spent in the gateway itself.", buckets=OVERHEAD_BUCKETS, registry=r
+        )
+        self.streams = Gauge(
+            "glm_streams_in_flight", "Streamed answers under way.", registry=r, multiprocess_mode="livesum"
+        )
+        self.upstream = Counter(
+            "glm_upstream_requests", "Tries at providers.", ["provider", "model", "outcome"], registry=r
+        )
+        self.tokens = Counter("glm_tokens", "Tokens by kind.", ["provider", "model", "kind"], registry=r)
+        self.cost = Counter("glm_cost_usd", "Money spent, where a price is known.", ["provider", "model"], registry=r)
+        self.unpriced = Counter(
+            "glm_unpriced_answers", "Answers whose cost is unknown.", ["provider", "model"], registry=r
+        )
+        self.rate_limited = Counter("glm_rate_limited", "Requests refused by a limit.", ["scope"], registry=r)
+        self.degraded = Gauge(
+            "glm_store_degraded", "1 while the shared store cannot be reached.", registry=r, multiprocess_mode="max"
+        )
+
+    def child(self, metric: Any, *labels: str) -> Any:
+        """The metric with these label values, looked up once."""
+        key = (metric, *labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = metric.labels(*labels)
+        return child
+
+    def render(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        if not self._multiprocess:
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # the library leaves it untyped
+        return generate_latest(registry)

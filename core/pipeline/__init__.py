@@ -1,0 +1,35 @@
+"""The response pipeline: every stage, in the order they work."""
+
+from collections.abc import Iterator
+
+from config.settings import PipelineSettings
+from core.pipeline.base import Stage
+from core.pipeline.content_filter import ContentFilter
+from core.pipeline.format import Format
+from core.pipeline.stop_words import StopWords
+from core.pipeline.thinking import Thinking
+from core.pipeline.token_count import TokenCount
+from core.pipeline.validate import ResponseValidation
+from schemas.chat import ChatRequest
+from schemas.stream import ChatChunk
+
+STAGES: tuple[type[Stage], ...] = (ResponseValidation, Thinking, StopWords, ContentFilter, Format, TokenCount)
+
+
+class Pipeline:
+    """One set of stages, good for any number of requests at once."""
+
+    def __init__(self, settings: PipelineSettings) -> None:
+        self._stages = tuple(stage(settings) for stage in STAGES)
+
+    def prepare(self, request: ChatRequest) -> ChatRequest:
+        """The request to send. Raises InvalidRequest when a stage refuses it."""
+        for stage in self._stages:
+            request = stage.prepare(request)
+        return request
+
+    def process(self, request: ChatRequest, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
+        """The provider's chunks as the client is to see them; `request` is what `prepare` returned."""
+        for stage in self._stages:
+            chunks = stage.process(request, chunks)
+        return chunks

@@ -1,0 +1,100 @@
+"""Searches what the model says for configured patterns."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import structlog
+
+from config.settings import PipelineSettings
+from core.pipeline.base import Stage
+from core.pipeline.filter_rule import FilterRule, RuleSearch
+from core.pipeline.source import close
+from schemas.chat import ChatRequest
+from schemas.stream import ChatChunk, Finished, KeepAlive, ReasoningDelta, TextDelta
+
+
+class ContentFilter(Stage):
+    """Applies every pattern in turn to the answer and, apart from it, to the thinking; tool calls are left alone.
+
+    `log` lets the text pass, `redact` writes the replacement instead, `block` ends the answer ahead of the match with
+    the reason `content_filter`, as OpenAI does. What was found is logged by the pattern's name and count, never by its
+    text. Patterns come from the operator, who must see to it that none backtracks without bound.
+    Raises ValueError that names the pattern when one is no regular expression.
+    """
+
+    def __init__(self, settings: PipelineSettings) -> None:
+        super().__init__(settings)
+        chosen = settings.content_filter
+        self._rules = tuple(FilterRule(pattern) for pattern in chosen.patterns) if chosen.enabled else ()
+
+    def process(self, request: ChatRequest, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
+        return self._filtered(chunks) if self._rules else chunks
+
+    def _filtered(self, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
+        hits: Counter[FilterRule] = Counter()
+        try:
+            yield from _apply(self._rules, hits, chunks)
+        finally:
+            log = structlog.get_logger(__name__)
+            for rule, count in hits.items():
+                log.info("content_filter_matched", pattern=rule.name, action=rule.action, count=count)
+
+
+def _apply(
+    rules: tuple[FilterRule, ...], hits: Counter[FilterRule], chunks: Iterator[ChatChunk]
+) -> Iterator[ChatChunk]:
+    run = _Run(rules, hits)
+    like: TextDelta | ReasoningDelta | None = None
+    for chunk in chunks:
+        if isinstance(chunk, KeepAlive):
+            yield chunk
+            continue
+        if like is not None and type(chunk) is not type(like):
+            yield from _made_like(like, run.end())
+            like = None
+        if not run.blocked and isinstance(chunk, (TextDelta, ReasoningDelta)):
+            like = chunk
+            yield from _made_like(chunk, run.feed(chunk.text))
+        elif not run.blocked:
+            yield chunk
+        if run.blocked:
+            close(chunks)
+            yield Finished("content_filter", chunk.usage if isinstance(chunk, Finished) else None)
+            return
+
+
+def _made_like(chunk: TextDelta | ReasoningDelta, text: str) -> Iterator[ChatChunk]:
+    if text == chunk.text:
+        yield chunk
+    elif text:
+        yield ReasoningDelta(text, chunk.hidden) if isinstance(chunk, ReasoningDelta) else TextDelta(text)
+
+
+class _Run:
+    """One unbroken run of answer or of thinking, led through all rules in their order."""
+
+    def __init__(self, rules: tuple[FilterRule, ...], hits: Counter[FilterRule]) -> None:
+        self._rules = rules
+        self._hits = hits
+        self._searches = [RuleSearch(rule) for rule in rules]
+        self.blocked = False
+
+    def feed(self, text: str) -> str:
+        """What may be sent after this piece."""
+        return self._through(text, final=False)
+
+    def end(self) -> str:
+        """What was held back when the run ended; the next piece begins a new one."""
+        text = self._through("", final=True)
+        self._searches = [RuleSearch(rule) for rule in self._rules]
+        return text
+
+    def _through(self, text: str, *, final: bool) -> str:
+        for search in self._searches:
+            found = search.found
+            text = search.feed(text, final=final or self.blocked)
+            if search.found > found:
+                self._hits[search.rule] += search.found - found
+                # A later rule must still see what stands ahead of the blocked text, to its end.
+                self.blocked = self.blocked or search.rule.action == "block"
+        return text

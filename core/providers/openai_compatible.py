@@ -1,0 +1,201 @@
+"""Any provider that speaks OpenAI's chat completions, in steps that a vendor overrides where it differs."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar
+
+from core.clock import Clock
+from core.errors import GatewayError, UpstreamBroken, UpstreamServerError
+from core.providers import openai_faults as faults
+from core.providers.base import STATUS_ERRORS, Provider, UpstreamRequest, status_error
+from core.providers.openai_draft import Draft
+from core.providers.openai_messages import Wire, wire_choice, wire_format, wire_message, wire_part, wire_tool
+from core.providers.openai_stream import Answer, read_usage, until_broken
+from core.sse import SILENCE, Event
+from schemas.chat import ChatRequest, Message, TextPart
+from schemas.codec import dumps, loads
+from schemas.credential import Credential
+from schemas.model import Target
+from schemas.stream import ChatChunk, Finished, FinishReason, KeepAlive
+from schemas.usage import Usage
+
+FINISH_REASONS: Mapping[str, FinishReason | type[GatewayError]] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "error": UpstreamServerError,
+}
+"""What ends an answer, or the error that ending is; any other word counts as `stop`."""
+
+
+class OpenAICompatible(Provider):
+    """The whole recipe for an endpoint without oddities. `base_url` is the API base or its …/chat/completions."""
+
+    kind: ClassVar[str] = "openai-compatible"
+    stop_limit: ClassVar[int] = 4
+    max_tokens_field: ClassVar[str] = "max_tokens"
+    reasoning_field: ClassVar[str | None] = None
+    """Where reasoning of earlier turns goes in the history; None leaves it out."""
+    finish_reasons: ClassVar[Mapping[str, FinishReason | type[GatewayError]]] = FINISH_REASONS
+
+    def __init__(self, name: str, base_url: str, clock: Clock) -> None:
+        super().__init__(name, base_url.rstrip("/").removesuffix("/chat/completions"), clock)
+
+    def authorize(self, credential: Credential) -> dict[str, str]:
+        return {"Authorization": f"Bearer {credential.secret}"}
+
+    def build(self, request: ChatRequest, target: Target, credential: Credential, request_id: str) -> UpstreamRequest:
+        draft = Draft(request, target, request_id)
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "text/event-stream",
+            "X-Request-ID": request_id,
+            **self.authorize(credential),
+        }
+        body = dumps(self.body(draft))
+        return UpstreamRequest(f"{self.base_url}/chat/completions", headers, body, dropped=draft.dropped)
+
+    def body(self, draft: Draft) -> Wire:
+        """The body, keys always in the same order. Answers are always streamed: a whole one is folded from chunks."""
+        body: Wire = {
+            "model": draft.target.model,
+            **self.tools(draft),
+            "messages": self.messages(draft),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            **self.sampling(draft),
+            **self.thinking(draft),
+            **self.response_format(draft),
+            **self.identity(draft),
+        }
+        return {**body, **self.extras(draft, body)}
+
+    def messages(self, draft: Draft) -> list[Wire]:
+        """The conversation."""
+        return [self.message(draft, message, index) for index, message in enumerate(draft.request.messages)]
+
+    def message(self, draft: Draft, message: Message, index: int) -> Wire:
+        """Message number `index`."""
+        return wire_message(message, self.content(draft, message, index), self.reasoning_field)
+
+    def content(self, draft: Draft, message: Message, index: int) -> str | list[Wire]:
+        """The content of message number `index`: a plain string when it is nothing but text."""
+        if all(isinstance(part, TextPart) for part in message.parts):
+            return message.text
+        return [wire_part(part) for part in message.parts]
+
+    def tools(self, draft: Draft) -> Wire:
+        """Everything about tools."""
+        request = draft.request
+        fields: Wire = {}
+        if request.tools:
+            fields["tools"] = [wire_tool(tool) for tool in request.tools]
+        if request.tool_choice is not None:
+            fields["tool_choice"] = wire_choice(request.tool_choice)
+        if request.parallel_tool_calls is not None:
+            fields["parallel_tool_calls"] = request.parallel_tool_calls
+        return fields
+
+    def sampling(self, draft: Draft) -> Wire:
+        """How tokens are drawn; stop words beyond `stop_limit` are the gateway's to emulate."""
+        sampling = draft.request.sampling
+        fields = {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            self.max_tokens_field: sampling.max_tokens,
+            "stop": list(sampling.stop[: self.stop_limit]) or None,
+            "seed": sampling.seed,
+            "presence_penalty": sampling.presence_penalty,
+            "frequency_penalty": sampling.frequency_penalty,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+    def thinking(self, draft: Draft) -> Wire:
+        """What the client asked of the model's thinking."""
+        asked = draft.request.thinking
+        if asked.effort is not None:
+            return {"reasoning_effort": asked.effort}
+        if asked.enabled is not None:
+            draft.drop("thinking")
+        return {}
+
+    def response_format(self, draft: Draft) -> Wire:
+        """What the answer must look like."""
+        wanted = draft.request.response_format
+        return {} if wanted is None else {"response_format": wire_format(wanted)}
+
+    def identity(self, draft: Draft) -> Wire:
+        """Who asks."""
+        return {} if draft.request.user is None else {"user": draft.request.user}
+
+    def extras(self, draft: Draft, body: Wire) -> Wire:
+        """The client's other parameters, which may add to `body` and replace nothing in it."""
+        extra = draft.request.extra
+        return {name: value for name, value in extra.items() if value is not None and name not in body}
+
+    def decode(self, events: Iterable[Event], request: ChatRequest) -> Iterator[ChatChunk]:
+        answer = Answer()
+        for event in until_broken(events, answer):
+            if event is SILENCE:
+                if answer.reason is not None:
+                    break  # the answer is whole, only its usage is missing, which will not come any more
+                yield KeepAlive()
+                continue
+            if event.data.startswith(b"[DONE]"):
+                answer.complete = True
+                break
+            frame = self._frame(event)
+            yield from answer.read(frame)
+            if answer.raw_reason is not None and answer.reason is None:
+                answer.reason = self.finish_reason(answer.raw_reason, produced=answer.produced)
+        yield Finished(answer.last_reason(), None if answer.raw_usage is None else self.usage(answer.raw_usage))
+
+    def _frame(self, event: Event) -> Mapping[str, Any]:
+        try:
+            frame = loads(event.data)
+        except ValueError as cause:
+            if event.name == "error":
+                said = faults.Said(event.data.decode("utf-8", "replace"))
+                raise faults.fault(UpstreamServerError, said) from cause
+            raise UpstreamBroken("the provider sent something that is no JSON") from cause
+        if isinstance(frame, dict) and "choices" in frame and not frame.get("error"):
+            return frame
+        said_so = faults.read_said(frame)
+        if said_so is not None or event.name == "error":
+            raise self.fault(said_so or faults.Said(""), None, None)
+        return frame if isinstance(frame, dict) else {}
+
+    def finish_reason(self, word: str, *, produced: bool) -> FinishReason:
+        """What the provider's word for the end means; raises when it means failure."""
+        meaning = self.finish_reasons.get(word, "stop")
+        if isinstance(meaning, str):
+            return meaning
+        raise faults.fault(meaning, faults.Said(f"the provider ended its answer with {word}", word))
+
+    def usage(self, raw: Mapping[str, Any]) -> Usage | None:
+        """The provider's token counts in our form."""
+        return read_usage(raw)
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        wait = faults.retry_after(headers, self._clock.now())
+        try:
+            said = faults.read_said(loads(body))
+        except ValueError:
+            said = None
+        if said is None:
+            return status_error(status, f"the provider answered HTTP {status} without saying why", wait)
+        return self.fault(said, status, wait)
+
+    def fault(self, said: faults.Said, status: int | None, wait: float | None) -> GatewayError:
+        """The error for what the provider said; `status` is None inside an answer, `wait` in seconds."""
+        kind = faults.CODES.get(said.code or "") or faults.CODES.get(said.type or "")
+        status = status or faults.http_code(said.code)
+        if kind is None and status is not None:
+            kind = STATUS_ERRORS.get(status) or type(status_error(status, ""))
+        kind = kind or faults.TYPES.get(said.type or "", UpstreamServerError)
+        return faults.fault(kind, said, param=said.param, retry_after=wait)
+
+    def probe(self, credential: Credential) -> UpstreamRequest | None:
+        headers = {"Accept": "application/json", **self.authorize(credential)}
+        return UpstreamRequest(f"{self.base_url}/models", headers, method="GET")

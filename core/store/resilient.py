@@ -1,0 +1,182 @@
+"""A store that goes on without its shared home, counting alone until the home is back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import structlog
+
+from core.clock import Clock
+from core.errors import StoreUnavailable
+from core.store.base import Counters, Record, Records, Store, Taken, Window
+from core.store.memory import MemoryCounters
+
+RETRY_SECONDS = 1.0
+MAX_COPIES = 10_000
+
+T = TypeVar("T")
+
+
+class Gate:
+    """The breaker in front of the home: one failure closes it, and once a second one call may try again."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.degraded = False
+        self._clock = clock
+        self._retry_at = 0.0
+        self._log = structlog.get_logger(__name__)
+
+    def through(self, call: Callable[[], T]) -> T:
+        """What `call` returns. Raises StoreUnavailable without waiting while the home is known to be away."""
+        now = self._clock.monotonic()
+        if self.degraded:
+            if now < self._retry_at:
+                raise StoreUnavailable("the shared store cannot be reached")
+            # The others go on alone while this one finds out.
+            self._retry_at = now + RETRY_SECONDS
+        try:
+            result = call()
+        except StoreUnavailable:
+            self._close()
+            raise
+        if self.degraded:
+            self.degraded = False
+            self._log.warning("store_recovered")
+        return result
+
+    def _close(self) -> None:
+        self._retry_at = self._clock.monotonic() + RETRY_SECONDS
+        if not self.degraded:
+            self.degraded = True
+            self._log.error("store_degraded", consequence="this process counts alone")
+
+
+class ResilientStore:
+    """Wraps a shared home. While that is away, windows are counted in this process, each with this worker's share of
+    its limit; records are read from what was last seen of them, and cannot be written."""
+
+    def __init__(self, home: Store, clock: Clock) -> None:
+        self._home = home
+        self._gate = Gate(clock)
+        self._counters = _Counters(home.counters, self._gate)
+        self._records = _Records(home.records, self._gate)
+
+    @property
+    def counters(self) -> Counters:
+        """Shared while the home answers, alone otherwise."""
+        return self._counters
+
+    @property
+    def records(self) -> Records:
+        """Shared; writing raises StoreUnavailable while the home is away."""
+        return self._records
+
+    @property
+    def degraded(self) -> bool:
+        """True while the home cannot be reached."""
+        return self._gate.degraded
+
+    def expect(self, workers: int) -> None:
+        """How many workers share the home: each may grant that part of a limit when alone."""
+        self._counters.workers = max(1, workers)
+
+    def ping(self) -> bool:
+        """True when the home answers now."""
+        try:
+            return self._gate.through(self._ping)
+        except StoreUnavailable:
+            return False
+
+    def close(self) -> None:
+        """Let go of the home."""
+        self._home.close()
+
+    def _ping(self) -> bool:
+        if not self._home.ping():
+            raise StoreUnavailable("the shared store does not answer")
+        return True
+
+
+class _Counters:
+    """The home's counters, or this process's own."""
+
+    def __init__(self, home: Counters, gate: Gate) -> None:
+        self.workers = 1
+        self._home = home
+        self._gate = gate
+        self._alone = MemoryCounters()
+
+    def take(self, windows: Sequence[Window], now: float) -> Taken:
+        """Count every window's cost, or none of them."""
+        try:
+            return self._gate.through(lambda: self._home.take(windows, now))
+        except StoreUnavailable:
+            return self._alone.take([self._share(window) for window in windows], now)
+
+    def lock(self, name: str, owner: str, seconds: float, now: float) -> bool:
+        """Hold or renew the named lock; nobody holds any while the home is away."""
+        try:
+            return self._gate.through(lambda: self._home.lock(name, owner, seconds, now))
+        except StoreUnavailable:
+            return False
+
+    def unlock(self, name: str, owner: str) -> None:
+        """Give the lock back; while the home is away it ends by itself."""
+        try:
+            self._gate.through(lambda: self._home.unlock(name, owner))
+        except StoreUnavailable:
+            return
+
+    def _share(self, window: Window) -> Window:
+        return replace(window, limit=max(1, window.limit // self.workers))
+
+
+class _Records:
+    """The home's records, with a copy of those seen last."""
+
+    def __init__(self, home: Records, gate: Gate) -> None:
+        self._home = home
+        self._gate = gate
+        self._copies: dict[str, dict[str, Record]] = {}
+
+    def get(self, kind: str, key: str) -> Record | None:
+        """The record, or what was last seen of it."""
+        try:
+            value = self._gate.through(lambda: self._home.get(kind, key))
+        except StoreUnavailable:
+            return self._copies.get(kind, {}).get(key)
+        if value is not None:
+            self._keep(kind, key, value)
+        return value
+
+    def all(self, kind: str) -> dict[str, Record]:
+        """Every record of the kind, or what was last seen of them."""
+        try:
+            found = self._gate.through(lambda: self._home.all(kind))
+        except StoreUnavailable:
+            return dict(self._copies.get(kind, {}))
+        if len(found) <= MAX_COPIES:
+            self._copies[kind] = dict(found)
+        return found
+
+    def put(self, kind: str, key: str, value: Record) -> None:
+        """Write the record. Raises StoreUnavailable."""
+        self._gate.through(lambda: self._home.put(kind, key, value))
+        self._keep(kind, key, value)
+
+    def change(self, kind: str, key: str, edit: Callable[[Record | None], Record]) -> Record:
+        """Replace the record by `edit` of what is there. Raises StoreUnavailable."""
+        value = self._gate.through(lambda: self._home.change(kind, key, edit))
+        self._keep(kind, key, value)
+        return value
+
+    def delete(self, kind: str, key: str) -> bool:
+        """Remove the record. Raises StoreUnavailable."""
+        found = self._gate.through(lambda: self._home.delete(kind, key))
+        self._copies.get(kind, {}).pop(key, None)
+        return found
+
+    def _keep(self, kind: str, key: str, value: Record) -> None:
+        copies = self._copies.setdefault(kind, {})
+        if key in copies or len(copies) < MAX_COPIES:
+            copies[key] = value

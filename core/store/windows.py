@@ -1,0 +1,14 @@
+"""What every home refuses to be asked."""
+
+from collections.abc import Sequence
+
+from core.store.base import Window
+
+
+def check(windows: Sequence[Window]) -> None:
+    """Raise ValueError for a negative cost, an empty window, or one window named twice in the same call."""
+    for window in windows:
+        if window.cost < 0 or window.seconds <= 0:
+            raise ValueError(f"window {window.key} has cost {window.cost} in {window.seconds} seconds")
+    if len(windows) > 1 and len({(window.key, window.seconds) for window in windows}) < len(windows):
+        raise ValueError("a window may stand once in a call, or its costs would be granted side by side")

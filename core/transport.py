@@ -1,0 +1,86 @@
+"""The connection pool to the providers, the only place that speaks HTTP to them."""
+
+import zlib
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError
+
+from core.cancel import Cancellation
+from core.clock import Clock
+from core.errors import GatewayError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from core.exchange import Exchange, Patience
+from core.providers.base import UpstreamRequest
+
+FOREIGN_FAILURES: tuple[tuple[type[Exception], type[GatewayError], str], ...] = (
+    (requests.ConnectTimeout, UpstreamUnreachable, "did not accept a connection in time"),
+    (requests.ReadTimeout, UpstreamTimeout, "was silent for too long"),
+    (requests.exceptions.SSLError, UpstreamUnreachable, "offers no trustworthy TLS connection"),
+    (requests.exceptions.ProxyError, UpstreamUnreachable, "cannot be reached through the proxy"),
+    (requests.ConnectionError, UpstreamUnreachable, "cannot be reached"),
+    (requests.RequestException, UpstreamUnreachable, "cannot be asked"),
+    (HTTPError, UpstreamBroken, "answered with something that is not HTTP"),
+    (zlib.error, UpstreamBroken, "sent a body that cannot be unpacked"),
+    (OSError, UpstreamBroken, "broke the connection"),
+    (ValueError, UpstreamUnreachable, "has an address that cannot be used"),
+)
+"""What a failure of a library means, most specific first."""
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter, which hands out urllib3's response: cookies and redirects of a provider mean nothing here."""
+
+    def build_response(self, req: Any, resp: Any) -> Any:
+        return resp
+
+
+class Transport:
+    """Sends requests to providers over kept connections. One object serves all requests of a process."""
+
+    def __init__(self, clock: Clock, *, connections: int = 1000, verify: bool | str = True) -> None:
+        self._clock = clock
+        self._verify = verify
+        self._adapter = _Adapter(pool_connections=100, pool_maxsize=connections, max_retries=0)
+
+    def open(self, request: UpstreamRequest, patience: Patience, cancel: Cancellation) -> Exchange:
+        """Begin to send `request`; nothing is waited for here."""
+        host = urlsplit(request.url).netloc
+        return Exchange(host, patience, cancel, self._clock, lambda: self._send(request, patience), translate)
+
+    def call(self, request: UpstreamRequest, seconds: float, cancel: Cancellation) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and whole body of an answer that must come within `seconds`. Raises UpstreamError."""
+        patience = Patience(seconds, seconds, seconds, self._clock.monotonic() + seconds)
+        exchange = self.open(request, patience, cancel)
+        try:
+            for _ in exchange.opening():
+                pass
+            return exchange.status, exchange.headers, exchange.read()
+        finally:
+            exchange.close()
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        self._adapter.close()
+
+    def _send(self, request: UpstreamRequest, patience: Patience) -> Any:
+        prepared = requests.PreparedRequest()
+        prepared.method, prepared.url, prepared.body = request.method, request.url, request.body or None
+        prepared.headers = CaseInsensitiveDict(request.headers)
+        prepared.headers["Accept-Encoding"] = "identity"
+        if request.body:
+            prepared.headers["Content-Length"] = str(len(request.body))
+        timeout = (patience.connect, patience.silence)
+        return self._adapter.send(prepared, stream=True, timeout=timeout, verify=self._verify, proxies={})
+
+
+def translate(failure: Exception, host: str) -> GatewayError:
+    """What a library's failure while asking `host` means."""
+    if isinstance(failure, GatewayError):
+        return failure
+    for kind, error, text in FOREIGN_FAILURES:
+        if isinstance(failure, kind):
+            return error(f"the provider at {host} {text}")
+    return UpstreamBroken(f"the provider at {host} failed in an unknown way")

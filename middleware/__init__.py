@@ -1,0 +1,34 @@
+"""The middlewares, in one list from outermost to innermost."""
+
+from collections.abc import Callable
+from typing import Any
+
+from middleware.access_log import AccessLog
+from middleware.auth import Auth
+from middleware.base import Middleware
+from middleware.body_limit import BodyLimit
+from middleware.errors import Errors, Renderer
+from middleware.metrics import RequestMetrics
+from middleware.rate_limit import RateLimit
+from middleware.request_context import RequestContexts
+from middleware.validation import Validation
+from services import Services
+from services.access import UNLIMITED
+
+BODY_PATIENCE = 30.0
+"""Seconds to wait for more of a request's body."""
+
+
+def stack(services: Services, render: Renderer, write_access: Callable[[dict[str, Any]], None]) -> list[Middleware]:
+    """STACK. What refuses stands inside `Errors`, which renders it; what counts and logs stands outside and sees it."""
+    settings, clock = services.settings.server, services.clock
+    return [
+        RequestContexts(clock, settings.trusted_proxies),
+        AccessLog(write_access, clock),
+        RequestMetrics(services.telemetry, clock),
+        Errors(render),
+        BodyLimit(settings.max_body_bytes),
+        Auth(services.access),
+        RateLimit(services.limits, UNLIMITED),
+        Validation(BODY_PATIENCE),
+    ]

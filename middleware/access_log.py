@@ -1,0 +1,78 @@
+"""Writes one line for every answer, when it is over."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Request, Response
+
+from middleware.base import Clock, Next, context_of, endpoint_of
+from schemas.context import RequestContext
+from schemas.outcome import Outcome
+
+
+class AccessLog:
+    """Hands one flat mapping an answer to `write`; a streamed answer is over when it is closed."""
+
+    def __init__(self, write: Callable[[dict[str, Any]], None], clock: Clock) -> None:
+        self._write = write
+        self._clock = clock
+
+    def __call__(self, request: Request, proceed: Next) -> Response:
+        response = proceed(request)
+        context, endpoint, method, status = (
+            context_of(request),
+            endpoint_of(request),
+            request.method,
+            response.status_code,
+        )
+        response.call_on_close(lambda: self._write(self._line(context, method, endpoint, status)))
+        return response
+
+    def _line(self, context: RequestContext, method: str, endpoint: str, status: int) -> dict[str, Any]:
+        line: dict[str, Any] = {
+            "timestamp": datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds"),
+            "level": "error" if status >= 500 else "warning" if status >= 400 else "info",
+            "event": "request",
+            "request_id": context.request_id,
+            "method": method,
+            "endpoint": endpoint,
+            "status": status,
+            "ms": _ms(self._clock.monotonic() - context.started),
+            "ip": context.client_ip,
+        }
+        if context.caller is not None:
+            line["caller"] = context.caller.name
+        if context.error is not None:
+            line["error"] = context.error
+        if context.outcome is not None:
+            line.update(_told_of(context.outcome))
+        return line
+
+
+def _told_of(outcome: Outcome) -> dict[str, Any]:
+    usage = outcome.usage
+    told = {
+        "model": outcome.model,
+        "stream": outcome.stream,
+        "provider": outcome.provider,
+        "upstream_model": outcome.upstream_model,
+        "token_id": outcome.credential,
+        "attempts": len(outcome.attempts),
+        "failed": [attempt.error for attempt in outcome.attempts if attempt.error] or None,
+        "dropped": outcome.dropped or None,
+        "finish_reason": outcome.finish_reason,
+        "error": outcome.error,
+        "first_token_ms": _ms(outcome.time_to_first_token),
+        "upstream_ms": _ms(outcome.upstream_seconds),
+        "input_tokens": usage.prompt if usage else None,
+        "cached_tokens": usage.read if usage else None,
+        "output_tokens": usage.output if usage else None,
+        "usage_source": usage.source if usage else None,
+        "cost_usd": outcome.cost,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 2)

@@ -1,0 +1,60 @@
+"""Turns every failure into an answer in the shape its client expects."""
+
+from collections.abc import Callable, Mapping
+from math import ceil
+
+import structlog
+from flask import Request, Response
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import MethodNotAllowed as WrongMethod
+
+from core.errors import BodyTooLarge, GatewayError, InternalError, InvalidRequest, MethodNotAllowed, NotFound
+from middleware.base import Next, context_of
+
+Renderer = Callable[[GatewayError, str], bytes]
+"""Error and request id to a JSON body."""
+
+
+class Errors:
+    """Renders by the path's prefix: `renderers` maps prefixes to shapes, `default` is for all other paths."""
+
+    def __init__(self, default: Renderer, renderers: Mapping[str, Renderer] | None = None) -> None:
+        self._default = default
+        self._renderers = dict(renderers or {})
+        self._log = structlog.get_logger(__name__)
+
+    def __call__(self, request: Request, proceed: Next) -> Response:
+        try:
+            return proceed(request)
+        except GatewayError as error:
+            return self._answer(request, error)
+        except HTTPException as error:
+            return self._answer(request, _of_http(error, request))
+        except Exception:  # noqa: BLE001 - the last line of defence: no traceback may reach a client
+            self._log.exception("unexpected_error", path=request.path)
+            return self._answer(request, InternalError("The gateway failed; its log tells why."))
+
+    def _answer(self, request: Request, error: GatewayError) -> Response:
+        context = context_of(request)
+        context.error = error.code or error.type
+        render = next((r for prefix, r in self._renderers.items() if request.path.startswith(prefix)), self._default)
+        response = Response(render(error, context.request_id), error.status, mimetype="application/json")
+        if error.retry_after is not None:
+            response.headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
+        if not error.retryable and (error.status in (408, 409, 429) or error.status >= 500):
+            # The SDKs repeat these by their number alone unless they are told not to.
+            response.headers["x-should-retry"] = "false"
+        if isinstance(error, MethodNotAllowed) and error.allowed:
+            response.headers["Allow"] = ", ".join(error.allowed)
+        return response
+
+
+def _of_http(error: HTTPException, request: Request) -> GatewayError:
+    if isinstance(error, WrongMethod):
+        allowed = tuple(sorted(error.valid_methods or ()))
+        return MethodNotAllowed(f"{request.path} does not take {request.method}.", allowed=allowed)
+    if isinstance(error, RequestEntityTooLarge):
+        return BodyTooLarge("The request's body is too large.")
+    if error.code == 404:
+        return NotFound(f"There is no {request.path[:200]} here.")
+    return InvalidRequest(error.description or "The request cannot be understood.")

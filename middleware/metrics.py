@@ -1,0 +1,32 @@
+"""Counts every answer and how long it took."""
+
+from flask import Request, Response
+
+from middleware.base import Clock, Next, context_of, endpoint_of
+from services.telemetry import Telemetry
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class RequestMetrics:
+    """Counts when the answer is over, under labels from known sets only."""
+
+    def __init__(self, telemetry: Telemetry, clock: Clock) -> None:
+        self._telemetry = telemetry
+        self._clock = clock
+
+    def __call__(self, request: Request, proceed: Next) -> Response:
+        method = request.method if request.method in METHODS else "other"
+        context, endpoint = context_of(request), endpoint_of(request)
+        response = proceed(request)
+        status, streamed = str(response.status_code), response.mimetype == "text/event-stream"
+        if streamed:
+            self._telemetry.stream_began()
+
+        def over() -> None:
+            self._telemetry.answered(endpoint, method, status, self._clock.monotonic() - context.started)
+            if streamed:
+                self._telemetry.stream_ended()
+
+        response.call_on_close(over)
+        return response

@@ -1,0 +1,54 @@
+"""Reads and parses the body once."""
+
+from flask import Request, Response
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from core.errors import BodyTooLarge, InvalidRequest, RequestTimeout
+from middleware.base import Next, context_of
+from schemas.codec import loads
+
+
+class Validation:
+    """Takes only JSON objects as bodies, and puts them into the context; `patience` bounds each wait for more bytes."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+
+    def __call__(self, request: Request, proceed: Next) -> Response:
+        if request.method in ("POST", "PUT", "PATCH"):
+            body = self._read(request)
+            if body:
+                context_of(request).body = _object(body)
+        return proceed(request)
+
+    def _read(self, request: Request) -> bytes:
+        socket = request.environ.get("gunicorn.socket")
+        usual = socket.gettimeout() if socket is not None else None
+        try:
+            if socket is not None:
+                socket.settimeout(self._patience)
+            return request.get_data(cache=False)
+        except TimeoutError:
+            raise RequestTimeout(f"No more of the body came for {self._patience:g} seconds.") from None
+        except RequestEntityTooLarge:
+            raise BodyTooLarge(f"The body is larger than {request.max_content_length} bytes.") from None
+        except (ClientDisconnected, OSError):
+            raise InvalidRequest("The body is not whole.") from None
+        finally:
+            if socket is not None:
+                socket.settimeout(usual)
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        value = loads(body)
+    except ValueError as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}.", code="invalid_json") from None
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"The body must be a JSON object, not {_name(value)}.", code="invalid_json")
+    return value
+
+
+def _name(value: object) -> str:
+    names = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")

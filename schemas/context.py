@@ -1,0 +1,29 @@
+"""What is known of one HTTP request while it goes through the layers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.caller import Caller
+from schemas.outcome import Outcome
+
+ENVIRON_KEY = "gateway.context"
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """One object a request, kept in the WSGI environment under `ENVIRON_KEY`.
+
+    `started` is a monotonic time in seconds; `body` is the parsed JSON body once validation has run; `outcome` is set
+    by whoever asks a provider; `headers` are added to whatever answer is sent.
+    """
+
+    request_id: str
+    started: float
+    client_ip: str = ""
+    caller: Caller | None = None
+    body: Mapping[str, Any] | None = None
+    outcome: Outcome | None = None
+    error: str | None = None
+    bytes_sent: int = 0
+    headers: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,36 @@
+"""What became of one chat request, for the log, the metrics and the answer's headers."""
+
+from dataclasses import dataclass, field
+
+from schemas.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at one target; `error` is the code of its failure, None when it led to an answer."""
+
+    provider: str
+    model: str
+    credential: str
+    seconds: float
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Filled in while the request runs; times are in seconds, cost in USD with None for "no price known"."""
+
+    model: str
+    stream: bool
+    provider: str | None = None
+    upstream_model: str | None = None
+    credential: str | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    dropped: tuple[str, ...] = ()
+    usage: Usage | None = None
+    cost: float | None = None
+    finish_reason: str | None = None
+    time_to_first_token: float | None = None
+    upstream_seconds: float = 0.0
+    seconds: float = 0.0
+    error: str | None = None

@@ -1,0 +1,140 @@
+"""ChatService: one path from a canonical request to the chunks of its answer."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+from core.cancel import Cancellation
+from core.clock import Clock
+from core.errors import ClientGone, GatewayError
+from core.pipeline import Pipeline
+from core.pipeline.collect import collect
+from core.pricing import cost_of
+from schemas.answer import Answer
+from schemas.chat import ChatRequest
+from schemas.outcome import Outcome
+from schemas.stream import ChatChunk, Finished
+from services.dispatch import Call, Dispatcher, Run
+from services.interceptors import Interceptor
+from services.routing import RoutingService
+
+
+class ChatService:
+    """Opens streams; holds no state of any of them."""
+
+    def __init__(
+        self,
+        routing: RoutingService,
+        dispatcher: Dispatcher,
+        pipeline: Pipeline,
+        interceptors: Sequence[Interceptor],
+        clock: Clock,
+    ) -> None:
+        self._routing = routing
+        self._dispatcher = dispatcher
+        self._pipeline = pipeline
+        self._interceptors = tuple(interceptors)
+        self._clock = clock
+
+    def stream(self, request: ChatRequest, request_id: str, started: float) -> "ChatStream":
+        """The answer as a stream that has not begun yet; `started` is the monotonic time of the request's arrival.
+
+        Raises InvalidRequest and ModelNotFound.
+        """
+        call = Call(request_id, started, Cancellation())
+        targets = self._routing.targets(request.model)
+        request = self._pipeline.prepare(request)
+        run = Run(request, call, Outcome(model=request.model, stream=request.stream))
+        source = self._dispatcher.chunks(run, targets)
+        chunks = self._pipeline.process(request, source)
+        for interceptor in self._interceptors:
+            chunks = interceptor.watch(request, chunks, call.request_id)
+        return ChatStream(run, source, chunks, self._interceptors, self._clock)
+
+
+class ChatStream:
+    """One answer on its way. It owns the upstream connection and the leased credential: always `close` it."""
+
+    def __init__(
+        self,
+        run: Run,
+        source: Iterator[ChatChunk],
+        chunks: Iterator[ChatChunk],
+        interceptors: Sequence[Interceptor],
+        clock: Clock,
+    ) -> None:
+        self.outcome = run.outcome
+        self._run = run
+        self._source: Any = source
+        self._chunks: Any = self._noted(chunks)
+        self._interceptors = interceptors
+        self._clock = clock
+        self._closed = False
+
+    def __iter__(self) -> Iterator[ChatChunk]:
+        return self._chunks  # type: ignore[no-any-return] # a generator, which mypy would not let be closed
+
+    @property
+    def attempts(self) -> int:
+        """How many tries were made, the one under way included."""
+        return len(self.outcome.attempts) + (1 if self._run.lease is not None and not self._run.finished else 0)
+
+    @property
+    def committed(self) -> bool:
+        """True once content has come, so that no other provider will be asked."""
+        return self._run.committed
+
+    def cancel(self, error: GatewayError) -> None:
+        """Stop waiting for the provider, from outside: `error` is raised where the stream is read."""
+        self._run.call.cancel.cancel(error)
+
+    def collect(self) -> Answer:
+        """The whole answer; the stream is closed afterwards. Raises GatewayError."""
+        with closing(self):
+            return collect(self._chunks)
+
+    def overhead(self) -> float:
+        """Seconds spent here so far and not at a provider."""
+        elapsed = self._clock.monotonic() - self._run.call.started
+        first = self.outcome.time_to_first_token or 0.0
+        return max(0.0, elapsed - max(self.outcome.upstream_seconds, first))
+
+    def close(self) -> None:
+        """Close the connection, give the credential back and tell the interceptors; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        for generator in (self._chunks, self._source):
+            generator.close()
+        self._settle()
+        self.outcome.seconds = self._clock.monotonic() - self._run.call.started
+        for interceptor in self._interceptors:
+            interceptor.finished(self._run.request, self.outcome, self._run.call.request_id)
+
+    def _noted(self, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
+        try:
+            for chunk in chunks:
+                if isinstance(chunk, Finished):
+                    self._note_end(chunk)
+                yield chunk
+        except GatewayError as error:
+            self.outcome.error = error.code or error.type
+            raise
+
+    def _note_end(self, end: Finished) -> None:
+        outcome, target = self.outcome, self._run.target
+        outcome.usage, outcome.finish_reason = end.usage, end.reason
+        if target is not None:
+            outcome.cost = cost_of(end.usage, target.info.price_on(datetime.now(UTC).date()))
+
+    def _settle(self) -> None:
+        lease, self._run.lease = self._run.lease, None
+        if self.outcome.finish_reason is None and self.outcome.error is None:
+            self.outcome.error = ClientGone.code
+        if lease is None:
+            return
+        if self.outcome.finish_reason is not None:
+            lease.succeed(self.outcome.usage, self.outcome.attempts[-1].seconds, self.outcome.cost)
+        else:
+            lease.abandon()

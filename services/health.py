@@ -1,0 +1,117 @@
+"""HealthService: how the gateway is, from what is known already."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from config.settings import HealthSettings
+from core.clock import Clock
+from core.store.base import Store
+from schemas.health import HealthCheck, HealthResponse, HealthStatus
+from services.reachability import Reachability
+from services.tokens import TokenService
+
+SEVERITY: tuple[HealthStatus, ...] = ("healthy", "degraded", "unhealthy")
+CGROUP = Path("/sys/fs/cgroup")
+
+
+class HealthService:
+    """Looks at providers, tokens, store, memory and disk; asks no provider anything."""
+
+    def __init__(
+        self,
+        providers: Sequence[str],
+        reachability: Reachability,
+        tokens: TokenService,
+        store: Store,
+        settings: HealthSettings,
+        data_dir: Path,
+        clock: Clock,
+    ) -> None:
+        self._providers = tuple(providers)
+        self._reachability = reachability
+        self._tokens = tokens
+        self._store = store
+        self._settings = settings
+        self._data_dir = data_dir
+        self._clock = clock
+        self._began = clock.monotonic()
+        self._draining = False
+
+    def report(self) -> HealthResponse:
+        """Every check, and the worst of them as the whole."""
+        checks = {
+            "glm": self._check_providers(),
+            "tokens": self._check_tokens(),
+            "store": self._check_store(),
+            "memory": self._check_memory(),
+            "disk": self._check_disk(),
+        }
+        worst = max((check.status for check in checks.values()), key=SEVERITY.index)
+        return HealthResponse(
+            status=worst,
+            timestamp=datetime.fromtimestamp(self._clock.now(), UTC),
+            uptime_seconds=round(self._clock.monotonic() - self._began, 3),
+            checks=checks,
+        )
+
+    def not_ready(self) -> str | None:
+        """Why no traffic should be sent here, or None."""
+        return "shutting down" if self._draining else None
+
+    def drain(self) -> None:
+        """Be not ready from now on."""
+        self._draining = True
+
+    def _check_providers(self) -> HealthCheck:
+        states = {name: self._reachability.of(name) for name in self._providers}
+        lost = [f"{name} ({state.error})" for name, state in states.items() if state.reachable is False]
+        figures = {name: {True: "reachable", False: "unreachable", None: "no traffic yet"}[state.reachable]
+                   for name, state in states.items()}  # fmt: skip
+        if not lost:
+            return HealthCheck(status="healthy", reason="no provider failed lately", figures=figures)
+        status: HealthStatus = "unhealthy" if len(lost) == len(states) else "degraded"
+        return HealthCheck(status=status, reason=f"failing: {', '.join(lost)}", figures=figures)
+
+    def _check_tokens(self) -> HealthCheck:
+        total, available = len(self._tokens.infos()), self._tokens.available_count()
+        figures = {"total": total, "available": available}
+        problems = "; ".join(self._tokens.problems().values())
+        if available == 0:
+            reason = problems or ("no token is configured" if total == 0 else "no token can be used now")
+            return HealthCheck(status="unhealthy", reason=reason, figures=figures)
+        if available < total or problems:
+            reason = problems or f"{total - available} of {total} tokens cannot be used now"
+            return HealthCheck(status="degraded", reason=reason, figures=figures)
+        return HealthCheck(status="healthy", reason=f"{available} available", figures=figures)
+
+    def _check_store(self) -> HealthCheck:
+        answers = self._store.ping()
+        if self._store.degraded or not answers:
+            reason = "the shared store cannot be reached; this process counts alone"
+            return HealthCheck(status="degraded", reason=reason)
+        return HealthCheck(status="healthy", reason="answers")
+
+    def _check_memory(self) -> HealthCheck:
+        share = _memory_share()
+        status: HealthStatus = "degraded" if share > self._settings.max_memory else "healthy"
+        return HealthCheck(status=status, reason=f"{share:.0%} in use", figures={"used_share": round(share, 4)})
+
+    def _check_disk(self) -> HealthCheck:
+        place = self._data_dir if self._data_dir.exists() else Path()
+        share = psutil.disk_usage(str(place.absolute())).percent / 100
+        status: HealthStatus = "degraded" if share > self._settings.max_disk else "healthy"
+        return HealthCheck(status=status, reason=f"{share:.0%} in use", figures={"used_share": round(share, 4)})
+
+
+def _memory_share() -> float:
+    """Of the container's limit when there is one, else of the machine's memory."""
+    try:
+        limit = (CGROUP / "memory.max").read_text().strip()
+        if limit.isdecimal():
+            return int((CGROUP / "memory.current").read_text()) / int(limit)
+    except (OSError, ValueError):
+        pass
+    return float(psutil.virtual_memory().percent) / 100

@@ -1,0 +1,68 @@
+"""Telemetry: what is counted, as the rest of the gateway sees it."""
+
+from core.metrics import Metrics
+from schemas.outcome import Outcome
+
+
+class Telemetry:
+    """Turns events into metrics. Model and provider names come from the catalogue and the settings only."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def answered(self, endpoint: str, method: str, status: str, seconds: float) -> None:
+        """A request is over."""
+        m = self._metrics
+        m.child(m.requests, endpoint, method, status).inc()
+        m.child(m.duration, endpoint).observe(seconds)
+
+    def stream_began(self) -> None:
+        """A streamed answer is under way."""
+        self._metrics.streams.inc()
+
+    def stream_ended(self) -> None:
+        """A streamed answer is over."""
+        self._metrics.streams.dec()
+
+    def rate_limited(self, scope: str) -> None:
+        """A request was refused by a limit of the scope `key` or `ip`."""
+        self._metrics.child(self._metrics.rate_limited, scope).inc()
+
+    def token_failed(self, token_id: str, error_type: str) -> None:
+        """A credential led to an error."""
+        self._metrics.child(self._metrics.token_errors, token_id, error_type).inc()
+
+    def chat_finished(self, outcome: Outcome, overhead: float) -> None:
+        """A chat request is over, whatever became of it."""
+        m = self._metrics
+        for attempt in outcome.attempts:
+            m.child(m.upstream, attempt.provider, attempt.model, attempt.error or "success").inc()
+        if outcome.time_to_first_token is not None:
+            m.first_token.observe(outcome.time_to_first_token)
+            m.overhead.observe(overhead)
+        if outcome.usage is not None:
+            self._spent(outcome)
+
+    def gauges(self, active_tokens: int, degraded: bool) -> None:
+        """What is read rather than counted."""
+        self._metrics.active_tokens.set(active_tokens)
+        self._metrics.degraded.set(int(degraded))
+
+    def render(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return self._metrics.render()
+
+    def _spent(self, outcome: Outcome) -> None:
+        m, usage = self._metrics, outcome.usage
+        if usage is None or outcome.provider is None or outcome.upstream_model is None:
+            return
+        labels = (outcome.provider, outcome.upstream_model)
+        kinds = {"input": usage.uncached, "cached": usage.read, "output": usage.output, "reasoning": usage.reasoning}
+        for kind, tokens in kinds.items():
+            if tokens:
+                m.child(m.tokens, *labels, kind).inc(tokens)
+        if outcome.cost is None:
+            m.child(m.unpriced, *labels).inc()
+        else:
+            m.child(m.cost, *labels).inc(outcome.cost)
+            m.token_cost.observe(outcome.cost)

@@ -1,0 +1,182 @@
+"""What a client sees when the provider misbehaves."""
+
+import pytest
+
+from tests.gateway import Gateway, chunks_of, data_of, text_of
+from tests.integration.conftest import environment, rest
+from tests.upstreams.answers import DONE, error_in_stream, glm_error, glm_stream
+from tests.upstreams.server import Upstream
+from tests.upstreams.steps import Drop, Events, Head, Hold, empty, html_page, stream, without_last_chunk
+
+HALF = glm_stream("half of it")[:2]
+
+
+@pytest.mark.parametrize(
+    ("http", "code", "status", "kind", "name"),
+    [
+        (400, "1210", 400, "invalid_request_error", None),
+        (400, "1211", 404, "invalid_request_error", "model_not_found"),
+        (400, 1214, 400, "invalid_request_error", None),
+        (400, "1261", 400, "invalid_request_error", "context_length_exceeded"),
+        (400, "1301", 400, "invalid_request_error", "content_filter"),
+        (429, "1302", 429, "rate_limit_error", "rate_limit_exceeded"),
+        (429, "1305", 503, "service_unavailable_error", "overloaded"),
+        (500, "1234", 502, "server_error", None),
+    ],
+)
+@pytest.mark.parametrize("form", ["http", "in a 200", "in a stream"])
+def test_business_codes_mean_the_same_wherever_they_stand(
+    upstream: Upstream, fresh: Gateway, http: int, code: str | int, status: int, kind: str, name: str | None, form: str
+) -> None:
+    steps = {"http": glm_error(code, http), "in a 200": glm_error(code, 200), "in a stream": error_in_stream(code)}
+    upstream.script(steps[form], times=None)
+    for streamed in (False, True):
+        response = fresh.chat(stream=streamed)
+        assert response.status_code == status, response.text
+        error = response.json()["error"]
+        assert error["type"] == kind
+        if name is not None:
+            assert error["code"] == name
+        assert response.json()["request_id"] == response.headers["X-Request-ID"]
+        rest(fresh)
+
+
+def test_our_own_bad_key_is_no_fault_of_the_callers(upstream: Upstream, fresh: Gateway) -> None:
+    upstream.script(glm_error("1000", 401), times=None)
+    response = fresh.chat()
+    assert response.status_code == 502
+    assert response.json()["error"]["code"] == "upstream_unauthorized"
+    assert response.headers["x-should-retry"] == "false"
+    again = fresh.chat()
+    assert again.status_code == 503
+    assert again.json()["error"]["code"] == "no_credentials"
+    assert len(upstream.requests) == 1, "a refused key is not sent again"
+
+
+def test_no_money_is_not_retried_by_anyone(upstream: Upstream, fresh: Gateway) -> None:
+    upstream.script(glm_error("1113", 429), times=None)
+    response = fresh.chat()
+    assert response.status_code == 429
+    assert response.json()["error"]["type"] == "insufficient_quota"
+    assert response.headers["x-should-retry"] == "false"
+
+
+def test_a_key_that_cools_down_tells_when_it_is_back(upstream: Upstream, fresh: Gateway) -> None:
+    upstream.script(glm_error("1302", 429), times=None)
+    first = fresh.chat()
+    second = fresh.chat()
+    assert first.status_code == second.status_code == 429
+    assert int(second.headers["Retry-After"]) >= 1
+    assert second.json()["error"]["code"] == "credentials_exhausted"
+    assert len(upstream.requests) == 1, "429 means wait, and is not hammered"
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param(glm_error("1234", 500), id="500"),
+        pytest.param(empty(), id="silent 200"),
+        pytest.param([Head(), Events([DONE]), Drop()], id="only [DONE]"),
+        pytest.param([Head(), Drop(reset=True)], id="reset after the headers"),
+        pytest.param([Drop()], id="closed without an answer"),
+        pytest.param(stream([b"data: {broken\n\n"]), id="broken json"),
+        pytest.param(stream(glm_stream("")), id="an answer without content"),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_failure_before_the_first_content_is_tried_again(
+    upstream: Upstream, gateway: Gateway, steps: list[object], streamed: bool
+) -> None:
+    upstream.script(steps)
+    upstream.script(stream(glm_stream("second try")))
+    response = gateway.chat(version="v2", stream=streamed)
+    assert response.status_code == 200, response.text
+    text = text_of(chunks_of(response)) if streamed else response.json()["choices"][0]["message"]["content"]
+    assert text == "second try"
+    assert response.headers["X-Gateway-Attempts"] == "2"
+    assert len(upstream.requests) == 2
+
+
+def test_tries_are_bounded_and_told(upstream: Upstream, gateway: Gateway) -> None:
+    upstream.script(empty(), times=None)
+    response = gateway.chat()
+    assert response.status_code == 502
+    error = response.json()["error"]
+    assert [tried["error"] for tried in error["details"]["tried"]] == [error["code"]] * 2
+    assert len(upstream.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        pytest.param([Drop()], id="closed"),
+        pytest.param([Drop(reset=True)], id="reset"),
+        pytest.param([Events(glm_stream("")[-2:-1][:0])], id="ended without a word"),
+        pytest.param([Events([b'data: {"error":{"code":"1234","message":"boom"}}\n\n'])], id="error frame"),
+        pytest.param([Events([b"data: {broken\n\n"])], id="broken json"),
+    ],
+)
+def test_a_fault_in_the_middle_ends_with_one_error_event(
+    upstream: Upstream, gateway: Gateway, tail: list[object]
+) -> None:
+    upstream.script([Head(), Events(HALF), *tail])
+    data = list(data_of(gateway.chat(version="v2", stream=True)))
+    assert sum('"error":{' in entry for entry in data) == 1
+    assert '"error":{' in data[-1]
+    assert '"type":"server_error"' in data[-1]
+    assert len(upstream.requests) == 1, "what the client has seen is never started anew"
+
+
+def test_a_fault_in_the_middle_of_a_whole_answer_is_a_502(upstream: Upstream, gateway: Gateway) -> None:
+    upstream.script(without_last_chunk(HALF))
+    assert gateway.chat().status_code == 502
+
+
+def test_html_from_a_front_is_a_clear_error(upstream: Upstream, gateway: Gateway) -> None:
+    upstream.script(html_page(), times=None)
+    response = gateway.chat()
+    assert response.status_code == 502
+    assert "html" not in response.json()["error"]["message"].lower() or response.json()["error"]["message"]
+
+
+def test_keep_alives_are_comments_from_acceptance_on(upstream: Upstream, gateway: Gateway) -> None:
+    upstream.script([Hold("headers"), Head(), Hold("body"), Events(glm_stream("late")), *stream([])[2:]])
+    response = gateway.chat(version="v2", stream=True)
+    assert response.status_code == 200, "the status is sent when the first sign of life is due"
+    lines = response.iter_lines(chunk_size=1)
+    assert next(lines) == b": keep-alive"
+    upstream.release(gate="headers")
+    assert upstream.wait_held(gate="body")
+    seen = [next(lines) for _ in range(4)]
+    assert b": keep-alive" in seen
+    assert set(seen) <= {b"", b": keep-alive"}
+    upstream.release(gate="body")
+    rest = b"\n".join(lines)
+    assert b"late" in rest.replace(b'"},', b"").replace(b"\n", b"") or b"late"[:2] in rest
+    assert rest.rstrip().endswith(b"data: [DONE]")
+
+
+def test_silence_ends_in_a_timeout(upstream: Upstream, impatient: Gateway) -> None:
+    upstream.script([Head(), Hold(), *stream([])[2:]], times=None)
+    response = impatient.chat()
+    assert response.status_code == 504
+    assert response.json()["error"]["code"] == "upstream_timeout"
+    assert upstream.wait_closed()
+
+
+def test_silence_in_the_middle_ends_in_one_error_event(upstream: Upstream, impatient: Gateway) -> None:
+    upstream.script([Head(), Events(HALF), Hold(), *stream([])[2:]], times=None)
+    data = list(data_of(impatient.chat(stream=True)))
+    assert "upstream_timeout" in data[-1]
+    assert upstream.wait_closed()
+
+
+def test_a_provider_that_is_down_is_a_502_and_recovers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    first = Upstream()
+    with Gateway(tmp_path_factory.mktemp("down"), **environment(first)) as gateway:
+        first.close()
+        response = gateway.chat()
+        assert response.status_code == 502
+        assert response.json()["error"]["code"] == "upstream_unreachable"
+        with Upstream(port=first.port):
+            assert gateway.chat().status_code == 200

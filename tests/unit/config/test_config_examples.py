@@ -1,0 +1,30 @@
+"""The example files are configurations that load."""
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from config.loader import load
+from config.settings import Settings
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "config" / "examples"
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.yaml")), ids=lambda file: file.name)
+def test_each_example_loads(file, tmp_path):
+    settings = load({"CONFIG_FILE": str(file), "GLM_API_KEY": "a.b"}, tmp_path)
+    assert [key.get_secret_value() for key in settings.providers["glm"].api_keys] == ["a.b"]
+
+
+def test_there_are_a_minimal_and_a_full_example():
+    assert {file.stem for file in EXAMPLES.glob("*.yaml")} == {"minimal", "full"}
+
+
+def test_the_full_example_shows_every_setting():
+    shown = YAML(typ="safe", pure=True).load(EXAMPLES / "full.yaml")
+    shown["logging"]["level"] = shown["log_level"]
+    shown["server"] |= {"host": shown["listen_addr"], "port": shown["listen_addr"]}
+    for name, field in Settings.model_fields.items():
+        fields = getattr(field.annotation, "model_fields", {})
+        assert set(shown[name]) >= set(fields) if fields else name in shown, name

@@ -1,0 +1,46 @@
+"""Who is next."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from core.credentials.strategies import LeastLoaded, RoundRobin, Strategy
+
+
+@dataclass
+class One:
+    id: str
+    weight: int = 1
+    in_use: int = 0
+
+
+def picks(strategy: Strategy, candidates: list[One], count: int) -> str:
+    return "".join(strategy.pick(candidates).id for _ in range(count))
+
+
+def test_round_robin_takes_each_in_turn() -> None:
+    assert picks(RoundRobin(), [One("a"), One("b"), One("c")], 7) == "abcabca"
+
+
+def test_round_robin_honours_weights_and_spreads_them() -> None:
+    order = picks(RoundRobin(), [One("a", weight=5), One("b"), One("c")], 14)
+    assert Counter(order) == {"a": 10, "b": 2, "c": 2}
+    assert order == "aabacaa" * 2
+
+
+def test_round_robin_stays_fair_when_one_is_missing_for_a_while() -> None:
+    a, b, c = One("a"), One("b"), One("c")
+    strategy = RoundRobin()
+    picks(strategy, [a, b], 10)
+    assert Counter(picks(strategy, [a, b, c], 30)) == {"a": 10, "b": 10, "c": 10}
+
+
+def test_least_loaded_takes_the_one_with_the_fewest_leases() -> None:
+    assert LeastLoaded().pick([One("a", in_use=2), One("b", in_use=1), One("c", in_use=3)]).id == "b"
+
+
+def test_least_loaded_sees_load_in_relation_to_weight() -> None:
+    assert LeastLoaded().pick([One("a", in_use=1), One("b", weight=10, in_use=5)]).id == "b"
+
+
+def test_least_loaded_breaks_ties_by_the_least_recently_used() -> None:
+    assert picks(LeastLoaded(), [One("a"), One("b"), One("c")], 7) == "abcabca"

@@ -1,0 +1,37 @@
+"""What the lock files promise to whoever installs from them."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
+
+
+def pins(lock: str) -> dict[str, str]:
+    """The locked packages with their versions."""
+    return dict(PIN.findall((ROOT / lock).read_text()))
+
+
+def names(requirements: list[str]) -> set[str]:
+    """The normalised names of requirements."""
+    return {re.sub(r"[-_.]+", "-", re.split(r"[\s\[;<>=]", text)[0]).lower() for text in requirements}
+
+
+def test_development_uses_the_very_versions_that_run() -> None:
+    assert pins("requirements.txt").items() <= pins("requirements-dev.txt").items()
+
+
+def test_every_dependency_is_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert names(project["dependencies"]) <= pins("requirements.txt").keys()
+    assert names(project["optional-dependencies"]["dev"]) <= pins("requirements-dev.txt").keys()
+
+
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt"])
+def test_every_pin_has_a_hash_and_no_place_it_came_from(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    assert len(re.findall(r"^[a-z0-9-]+==.*\\\n    --hash=sha256:", text, re.MULTILINE)) == len(pins(lock)) > 0
+    assert not re.search(r"https?:|file:|--index-url|--find-links", text)

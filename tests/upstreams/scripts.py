@@ -1,0 +1,70 @@
+"""Which script an upstream plays for which request."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tests.upstreams.answers import glm_body, glm_stream, glm_web_stream, models_body
+from tests.upstreams.steps import Step, stream, whole
+from tests.upstreams.wire import Request
+
+Behaviour = Callable[[Request], Sequence[Step]]
+
+
+@dataclass
+class Entry:
+    """One script: for how many requests it stands (None: all), and which requests it is for."""
+
+    behaviour: Behaviour
+    times: int | None
+    fits: Callable[[Request], bool]
+
+
+class Scripts:
+    """Scripts for the coming requests, in the order they were given; the lasting ones come after, the newest first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._queue: list[Entry] = []
+        self._lasting: list[Entry] = []
+
+    def add(self, entry: Entry) -> None:
+        """Take a script in."""
+        with self._lock:
+            if entry.times is None:
+                self._lasting.insert(0, entry)
+            else:
+                self._queue.append(entry)
+
+    def clear(self) -> None:
+        """Forget all scripts."""
+        with self._lock:
+            self._queue.clear()
+            self._lasting.clear()
+
+    @property
+    def pending(self) -> int:
+        """For how many coming requests scripts stand in the queue."""
+        with self._lock:
+            return sum(entry.times or 0 for entry in self._queue)
+
+    def choose(self, request: Request) -> Sequence[Step]:
+        """The script for `request`: counted down when it is from the queue, a plain answer when nothing fits."""
+        with self._lock:
+            entry = next((entry for entry in [*self._queue, *self._lasting] if entry.fits(request)), None)
+            if entry is not None and entry.times is not None:
+                entry.times -= 1
+                if not entry.times:
+                    self._queue.remove(entry)
+        return entry.behaviour(request) if entry is not None else plain_answer(request)
+
+
+def plain_answer(request: Request) -> Sequence[Step]:
+    """What a provider in good health answers, in the form that the path asks for."""
+    if request.method == "GET" and request.path.endswith("/models"):
+        return whole(models_body())
+    if request.method != "POST" or not request.path.endswith("/chat/completions"):
+        return whole(b'{"error":{"code":"1222","message":"the API does not exist"}}', 404)
+    if request.path.startswith("/api/chat/"):
+        return stream(glm_web_stream())
+    return stream(glm_stream()) if request.body.get("stream") else whole(glm_body())
