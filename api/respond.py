@@ -16,6 +16,8 @@ from schemas.context import ENVIRON_KEY, RequestContext
 from services.chat import ChatService, ChatStream
 
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+MAX_NAMES = 32
+"""How many dropped fields are named: a client or a proxy refuses an answer whose headers are too long."""
 
 
 def answer(http: Request, request: ChatRequest, dialect: Dialect, chat: ChatService, write_timeout: float) -> Response:
@@ -56,7 +58,7 @@ def _streamed(stream: ChatStream, dialect: Dialect, reply: Reply, context: Reque
     first = next(frames)
     context.headers.update(_headers(stream))
     body = _to_the_end(chain((first,), frames), stream, dialect, context)
-    response = Response(body, mimetype="text/event-stream", headers=STREAM_HEADERS, direct_passthrough=True)
+    response = Response(body, mimetype="text/event-stream", headers=STREAM_HEADERS)
     # A generator that is never started runs no `finally`.
     response.call_on_close(stream.close)
     return response
@@ -87,10 +89,15 @@ def _headers(stream: ChatStream) -> dict[str, str]:
         headers["X-Gateway-Provider"] = outcome.provider
         headers["X-Gateway-Upstream-Model"] = str(outcome.upstream_model)
     if outcome.dropped:
-        headers["X-Gateway-Dropped"] = ", ".join(outcome.dropped)
+        headers["X-Gateway-Dropped"] = _listed(outcome.dropped)
     if outcome.cost is not None:
         headers["X-Gateway-Cost-USD"] = f"{outcome.cost:.8f}"
     return headers
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f", and {more} more" if more > 0 else "")
 
 
 def _bound_writes(http: Request, seconds: float) -> None:

@@ -3,7 +3,7 @@
 import shutil
 from typing import Any
 
-worker_class = "gevent"
+worker_class = "config.gunicorn_worker.Worker"
 proc_name = "glm-gateway"
 keepalive = 75  # longer than the 60 s for which nginx keeps an idle connection to us
 timeout = 120  # seconds without a heartbeat, which is a blocked event loop; a long answer is none

@@ -45,11 +45,10 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
 
 
 def process_environment(settings: Settings, base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment for the server process: `base`, or this process's own, as it has to be.
+    """Return the environment for the server process: `base`, or this process's own.
 
-    Workers that share metrics get a fresh directory for them.
-
-    A directory left over from another run would add its counts to ours, so one in `base` is never taken.
+    Workers that share metrics get a fresh directory for them; one in `base` is never taken, as what another run left
+    there would be added to ours.
     """
     base = os.environ if base is None else base
     environment = {name: value for name, value in base.items() if name.upper() != METRICS_VARIABLE}

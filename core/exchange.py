@@ -67,6 +67,8 @@ class Exchange:
         self._readiness: Any = None
         self._whole = self._closed = False
         self._in_a_row = 0
+        self._is_plain = self._emptied = False
+        self._recv: Any = None
         self._framing: Framing | None = None
         self._heard = self._shown = clock.monotonic()
         self._sending = spawn(self._run, send)
@@ -149,7 +151,7 @@ class Exchange:
         response.release_conn()
 
     def _blocks(self) -> Iterator[bytes]:
-        framing = self._framing = framing_of(self.headers)
+        framing = self._framing = framing_of(self.status, self.headers)
         data: bytes | None = self._take_over()
         while not framing.complete:
             if data:
@@ -175,6 +177,9 @@ class Exchange:
         if reader is None:
             return b""
         self._socket = reader.raw._sock
+        # TLS may hold bytes that have been read from the socket already.
+        self._is_plain = not hasattr(self._socket, "pending")
+        self._recv = getattr(self._socket, "_sock", self._socket).recv if self._is_plain else self._socket.recv
         self._usual_timeout = self._socket.gettimeout()
         self._socket.settimeout(0.0)
         self._readiness = Readiness(self._socket.fileno(), self._patience.tick)
@@ -186,25 +191,29 @@ class Exchange:
     def _receive(self) -> bytes | None:
         """The next bytes; b"" at the end of the connection, None when a sign of life is due."""
         while True:
+            # A socket that was just emptied is not asked before it is ready, as that costs a system call for nothing.
+            if self._emptied and not self._readiness.wait(self._cancel):
+                if self._sign_of_life_due():
+                    return None
+                continue
             try:
-                data: bytes = self._socket.recv(BLOCK_BYTES)
+                data: bytes = self._recv(BLOCK_BYTES)
             except WOULD_BLOCK:
-                self._in_a_row = 0
+                self._emptied = True
             except OSError as failure:
                 raise self._translate(failure, self._host) from failure
             else:
-                self._note_receipt()
+                self._note_receipt(len(data))
                 return data
-            if not self._readiness.wait(self._cancel) and self._sign_of_life_due():
-                return None
 
     def _readable(self) -> bool:
         return bool(self._readiness.wait(self._cancel))
 
-    def _note_receipt(self) -> None:
+    def _note_receipt(self, size: int) -> None:
         self._heard = self._shown = self._clock.monotonic()
         self._check_deadline(self._heard)
-        self._in_a_row += 1
+        self._emptied = self._is_plain and size < BLOCK_BYTES
+        self._in_a_row = 0 if self._emptied else self._in_a_row + 1
         if self._in_a_row >= RECEIPTS_IN_A_ROW:
             self._in_a_row = 0
             sleep(0)

@@ -1,11 +1,13 @@
 """Where an HTTP/1.1 body ends, without any I/O (RFC 9112, section 6)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from core.errors import UpstreamBroken
 
 MAX_CHUNK_HEADER = 8 * 1024
+HEX_DIGITS = b"0123456789abcdefABCDEF"
+BODILESS = (204, 304)
 
 
 class Framing(Protocol):
@@ -20,12 +22,16 @@ class Framing(Protocol):
         """The connection was closed. Raises UpstreamBroken when the body was not whole."""
 
 
-def framing_of(headers: Mapping[str, str]) -> Framing:
-    """The framing that these response headers (names in lower case) announce."""
+def framing_of(status: int, headers: Mapping[str, str]) -> Framing:
+    """The framing that a response of this status announces in its headers, whose names are in lower case."""
+    if status < 200 or status in BODILESS:
+        return Sized(0)
     if "chunked" in headers.get("transfer-encoding", "").lower():
         return Chunked()
-    length = headers.get("content-length", "")
-    return Sized(int(length)) if length.isdecimal() else UntilClosed()
+    # A length may be given more than once, as long as it is the same one.
+    lengths = {length.strip() for length in headers.get("content-length", "").split(",")}
+    length = lengths.pop()
+    return Sized(int(length)) if length.isdecimal() and not lengths else UntilClosed()
 
 
 class UntilClosed:
@@ -68,7 +74,8 @@ class Chunked:
         self.complete = False
         self._rest = b""
         self._left = 0
-        self._in_trailer = False
+        # Not bound to this object, as that would make a cycle for the garbage collector of every answer.
+        self._take_line: Callable[[Chunked, bytes], None] = Chunked._begin_chunk
 
     def feed(self, data: bytes) -> bytes:
         """The contents of the chunks in `data`."""
@@ -77,15 +84,11 @@ class Chunked:
         pieces: list[bytes] = []
         position = 0
         while position < len(data) and not self.complete:
-            if self._left > 2:
-                piece = data[position : position + self._left - 2]
+            if self._left:
+                piece = data[position : position + self._left]
                 pieces.append(piece)
                 position += len(piece)
                 self._left -= len(piece)
-            elif self._left:
-                skipped = min(self._left, len(data) - position)
-                position += skipped
-                self._left -= skipped
             else:
                 position = self._line(data, position)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -101,20 +104,21 @@ class Chunked:
             if len(self._rest) > MAX_CHUNK_HEADER:
                 raise UpstreamBroken("the provider sent a broken chunk")
             return len(data)
-        line = data[position:end].strip()
-        if self._in_trailer:
-            self.complete = not line
-        else:
-            self._begin_chunk(line)
+        self._take_line(self, data[position:end].removesuffix(b"\r"))
         return end + 1
 
     def _begin_chunk(self, line: bytes) -> None:
-        try:
-            size = int(line.partition(b";")[0], 16)
-        except ValueError:
-            raise UpstreamBroken("the provider sent a broken chunk") from None
-        if size < 0:
+        digits = line.partition(b";")[0].strip(b" \t")
+        if not digits or digits.strip(HEX_DIGITS):
             raise UpstreamBroken("the provider sent a broken chunk")
-        self._in_trailer = size == 0
-        # The line break after the contents is counted with them.
-        self._left = size + 2 if size else 0
+        self._left = int(digits, 16)
+        self._take_line = Chunked._end_chunk if self._left else Chunked._end_body
+
+    def _end_chunk(self, line: bytes) -> None:
+        if line:
+            raise UpstreamBroken("the provider sent a broken chunk")
+        self._take_line = Chunked._begin_chunk
+
+    def _end_body(self, line: bytes) -> None:
+        # Lines with something in them are trailers, which mean nothing here.
+        self.complete = not line

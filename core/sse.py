@@ -55,6 +55,7 @@ class _Parser:
         self._name: str | None = None
         self._after_cr = False
         self._size = 0
+        self._partial_size = 0
         self._begun = False
 
     def feed(self, block: bytes) -> list[Event]:
@@ -67,10 +68,12 @@ class _Parser:
                 self._partial.append(line)
                 line = b"".join(self._partial)  # noqa: PLW2901 - the whole line replaces its last piece
                 self._partial.clear()
+                self._partial_size = 0
             self._line(line, events)
         if rest:
             self._partial.append(rest)
-            self._count(len(rest))
+            self._partial_size += len(rest)
+            self._check_size()
         return events
 
     def end(self) -> list[Event]:
@@ -90,20 +93,19 @@ class _Parser:
             self._begun = True
             line = line.removeprefix(b"\xef\xbb\xbf")
         if not line:
-            if self._data:
+            if any(self._data):
                 events.append(Event(self._data[0] if len(self._data) == 1 else b"\n".join(self._data), self._name))
-                self._data.clear()
+            self._data.clear()
             self._name = None
             self._size = 0
         elif line.startswith(b"data:"):
             value = line[6:] if line[5:6] == b" " else line[5:]
-            if value or self._data:
-                self._data.append(value)
-            self._count(len(value))
+            self._data.append(value)
+            self._size += len(value) + 1
+            self._check_size()
         elif line.startswith(b"event:"):
             self._name = line[6:].strip().decode("utf-8", "replace")
 
-    def _count(self, size: int) -> None:
-        self._size += size
-        if self._size > MAX_EVENT_BYTES:
+    def _check_size(self) -> None:
+        if self._size + self._partial_size > MAX_EVENT_BYTES:
             raise UpstreamBroken("the provider sent an event without end")

@@ -19,14 +19,15 @@ class Readiness:
     def __init__(self, fileno: int, seconds: float) -> None:
         self._hub = get_hub()
         self._io = self._hub.loop.io(fileno, 1)
-        self._timer = self._hub.loop.timer(seconds)
+        self._timer = self._hub.loop.timer(seconds, seconds)
 
     def wait(self, cancel: Cancellation) -> bool:
         """True when there is something to read, False when the seconds have passed without."""
         waiter: Any = Waiter(self._hub)
         cancel.begin_wait()
         self._io.start(waiter.switch, _READABLE)
-        self._timer.start(waiter.switch, _PASSED)
+        # Not `start`: a libev timer that was stopped goes on with what was left of its time, which may be nothing.
+        self._timer.again(waiter.switch, _PASSED)
         try:
             return waiter.get() is _READABLE
         finally:
@@ -53,8 +54,8 @@ def join(task: "Greenlet[..., Any]", seconds: float, cancel: Cancellation) -> bo
 def pause(seconds: float, cancel: Cancellation) -> None:
     """Let `seconds` pass."""
     waiter: Any = Waiter(get_hub())
-    timer = get_hub().loop.timer(seconds)
     cancel.begin_wait()
+    timer = get_hub().loop.timer(seconds)
     timer.start(waiter.switch, _PASSED)
     try:
         waiter.get()

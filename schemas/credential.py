@@ -18,11 +18,12 @@ class Credential:
     secret: str = field(repr=False)
     name: str | None = None
     weight: int = 1
+    id: str = field(init=False)
 
-    @property
-    def id(self) -> str:
-        """The first 12 hex digits of the SHA-256 of provider and secret."""
-        return sha256(f"{self.provider}\0{self.secret}".encode()).hexdigest()[:12]
+    def __post_init__(self) -> None:
+        # The first 12 hex digits of the SHA-256 of provider and secret.
+        digest = sha256(f"{self.provider}\0{self.secret}".encode()).hexdigest()
+        object.__setattr__(self, "id", digest[:12])
 
 
 class TokenStats(BaseModel):

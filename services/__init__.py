@@ -83,7 +83,7 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     tokens = TokenService(pools, sources, prober, store.counters, settings.tokens, clock, worker_id)
 
     routes = [Route(name, provider.kind, provider.models) for name, provider in enabled.items()]
-    routing = RoutingService(load_catalogue(), routes, lambda name: bool(pools[name].infos()))
+    routing = RoutingService(load_catalogue(), routes, lambda name: len(pools[name]) > 0)
     sites = {name: Site(providers[name], pools[name], provider.timeout) for name, provider in enabled.items()}
     dispatcher = Dispatcher(sites, transport, settings.stream, settings.retry, Backoff(rng), clock)
     interceptors = (
@@ -109,7 +109,7 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
         store.close()
 
     data_dir = settings.server.data_dir
-    used = [name for name in enabled if pools[name].infos()]
+    used = [name for name in enabled if len(pools[name])]
     return Services(
         settings=settings,
         clock=clock,

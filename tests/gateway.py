@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,7 @@ class Gateway:
             stderr=subprocess.STDOUT,
         )
         threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
-        assert self.wait_line(lambda line: "Listening at" in line or "cannot" in line), self.output
-        requests.get(f"{self.url}/v1/health/live", timeout=PATIENCE)
+        assert eventually(self._answers), self.output
 
     def stop(self) -> int:
         """Ask it to end, and wait for that."""
@@ -128,6 +128,14 @@ class Gateway:
         body = {"messages": [{"role": "user", "content": text}], **fields}
         return self.post(f"/{version}/chat/completions", body, headers=headers, stream=bool(fields.get("stream")))
 
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.output
+        try:
+            return requests.get(f"{self.url}/v1/health/live", timeout=PATIENCE).ok
+        except requests.ConnectionError:
+            return False
+
     def _read(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None
         for line in process.stdout:
@@ -159,3 +167,13 @@ def data_of(response: requests.Response) -> Iterator[str]:
 def text_of(chunks: list[dict[str, Any]], field: str = "content") -> str:
     """What the deltas say together."""
     return "".join(choice["delta"].get(field) or "" for chunk in chunks for choice in chunk.get("choices", []))
+
+
+def eventually(question: Callable[[], bool], patience: float = PATIENCE) -> bool:
+    """True as soon as `question` is; for what a gateway does a moment after it has answered."""
+    deadline, pause = time.monotonic() + patience, threading.Event()
+    while not question():
+        if time.monotonic() > deadline:
+            return False
+        pause.wait(0.02)
+    return True

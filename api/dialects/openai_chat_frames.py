@@ -11,8 +11,9 @@ from schemas.codec import dumps
 from schemas.stream import ChatChunk, Finished, KeepAlive, ReasoningDelta, TextDelta, ToolCallDelta
 
 DONE = b"data: [DONE]\n\n"
-HIDDEN_SILENCE = 10.0
-"""After so many seconds of hidden thinking the client is shown a sign of life."""
+HIDDEN_SILENCE = 5.0
+"""Seconds of hidden thinking after which the client is shown a sign of life: with the ten that the provider may be silent
+after that, no client waits for more than fifteen."""
 
 
 class Frames:

@@ -92,6 +92,9 @@ class CredentialPool:
             self._leaving = {key: member for key, member in self._leaving.items() if member.leases}
             self._sharing.refresh(list(self._members.values()))
 
+    def __len__(self) -> int:
+        return len(self._members)
+
     def __contains__(self, credential_id: str) -> bool:
         return credential_id in self._members
 

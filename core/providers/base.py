@@ -87,6 +87,7 @@ STATUS_ERRORS: Mapping[int, type[GatewayError]] = {
     409: Conflict,
     413: BodyTooLarge,
     422: InvalidRequest,
+    426: UpstreamForbidden,
     429: UpstreamRateLimited,
     503: UpstreamOverloaded,
     504: UpstreamTimeout,

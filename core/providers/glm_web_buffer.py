@@ -7,8 +7,8 @@ from schemas.stream import ReasoningDelta, TextDelta
 class Buffer:
     """Turns each change of the buffer into what can still be sent of it: every part goes out once, in order.
 
-    What went out cannot be called back. After an edit, a part goes on only if it now begins with all that was sent of
-    it; while it does not (an edit changed or shortened it), nothing of that part goes out until it does so again.
+    What went out cannot be called back. After an edit, a part goes on behind as many characters as were sent of it:
+    what the edit changed among those keeps its old form for the client, and what comes after them is not lost.
     """
 
     def __init__(self) -> None:
@@ -58,36 +58,20 @@ class Buffer:
 
 
 class _Sent:
-    """What went out of one part, and how far what the part is now agrees with it."""
+    """How much of one part went out, and how much of it the buffer has told since it was last read anew."""
 
-    __slots__ = ("_agreed", "_in_step", "_pieces")
+    __slots__ = ("_sent", "_told")
 
     def __init__(self) -> None:
-        self._pieces: list[str] = []
-        self._in_step = True
-        self._agreed = 0
+        self._sent = self._told = 0
 
     def restart(self) -> None:
         """The part is told again from its start."""
-        self._pieces = ["".join(self._pieces)]
-        self._agreed = 0
-        self._in_step = not self._pieces[0]
+        self._told = 0
 
     def grow(self, piece: str) -> str:
-        """The part goes on with `piece`: what of it is to be sent."""
-        if self._in_step:
-            self._pieces.append(piece)
-            return piece
-        return self._catch_up(piece)
-
-    def _catch_up(self, piece: str) -> str:
-        (sent,) = self._pieces
-        known = min(len(piece), len(sent) - self._agreed)
-        if self._agreed < 0 or not sent.startswith(piece[:known], self._agreed):
-            self._agreed = -1
-            return ""
-        self._agreed += known
-        self._in_step = self._agreed == len(sent)
-        if known < len(piece):
-            self._pieces.append(piece[known:])
+        """The part goes on with `piece`: what of it lies beyond all that was sent."""
+        known = min(len(piece), self._sent - self._told)
+        self._told += len(piece)
+        self._sent += len(piece) - known
         return piece[known:]

@@ -201,7 +201,8 @@ PARTS = st.lists(st.dictionaries(PART_FIELDS, PART_TYPES | JSON, max_size=4), ma
 FUNCTIONS = st.fixed_dictionaries({"name": st.sampled_from(["f", "g", ""]) | JSON}, optional={"arguments": JSON})
 TOOLS = st.lists(
     st.fixed_dictionaries(
-        {}, optional={"type": st.sampled_from(["function", "custom"]) | JSON, "function": FUNCTIONS, "custom": FUNCTIONS}
+        {},
+        optional={"type": st.sampled_from(["function", "custom"]) | JSON, "function": FUNCTIONS, "custom": FUNCTIONS},
     ),
     max_size=2,
 )

@@ -55,7 +55,9 @@ def test_a_function_or_a_custom_tool_can_be_named() -> None:
 
 
 def test_a_subset_can_be_allowed() -> None:
-    assert choice_of(allowed(F, SEARCH, mode="required"), F, SEARCH) == ToolChoice("required", names=("f", "web_search"))
+    assert choice_of(allowed(F, SEARCH, mode="required"), F, SEARCH) == ToolChoice(
+        "required", names=("f", "web_search")
+    )
 
 
 def test_an_allowed_tool_may_be_named_without_its_wrapper() -> None:

@@ -29,12 +29,12 @@ def test_an_edit_that_shortens_the_answer_unsends_nothing_and_repeats_nothing() 
     assert texts([said("Hello world"), edit(5, ""), said(" wor"), said("ld!")]) == ("", "Hello world!")
 
 
-def test_nothing_follows_an_edit_that_changes_what_was_sent() -> None:
-    assert texts([said("Hello world"), edit(6, "moon"), said(" and stars")]) == ("", "Hello world")
+def test_the_answer_goes_on_behind_an_edit_of_what_was_sent() -> None:
+    assert texts([said("Hello world"), edit(6, "earth"), said(" and stars")]) == ("", "Hello world and stars")
 
 
-def test_text_that_only_looks_like_what_was_sent_is_not_taken_for_it() -> None:
-    assert texts([said("Hello"), edit(0, "World"), said("Hello again")]) == ("", "Hello")
+def test_an_edit_that_shortens_what_was_sent_sends_nothing_until_it_is_outgrown() -> None:
+    assert texts([said("Hello world"), edit(5, " you"), said(", and more")]) == ("", "Hello worldand more")
 
 
 def test_the_answer_goes_on_once_an_edit_restores_what_was_sent() -> None:
@@ -44,9 +44,9 @@ def test_the_answer_goes_on_once_an_edit_restores_what_was_sent() -> None:
     )
 
 
-def test_a_changed_reasoning_does_not_hold_up_the_answer() -> None:
+def test_a_changed_reasoning_goes_on_behind_what_was_sent_of_it() -> None:
     closing = 'true">\n<summary>Thought</summary>\n> quite other\n</details>\nHi'
-    assert texts([said(DETAILS + "one way", "thinking"), edit(32, closing), said(" there")]) == ("one way", "Hi there")
+    assert texts([said(DETAILS + "one way", "thinking"), edit(32, closing), said(" there")]) == ("one wayther", "Hi there")
 
 
 def test_an_edit_of_everything_from_the_start_repeats_nothing() -> None:

@@ -141,7 +141,7 @@ def test_a_frame_that_is_no_json_is_broken() -> None:
         (404, b'{"detail":"Model not found"}', ModelNotFound, "Model not found"),
         (405, b'{"detail":"Method Not Allowed"}', UpstreamBroken, "Method Not Allowed"),
         (422, b'{"detail":[{"loc":["body"],"msg":"field required"},{"msg":"too"}]}', InvalidRequest, "required; too"),
-        (426, b'{"detail":"update"}', InvalidRequest, "update"),
+        (426, b'{"detail":"update"}', UpstreamForbidden, "update"),
         (429, b"", UpstreamRateLimited, "HTTP 429"),
         (500, b'{"error":{"message":"oops"}}', UpstreamServerError, "oops"),
         (502, PAGE, UpstreamServerError, "HTTP 502"),

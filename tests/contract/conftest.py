@@ -1,0 +1,55 @@
+"""The homes a store may have, each of which is to keep the same promises."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from pydantic import SecretStr
+
+from config.settings import StoreSettings
+from core.store.base import Store
+from core.store.embedded import EmbeddedStore
+from core.store.redis import RedisStore
+from core.store.resilient import ResilientStore
+from tests.fakes import FakeClock
+from tests.redis_server import RedisServer
+
+Opening = Callable[[], Store]
+PATIENT = 5.0
+"""Seconds for a command: these tests are about what is promised, not about how soon a busy machine answers."""
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One redis for all tests; each uses a prefix of its own."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(params=["embedded", "redis", "resilient"])
+def open_home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opening]:
+    """Opens the same home again with each call, as another worker or the next run would."""
+    opened: list[Store] = []
+    prefix = f"test-{uuid4().hex}"
+
+    def open_one() -> Store:
+        if request.param == "embedded":
+            store: Store = EmbeddedStore(tmp_path / "data")
+        else:
+            url = SecretStr(request.getfixturevalue("redis_server").url)
+            store = RedisStore(StoreSettings(redis_url=url, prefix=prefix, timeout=PATIENT))
+        if request.param == "resilient":
+            store = ResilientStore(store, FakeClock())
+        opened.append(store)
+        return store
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(open_home: Opening) -> Store:
+    """The home, opened once."""
+    return open_home()

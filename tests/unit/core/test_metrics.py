@@ -1,0 +1,86 @@
+"""The metrics as they are scraped."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from core.metrics import Metrics
+
+ROOT = Path(__file__).resolve().parents[3]
+PROMISED = {
+    "glm_requests_total": {"endpoint", "method", "status"},
+    "glm_request_duration_seconds_count": {"endpoint"},
+    "glm_active_tokens": set(),
+    "glm_token_errors_total": {"token_id", "error_type"},
+    "glm_token_usage_cost_usd_count": set(),
+    "glm_time_to_first_token_seconds_count": set(),
+    "glm_gateway_overhead_seconds_count": set(),
+    "glm_streams_in_flight": set(),
+    "glm_upstream_requests_total": {"provider", "model", "outcome"},
+    "glm_tokens_total": {"provider", "model", "kind"},
+    "glm_cost_usd_total": {"provider", "model"},
+    "glm_rate_limited_total": {"scope"},
+    "glm_store_degraded": set(),
+}
+IN_A_WORKER = """
+from core.metrics import Metrics
+metrics = Metrics(multiprocess=True)
+metrics.child(metrics.requests, "/v1/models", "GET", "200").inc()
+metrics.degraded.set(1)
+print(metrics.render().decode())
+"""
+
+
+def touched() -> Metrics:
+    """Metrics of which every one has a child."""
+    metrics = Metrics()
+    for metric in vars(metrics).values():
+        names = getattr(metric, "_labelnames", None)
+        if names:
+            metrics.child(metric, *names)
+    return metrics
+
+
+def samples(text: str) -> dict[str, set[str]]:
+    families = text_string_to_metric_families(text)
+    return {sample.name: set(sample.labels) for family in families for sample in family.samples}
+
+
+def test_every_promised_metric_is_there_with_its_labels() -> None:
+    found = samples(touched().render().decode())
+    assert {name: found.get(name) for name in PROMISED} == PROMISED
+
+
+def test_a_child_is_looked_up_once() -> None:
+    metrics = Metrics()
+    assert metrics.child(metrics.rate_limited, "key") is metrics.child(metrics.rate_limited, "key")
+    assert metrics.child(metrics.rate_limited, "key") is not metrics.child(metrics.rate_limited, "ip")
+
+
+def test_two_sets_of_metrics_know_nothing_of_each_other() -> None:
+    one, other = Metrics(), Metrics()
+    one.streams.inc()
+    assert b"glm_streams_in_flight 1.0" in one.render()
+    assert b"glm_streams_in_flight 0.0" in other.render()
+
+
+def test_several_processes_are_summed(tmp_path: Path) -> None:
+    environment = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", IN_A_WORKER], env=environment, capture_output=True, text=True, check=True
+        )
+    assert 'glm_requests_total{endpoint="/v1/models",method="GET",status="200"} 3.0' in done.stdout
+    assert "glm_store_degraded 1.0" in done.stdout
+
+
+@pytest.mark.parametrize("metric", ["requests", "duration", "tokens"])
+def test_a_label_value_cannot_break_out_of_its_quotes(metric: str) -> None:
+    metrics = Metrics()
+    child = getattr(metrics, metric)
+    metrics.child(child, *(['a"} 1\nb'] * len(child._labelnames)))
+    families = list(text_string_to_metric_families(metrics.render().decode()))
+    assert families
