@@ -6,7 +6,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from config.line_writer import LineWriter
-from config.logging import open_sink
+from config.logging import is_json, open_sink
 from config.settings import LoggingSettings
 
 LEVELS = {"info": 20, "warning": 30, "error": 40}
@@ -16,7 +16,7 @@ LEADING = ("timestamp", "level", "event", "method", "endpoint", "status", "ms")
 def access_writer(settings: LoggingSettings) -> Callable[[Mapping[str, Any]], None]:
     """What takes one mapping an answer; those below the configured level are left out."""
     lowest = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}[settings.level]
-    render = to_json if settings.format == "json" else _console
+    render = to_json if is_json(settings) else _console
     writer = LineWriter(open_sink(settings))
 
     def write(line: Mapping[str, Any]) -> None:

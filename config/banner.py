@@ -8,24 +8,24 @@ SIMULATED = """\
 """
 
 EXAMPLES = """\
-Try it (these work as they stand):
+Try it, these work as they stand:
 
-  curl {url}/v1/chat/completions -H 'Content-Type: application/json' {auth}\\
-    -d '{{"messages": [{{"role": "user", "content": "Hello!"}}]}}'
+curl {url}/v1/chat/completions -H 'Content-Type: application/json' {auth}\\
+  -d '{{"messages": [{{"role": "user", "content": "Hello!"}}]}}'
 
-  curl -N {url}/v1/chat/completions -H 'Content-Type: application/json' {auth}\\
-    -d '{{"stream": true, "messages": [{{"role": "user", "content": "Hello, streaming!"}}]}}'
+curl -N {url}/v1/chat/completions -H 'Content-Type: application/json' {auth}\\
+  -d '{{"stream": true, "messages": [{{"role": "user", "content": "Hello, streaming!"}}]}}'
 
-  .venv/bin/python - <<'EOF'
-  import json, requests
-  body = {{"stream": True, "messages": [{{"role": "user", "content": "Hello from Python!"}}]}}
-  answer = requests.post("{url}/v2/chat/completions", json=body, stream=True{headers})
-  for line in answer.iter_lines():
-      if line.startswith(b"data: {{"):
-          for choice in json.loads(line[6:])["choices"]:
-              print(choice["delta"].get("content") or "", end="", flush=True)
-  print()
-  EOF
+.venv/bin/python - <<'EOF'
+import json, requests
+body = {{"stream": True, "messages": [{{"role": "user", "content": "Hello from Python!"}}]}}
+answer = requests.post("{url}/v2/chat/completions", json=body, stream=True{headers})
+for line in answer.iter_lines():
+    if line.startswith(b"data: {{"):
+        for choice in json.loads(line[6:])["choices"]:
+            print(choice["delta"].get("content") or "", end="", flush=True)
+print()
+EOF
 
 With the OpenAI SDK (pip install openai): OpenAI(base_url="{url}/v1", api_key="{key}")
 """

@@ -45,10 +45,10 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
 
 
 def process_environment(settings: Settings, base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment for the server process: `base`, or this process's own.
+    """Return the environment for the server process: `base`, or this process's own, with what shared metrics need.
 
-    Workers that share metrics get a fresh directory for them; one in `base` is never taken, as what another run left
-    there would be added to ours.
+    That is a fresh directory if several workers share them. One left over from another run would add its counts to
+    ours, so one in `base` is never taken.
     """
     base = os.environ if base is None else base
     environment = {name: value for name, value in base.items() if name.upper() != METRICS_VARIABLE}

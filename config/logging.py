@@ -19,6 +19,13 @@ _STDOUT = 1
 _ATOMIC = select.PIPE_BUF
 
 
+def is_json(settings: LoggingSettings) -> bool:
+    """True when lines are to be JSON, as they are by default wherever nobody watches."""
+    if settings.format == "auto":
+        return settings.file is not None or not os.isatty(_STDOUT)
+    return settings.format == "json"
+
+
 def open_sink(settings: LoggingSettings) -> Sink:
     """Return what takes the bytes of whole log lines: the rotating file of `settings`, else standard output."""
     if settings.file is None:
@@ -42,7 +49,7 @@ def configure_logging(settings: LoggingSettings) -> None:
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,
             clean,
-            to_json_line if settings.format == "json" else _console(settings),
+            to_json_line if is_json(settings) else _console(settings),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_arguments: output,

@@ -119,10 +119,13 @@ class PipelineSettings(Group):
 
 
 class LoggingSettings(Group):
-    """`file` None means standard output; `prompts` logs message texts, which is off unless asked for."""
+    """`file` None means standard output; `prompts` logs message texts, which is off unless asked for.
+
+    `format` auto means lines for people on a terminal, and JSON everywhere else.
+    """
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
-    format: Literal["json", "console"] = "json"
+    format: Literal["auto", "json", "console"] = "auto"
     file: Path | None = None
     max_bytes: int = Field(100 * 1024 * 1024, ge=1024)
     backup_count: int = Field(5, ge=0)

@@ -17,6 +17,7 @@ from core.waiting import Readiness, join
 BLOCK_BYTES = 65_536
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 DRAIN_SECONDS = 0.02
+DRAIN_RECEIPTS = 16
 RECEIPTS_IN_A_ROW = 32
 """A stream that never has to wait lets the others run after so many blocks."""
 
@@ -104,7 +105,8 @@ class Exchange:
     def drain(self) -> None:
         """Read the little that may follow a finished answer, so that its connection can serve again.
 
-        To be called when nothing more of the body is wanted. Waits 20 ms at a time, and only while something comes.
+        To be called when nothing more of the body is wanted. Waits 20 ms at a time, only while something comes, and
+        not for long.
         """
         framing = self._framing
         if framing is None or self._socket is None or self._whole:
@@ -112,11 +114,16 @@ class Exchange:
         self._readiness.close()
         self._readiness = Readiness(self._socket.fileno(), DRAIN_SECONDS)
         try:
-            while not framing.complete and (self._readable() and (data := self._socket.recv(BLOCK_BYTES))):
+            for _ in range(DRAIN_RECEIPTS):
+                if framing.complete or not self._readable():
+                    break
+                data = self._socket.recv(BLOCK_BYTES)
+                if not data:
+                    return
                 framing.feed(data)
         except (OSError, GatewayError):
             return
-        self._whole = framing.complete
+        self._whole = framing.complete and not framing.surplus
 
     def close(self) -> None:
         """Give the connection back when the answer was read to its end, else close it; a second call does nothing."""
@@ -153,6 +160,8 @@ class Exchange:
     def _blocks(self) -> Iterator[bytes]:
         framing = self._framing = framing_of(self.status, self.headers)
         data: bytes | None = self._take_over()
+        if framing.complete and data:
+            framing.feed(data)
         while not framing.complete:
             if data:
                 body = framing.feed(data)
@@ -166,7 +175,7 @@ class Exchange:
             if data == b"":
                 framing.end()
                 return
-        self._whole = True
+        self._whole = not framing.surplus
 
     def _take_over(self) -> bytes:
         """Read from the socket itself from here on, as http.client cannot go on after a time-out.
@@ -216,7 +225,14 @@ class Exchange:
         self._in_a_row = 0 if self._emptied else self._in_a_row + 1
         if self._in_a_row >= RECEIPTS_IN_A_ROW:
             self._in_a_row = 0
+            self._let_others_run()
+
+    def _let_others_run(self) -> None:
+        self._cancel.begin_wait()
+        try:
             sleep(0)
+        finally:
+            self._cancel.end_wait()
 
     def _sign_of_life_due(self) -> bool:
         now = self._clock.monotonic()

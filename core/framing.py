@@ -11,9 +11,13 @@ BODILESS = (204, 304)
 
 
 class Framing(Protocol):
-    """Takes the bytes of a connection and gives back those of the body."""
+    """Takes the bytes of a connection and gives back those of the body.
+
+    `surplus` is set when more came than the body: what the connection brings next would be taken for something else.
+    """
 
     complete: bool
+    surplus: bool
 
     def feed(self, data: bytes) -> bytes:
         """The body bytes in `data`; sets `complete` at the end of the body. Raises UpstreamBroken for nonsense."""
@@ -38,7 +42,7 @@ class UntilClosed:
     """A body that ends with its connection."""
 
     def __init__(self) -> None:
-        self.complete = False
+        self.complete = self.surplus = False
 
     def feed(self, data: bytes) -> bytes:
         """All of it is body."""
@@ -54,10 +58,12 @@ class Sized:
     def __init__(self, length: int) -> None:
         self._left = length
         self.complete = length == 0
+        self.surplus = False
 
     def feed(self, data: bytes) -> bytes:
         """What belongs to the body."""
         body = data[: self._left]
+        self.surplus = len(data) > self._left
         self._left -= len(body)
         self.complete = self._left == 0
         return body
@@ -71,7 +77,7 @@ class Chunked:
     """A body in chunks, cut anywhere."""
 
     def __init__(self) -> None:
-        self.complete = False
+        self.complete = self.surplus = False
         self._rest = b""
         self._left = 0
         # Not bound to this object, as that would make a cycle for the garbage collector of every answer.
@@ -91,6 +97,7 @@ class Chunked:
                 self._left -= len(piece)
             else:
                 position = self._line(data, position)
+        self.surplus = position < len(data)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def end(self) -> None:

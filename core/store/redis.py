@@ -180,8 +180,10 @@ def _connect(settings: StoreSettings) -> redis.Redis:
             protocol=2,
             driver_info=None,
         )
-    except (ValueError, RedisError):
-        # The parser's own message may quote a part of the URL, which holds the password.
+        # Not connected yet, but now the URL's options are looked at, which the pool does with the first command only.
+        pool.connection_class(**pool.connection_kwargs)
+    except (ValueError, TypeError, RedisError):
+        # The library's own message may quote a part of the URL, which holds the password.
         raise ValueError("REDIS_URL is no address of a redis: redis://host:6379/0 or rediss://host:6379/0") from None
     return redis.Redis.from_pool(pool)
 

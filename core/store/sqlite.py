@@ -12,6 +12,7 @@ from core.store.encoding import decode, encode
 
 _BUSY_MS = 2000
 _SCHEMA = "CREATE TABLE IF NOT EXISTS records (kind TEXT, key TEXT, value BLOB NOT NULL, PRIMARY KEY (kind, key))"
+_COLUMNS = "SELECT kind, key, value FROM records LIMIT 0"
 _GET = "SELECT value FROM records WHERE kind = ? AND key = ?"
 _ALL = "SELECT key, value FROM records WHERE kind = ? ORDER BY key"
 _PUT = "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value"
@@ -98,6 +99,8 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(_SCHEMA)
+        # A table of that name may stand there already and be somebody else's.
+        connection.execute(_COLUMNS)
     except sqlite3.Error:
         connection.close()
         raise

@@ -146,6 +146,11 @@ def test_a_listen_addr_without_a_port_is_a_mistake(folder, address):
     assert f"gateway.yaml: listen_addr: '{address}' is not" in problems({}, folder(f'listen_addr: "{address}"'))
 
 
+def test_a_setting_s_own_name_wins_over_its_short_one(folder):
+    settings = load({}, folder('listen_addr: "h:4"\nserver: {port: 5}\nlog_level: debug\nlogging: {level: error}'))
+    assert (settings.server.host, settings.server.port, settings.logging.level) == ("h", 5, "ERROR")
+
+
 def test_a_variable_wins_over_a_short_name_in_yaml(folder):
     assert load({"PORT": "5"}, folder('listen_addr: ":4"')).server.port == 5
 
@@ -227,7 +232,7 @@ def test_dotenv_is_taken_as_written_and_its_broken_lines_are_named(folder):
         ({"PORT": "70000"}, "PORT (server.port): '70000' is not a whole number between 0 and 65535"),
         ({"GATEWAY__STREAM__KEEP_ALIVE": "20"}, "'20' is not a number, above 0 and at most 15"),
         ({"GLM_TIMEOUT": "0"}, "GLM_TIMEOUT (providers.glm-web.timeout): '0' is not a number, above 0"),
-        ({"LOG_FORMAT": "xml"}, "LOG_FORMAT (logging.format): 'xml' is not one of json, console"),
+        ({"LOG_FORMAT": "xml"}, "LOG_FORMAT (logging.format): 'xml' is not one of auto, json, console"),
         ({"GATEWAY__LOGGING__PROMPTS": "maybe"}, "'maybe' is not true or false"),
         ({"GATEWAY__ACCESS__KEYS": "x"}, "is not a list"),
         ({"GATEWAY__SERVER": "x"}, "GATEWAY__SERVER (server): 'x' is not a group with the settings host, port"),
@@ -276,6 +281,7 @@ def test_no_mistake_shows_a_secret(folder):
     )
     said = problems({"REDIS_URL": SECRET, "GATEWAY__STORE__REDIS_URL": f'["{SECRET}"]', "PORT": SECRET}, folder(text))
     assert "AbCdEf" not in said
+    assert "4711" not in problems({}, folder("providers: {glm: {api_keys: 4711}}\nstore: {redis_url: 4711}"))
     assert "PORT (server.port): '********' is not a whole number" in said
 
 

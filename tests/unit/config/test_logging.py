@@ -1,6 +1,7 @@
 """What an event looks like in the log, and what never gets there."""
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -193,6 +194,18 @@ def test_many_lines_reach_standard_output_whole(capfd):
     lines = b"".join(b"%d:%s\n" % (n, b"x" * (n * 97 % 9000)) for n in range(60)) + b"unended"
     write_to_stdout(lines)
     assert capfd.readouterr().out.encode() == lines
+
+
+@pytest.mark.skipif(not hasattr(os, "O_DIRECT"), reason="only Linux has pipes that keep each write apart")
+def test_lines_reach_a_pipe_in_writes_that_no_other_writer_can_cut():
+    reading, writing = os.pipe2(os.O_DIRECT)
+    code = "from config.logging import write_to_stdout; write_to_stdout(b''.join(b'%0999d\\n' % n for n in range(20)))"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=writing, timeout=60, check=True)
+    os.close(writing)
+    with open(reading, "rb", buffering=0) as pipe:
+        packets = list(iter(lambda: pipe.read(65536), b""))
+    assert [len(packet) for packet in packets] == [4000] * 5
+    assert all(packet.endswith(b"\n") for packet in packets)
 
 
 def test_the_sink_of_the_settings_is_the_file(tmp_path):

@@ -28,6 +28,7 @@ def test_chunks_cut_at_any_byte_give_the_same_body(name: str) -> None:
         framing = Chunked()
         assert read(framing, [wire[:at], wire[at:]]) == body, at
         assert framing.complete, at
+        assert not framing.surplus, at
 
 
 @pytest.mark.parametrize("name", CHUNKED)
@@ -44,6 +45,7 @@ def test_what_follows_the_last_chunk_is_not_body() -> None:
     framing = Chunked()
     assert framing.feed(b"2\r\nok\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n") == b"ok"
     assert framing.complete
+    assert framing.surplus
 
 
 def test_the_contents_of_a_chunk_are_handed_on_before_it_is_whole() -> None:
@@ -86,6 +88,7 @@ def test_a_body_with_a_length_ends_with_its_last_byte() -> None:
     assert not framing.complete
     assert framing.feed(b"o and more") == b"o"
     assert framing.complete
+    assert framing.surplus
 
 
 def test_a_body_of_length_zero_is_complete_at_once() -> None:

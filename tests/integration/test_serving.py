@@ -1,0 +1,103 @@
+"""`app.py serve` and `check` as a newcomer meets them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.gateway import KEEP, ROOT, Gateway, chunks_of, eventually, free_port, text_of
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> object:
+    """A gateway with nothing configured."""
+    with Gateway(tmp_path_factory.mktemp("simulated")) as gateway:
+        yield gateway
+
+
+def test_without_a_key_a_simulator_answers_and_says_so(simulated: Gateway) -> None:
+    assert "SIMULATOR" in simulated.output
+    answer = simulated.chat("Hello there").json()
+    assert "simulator" in answer["choices"][0]["message"]["content"]
+    streamed = text_of(chunks_of(simulated.chat("Hello there", stream=True)))
+    assert streamed == answer["choices"][0]["message"]["content"]
+
+
+def test_the_examples_of_the_banner_work_as_they_stand(simulated: Gateway, tmp_path: Path) -> None:
+    examples = simulated.output.split("as they stand:")[1].split("With the OpenAI SDK")[0]
+    bin_directory = tmp_path / ".venv" / "bin"
+    bin_directory.mkdir(parents=True)
+    (bin_directory / "python").symlink_to(sys.executable)
+    script = f"set -e\n{examples}"
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("[DONE]") == 1
+    assert done.stdout.count('"object":"chat.completion"') == 1
+    assert "Hello from Python!" in done.stdout
+
+
+def test_the_simulator_ends_with_the_gateway(tmp_path: Path) -> None:
+    import psutil
+
+    with Gateway(tmp_path) as gateway:
+        assert gateway.process is not None
+        children = psutil.Process(gateway.process.pid).children()
+        (simulator,) = [child for child in children if "demo" in child.cmdline()]
+        gateway.kill()
+    assert eventually(lambda: not simulator.is_running() or simulator.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
+    with Gateway(tmp_path) as gateway:
+        (worker,) = gateway.workers()
+        import os
+        import signal
+
+        os.kill(worker, signal.SIGKILL)
+        assert eventually(lambda: gateway.workers() not in ([], [worker]))
+        assert eventually(lambda: gateway._answers())
+        assert gateway.chat().status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"PORT": "abc"}, "PORT"),
+        ({"WORKERS": "4"}, "REDIS_URL"),
+        ({"GLM_TIMEOUT": "-1", "LOG_LEVEL": "loud"}, "LOG_LEVEL"),
+        ({"DATA_DIR": "/dev/null/x"}, "/dev/null/x"),
+        ({"REDIS_URL": "nonsense://x"}, "REDIS_URL"),
+    ],
+)
+def test_what_cannot_work_is_told_before_anything_starts(tmp_path: Path, settings: dict[str, str], told: str) -> None:
+    done = run(tmp_path, "serve", **{"PORT": str(free_port()), **settings})
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_told(simulated: Gateway, tmp_path: Path) -> None:
+    done = run(tmp_path, "serve", HOST="127.0.0.1", PORT=str(simulated.port))
+    assert done.returncode == 2
+    assert f"Port {simulated.port}" in done.stderr
+
+
+def test_check_prints_the_configuration_without_secrets(tmp_path: Path) -> None:
+    secrets = {"GLM_API_KEY": "abc.topsecret", "GATEWAY_API_KEYS": "me:verysecret:admin"}
+    done = run(tmp_path, "check", PORT="9999", **secrets)
+    assert done.returncode == 0, done.stderr
+    assert "port: 9999" in done.stdout
+    assert "topsecret" not in done.stdout
+    assert "verysecret" not in done.stdout
+
+
+def run(directory: Path, command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """One command of the command line, run to its end."""
+    import os
+
+    inherited = {name: os.environ[name] for name in KEEP if name in os.environ}
+    return subprocess.run(
+        [sys.executable, str(ROOT / "app.py"), command],
+        cwd=directory, env={**inherited, **environment}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip

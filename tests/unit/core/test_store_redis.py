@@ -1,0 +1,264 @@
+"""What the redis home promises beyond the contract, on a real redis."""
+
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from pydantic import SecretStr
+
+from config.settings import StoreSettings
+from core.errors import StoreUnavailable
+from core.store.base import Store, Window
+from core.store.embedded import EmbeddedStore
+from core.store.opening import open_store
+from core.store.redis import RedisStore
+from core.store.resilient import ResilientStore
+from tests.fakes import FakeClock
+from tests.redis_server import RedisServer
+
+ROOT = Path(__file__).resolve().parents[3]
+NOW = 1_795_000_000.5
+PATIENT = 5.0
+WORKER = """
+import sys
+from pydantic import SecretStr
+from config.settings import StoreSettings
+from core.store.base import Window
+from core.store.redis import RedisStore
+store = RedisStore(StoreSettings(redis_url=SecretStr(sys.argv[1]), timeout=5))
+windows = [Window("shared", 100, 60), Window("wide", 1000, 60)]
+print("ready", flush=True)
+sys.stdin.readline()
+print(sum(store.counters.take(windows, float(sys.argv[2])).granted for _ in range(250)))
+"""
+
+
+def connect(url: str, **options: Any) -> RedisStore:
+    return RedisStore(StoreSettings(redis_url=SecretStr(url), **{"timeout": PATIENT, **options}))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
+@pytest.fixture
+def admin(server: RedisServer) -> Iterator[redis.Redis]:
+    """A look at the same redis from outside, empty at first."""
+    with closing(redis.Redis.from_url(server.url)) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def store(server: RedisServer, admin: redis.Redis) -> Iterator[RedisStore]:
+    with closing(connect(server.url, prefix="ours")) as opened:
+        yield opened
+
+
+def commands(admin: redis.Redis, act: Callable[[], object]) -> list[str]:
+    """The commands that clients send while `act` runs; those that scripts run inside redis are none."""
+    port = admin.connection_pool.connection_kwargs["port"]
+    with closing(redis.Redis(port=port)) as watcher, watcher.monitor() as monitor:
+        act()
+        admin.echo("over")
+        seen: list[str] = []
+        for entry in monitor.listen():
+            if entry["command"] == "ECHO over":
+                return seen
+            if entry["client_type"] != "lua":
+                seen.append(str(entry["command"]).split()[0])
+    raise AssertionError
+
+
+@pytest.mark.parametrize("windows", [1, 3])
+def test_a_take_is_one_trip_whatever_it_finds(store: RedisStore, admin: redis.Redis, windows: int) -> None:
+    asked = [Window(f"k{number}", 2, 60) for number in range(windows)]
+    store.counters.take(asked, NOW)  # redis learns the script
+    seen = commands(admin, lambda: [store.counters.take(asked, NOW) for _ in range(5)])
+    assert seen == ["EVALSHA"] * 5
+
+
+def test_locks_and_records_are_one_trip_too(store: RedisStore, admin: redis.Redis) -> None:
+    def act() -> None:
+        store.counters.lock("l", "one", 30, NOW)
+        store.counters.unlock("l", "one")
+        store.records.put("kind", "key", {})
+        store.records.get("kind", "key")
+        store.records.all("kind")
+        store.records.delete("kind", "key")
+
+    act()
+    assert commands(admin, act) == ["EVALSHA", "EVALSHA", "HSET", "HGET", "HGETALL", "HDEL"]
+
+
+def test_scripts_that_redis_has_forgotten_are_sent_again(store: RedisStore, admin: redis.Redis) -> None:
+    for _ in range(2):
+        admin.script_flush()
+        assert store.counters.take([Window("k", 2, 60)], NOW).granted
+    assert not store.counters.take([Window("k", 2, 60)], NOW).granted
+
+
+def test_every_key_has_the_prefix_and_those_of_windows_one_hash_tag(store: RedisStore, admin: redis.Redis) -> None:
+    store.counters.take([Window("a", 2, 60), Window("b", 2, 0.5)], NOW)
+    store.counters.lock("l", "one", 30, NOW)
+    store.records.put("kind", "key", {})
+    keys = sorted(key.decode() for key in admin.keys())
+    assert keys == ["ours:lock:l", "ours:records:kind", "ours:{limits}:0.5:b", "ours:{limits}:60.0:a"]
+
+
+def test_what_nobody_uses_any_more_expires(store: RedisStore, admin: redis.Redis) -> None:
+    store.counters.take([Window("k", 2, 60)], NOW)
+    store.counters.lock("l", "one", 30, NOW)
+    assert 59_000 < admin.pttl("ours:{limits}:60.0:k") <= 61_000
+    assert 29_000 < admin.pttl("ours:lock:l") <= 30_000
+
+
+def test_refusals_and_readings_leave_nothing_behind(store: RedisStore, admin: redis.Redis) -> None:
+    store.counters.take([Window("refused", 1, 60, cost=2), Window("not counted then", 5, 60)], NOW)
+    store.counters.take([Window("only read", 1, 60, cost=0)], NOW)
+    assert admin.keys() == []
+
+
+def test_a_key_that_is_used_for_ever_holds_no_more_than_its_limit(store: RedisStore, admin: redis.Redis) -> None:
+    for second in range(200):
+        store.counters.take([Window("k", 10, 60)], NOW + second)
+    assert admin.llen("ours:{limits}:60.0:k") <= 10
+
+
+def test_records_never_expire(store: RedisStore, admin: redis.Redis) -> None:
+    store.records.put("kind", "key", {})
+    assert admin.pttl("ours:records:kind") == -1
+
+
+def test_processes_together_are_granted_the_limit_exactly(server: RedisServer, admin: redis.Redis) -> None:
+    command = [sys.executable, "-c", WORKER, server.url, str(NOW)]
+    pipes: dict[str, Any] = {"cwd": ROOT, "text": True, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    workers = [subprocess.Popen(command, **pipes) for _ in range(4)]
+    assert [worker.stdout.readline() for worker in workers if worker.stdout] == ["ready\n"] * 4
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    assert sum(int(worker.communicate()[0]) for worker in workers) == 100
+    with closing(connect(server.url)) as store:
+        assert store.counters.take([Window("wide", 1000, 60, cost=0)], NOW).readings[0].remaining == 900
+
+
+def test_nothing_connects_before_the_first_command(server: RedisServer, admin: redis.Redis) -> None:
+    before = admin.info("clients")["connected_clients"]
+    with closing(connect(server.url)):
+        assert admin.info("clients")["connected_clients"] == before
+
+
+def test_a_record_that_others_change_without_end_is_given_up(server: RedisServer, store: RedisStore) -> None:
+    with closing(connect(server.url, prefix="ours")) as other:
+        turns = iter(range(1000))
+
+        def overtaken(_: object) -> dict[str, Any]:
+            other.records.put("kind", "key", {"n": next(turns)})
+            return {}
+
+        with pytest.raises(StoreUnavailable, match="kind/key"):
+            store.records.change("kind", "key", overtaken)
+
+
+def test_many_threads_share_a_bounded_number_of_connections(store: RedisStore, admin: redis.Redis) -> None:
+    with ThreadPoolExecutor(100) as pool:
+        taken = list(pool.map(lambda _: store.counters.take([Window("k", 50, 60)], NOW), range(400)))
+    assert sum(one.granted for one in taken) == 50
+    assert admin.info("clients")["connected_clients"] <= 66
+
+
+# Addresses and passwords
+
+PASSWORD = "hunter2-and-more"
+
+
+def told(error: BaseException) -> str:
+    """All that a traceback would show."""
+    return "".join(traceback.format_exception(error))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"http://:{PASSWORD}@127.0.0.1:6379/0",
+        f"redis://:{PASSWORD}@127.0.0.1:port/0",
+        f"redis://:{PASSWORD}@127.0.0.1:99999999/0",
+        f":{PASSWORD}@127.0.0.1:6379",
+        f"redis://:{PASSWORD}@127.0.0.1:6379/0?socket_timeout={PASSWORD}",
+        f"redis://:{PASSWORD}@127.0.0.1:6379/0?no_such_option={PASSWORD}",
+        f"redis://:{PASSWORD}@[127.0.0.1:6379/0",
+        f"rediss://:{PASSWORD}@127.0.0.1:6379/0?ssl_cert_reqs={PASSWORD}",
+    ],
+)
+def test_a_url_that_cannot_be_used_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(ValueError, match="REDIS_URL") as caught:
+        connect(url)
+    assert PASSWORD not in told(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://localhost", "rediss://user:pass@example.org:6380/1", "unix:///run/redis.sock?db=1", "redis://[::1]:6379/0"],
+)  # fmt: skip
+def test_the_usual_forms_of_a_url_are_taken(url: str) -> None:
+    connect(url).close()
+
+
+def test_a_wrong_password_is_an_error_that_does_not_show_it(tmp_path: Path) -> None:
+    with RedisServer(tmp_path, password="right") as server:
+        with closing(connect(server.url.replace("right", PASSWORD))) as store:
+            with pytest.raises(StoreUnavailable) as caught:
+                store.records.all("kind")
+            assert PASSWORD not in told(caught.value) + repr(store) + repr(vars(store))
+            assert not store.ping()
+        with closing(connect(server.url)) as store:
+            assert store.ping()
+
+
+CALLS: dict[str, Callable[[Store], object]] = {
+    "take": lambda store: store.counters.take([Window("k", 1, 60)], NOW),
+    "lock": lambda store: store.counters.lock("l", "one", 30, NOW),
+    "unlock": lambda store: store.counters.unlock("l", "one"),
+    "get": lambda store: store.records.get("kind", "key"),
+    "all": lambda store: store.records.all("kind"),
+    "put": lambda store: store.records.put("kind", "key", {}),
+    "change": lambda store: store.records.change("kind", "key", lambda _: {}),
+    "delete": lambda store: store.records.delete("kind", "key"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_redis_that_is_gone_or_frozen_is_one_kind_of_error(
+    call: Callable[[Store], object], tmp_path: Path
+) -> None:
+    with RedisServer(tmp_path) as server, closing(connect(server.url, timeout=0.05)) as store:
+        call(store)
+        server.freeze()
+        with pytest.raises(StoreUnavailable):
+            call(store)
+        server.thaw()
+        server.stop()
+        with pytest.raises(StoreUnavailable):
+            call(store)
+        server.start()
+        call(store)
+
+
+def test_settings_choose_the_home(tmp_path: Path) -> None:
+    with closing(open_store(StoreSettings(), tmp_path, FakeClock())) as store:
+        assert isinstance(store, EmbeddedStore)
+    shared = StoreSettings(redis_url=SecretStr("redis://127.0.0.1:1/0"))
+    with closing(open_store(shared, tmp_path / "unused", FakeClock())) as store:
+        assert isinstance(store, ResilientStore)
+    assert not (tmp_path / "unused").exists()
