@@ -27,6 +27,7 @@ GatewayError
     ├── UpstreamRateLimited       429   this key is too fast
     ├── UpstreamQuotaExhausted    429   this key's plan or money is used up
     ├── UpstreamUnauthorized      502   the provider refuses *our* key
+    │   └── UpstreamTokenExpired  502   what was signed with it has expired
     └── UpstreamForbidden         403   this key may not use this model, or the site wants a human
 """
 
@@ -264,6 +265,12 @@ class UpstreamUnauthorized(UpstreamError):
 
     code = "upstream_unauthorized"
     retryable = False
+
+
+class UpstreamTokenExpired(UpstreamUnauthorized):
+    """What we signed has expired; signing anew may help, once."""
+
+    code = "upstream_token_expired"
 
 
 class UpstreamForbidden(UpstreamError):

@@ -18,6 +18,7 @@ from core.errors import (
     UpstreamError,
     UpstreamOverloaded,
     UpstreamServerError,
+    UpstreamTokenExpired,
     UpstreamUnreachable,
 )
 from core.exchange import Exchange, Patience
@@ -32,8 +33,8 @@ from schemas.outcome import Attempt, Outcome
 from schemas.stream import ChatChunk, Finished, KeepAlive
 from schemas.usage import Usage
 
-SAME_AGAIN = (UpstreamUnreachable, UpstreamServerError, UpstreamBroken)
-"""Failures that may pass by themselves, so that the same credential is worth a second try when it is the only one."""
+SAME_AGAIN = (UpstreamUnreachable, UpstreamServerError, UpstreamBroken, UpstreamTokenExpired)
+"""Failures that may be over with the next try, for which the only credential is asked once more."""
 
 
 class Lease(Protocol):

@@ -14,6 +14,7 @@ from core.errors import (
     UpstreamRateLimited,
     UpstreamServerError,
     UpstreamTimeout,
+    UpstreamTokenExpired,
     UpstreamUnauthorized,
     UpstreamUnreachable,
 )
@@ -47,6 +48,7 @@ ONE_ERROR = Rule(counts=True)
 OUTAGE = Rule(counts=True, outage=True)
 
 RULES: tuple[tuple[type[GatewayError], str | None, Rule], ...] = (
+    (UpstreamTokenExpired, None, ONE_ERROR),
     (UpstreamUnauthorized, None, Rule(blacklists=True, reason="the provider refuses it")),
     (UpstreamForbidden, "upstream_human_check", Rule(counts=True, pause=300, reason="the site wants a human")),
     (UpstreamForbidden, "model_not_found", NOTHING),

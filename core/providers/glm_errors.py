@@ -17,6 +17,7 @@ from core.errors import (
     UpstreamQuotaExhausted,
     UpstreamRateLimited,
     UpstreamServerError,
+    UpstreamTokenExpired,
     UpstreamUnauthorized,
 )
 from core.providers.openai_faults import Said, fault
@@ -51,6 +52,7 @@ class Meaning:
 
 
 _BAD_KEY = Meaning(UpstreamUnauthorized)
+_EXPIRED = Meaning(UpstreamTokenExpired)
 _BAD_ACCOUNT = Meaning(UpstreamUnauthorized, "account_deactivated")
 _FAILED = Meaning(UpstreamServerError)
 _BAD_REQUEST = Meaning(InvalidRequest)
@@ -67,7 +69,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "1000": _BAD_KEY,
     "1001": _BAD_KEY,
     "1002": _BAD_KEY,
-    "1003": _BAD_KEY,
+    "1003": _EXPIRED,
     "1004": _BAD_KEY,
     "1005": _BAD_KEY,
     "1100": _FAILED,

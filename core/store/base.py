@@ -4,7 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from core.errors import StoreUnavailable
+
 Record = Mapping[str, Any]
+
+
+class Overtaken(StoreUnavailable):
+    """The home answers, but others changed the record faster each time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from redis.retry import Retry
 
 from config.settings import StoreSettings
 from core.errors import StoreUnavailable
-from core.store.base import Counters, Reading, Record, Records, Taken, Window
+from core.store.base import Counters, Overtaken, Reading, Record, Records, Taken, Window
 from core.store.encoding import decode, encode
 from core.store.windows import check
 
@@ -127,7 +127,7 @@ class RedisRecords:
     def change(self, kind: str, key: str, edit: Callable[[Record | None], Record]) -> Record:
         """Replace the record by `edit` of what is there now, calling it again when another worker was faster.
 
-        Raises StoreUnavailable when others were faster a hundred times.
+        Raises Overtaken when others were faster a hundred times.
         """
         data = self._run("HGET", kind, key)
         for _ in range(_ATTEMPTS):
@@ -136,7 +136,7 @@ class RedisRecords:
             data = self._swap([self._key(kind)], [key, encode(value), *known])
             if data == 1:
                 return value
-        raise StoreUnavailable(f"the record {kind}/{key} changes too fast")
+        raise Overtaken(f"the record {kind}/{key} changes too fast")
 
     def delete(self, kind: str, key: str) -> bool:
         """Remove the record; False when there was none."""

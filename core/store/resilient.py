@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TypeVar
 
 import structlog
 
 from core.clock import Clock
 from core.errors import StoreUnavailable
-from core.store.base import Counters, Record, Records, Store, Taken, Window
+from core.store.base import Counters, Overtaken, Record, Records, Store, Taken, Window
 from core.store.memory import MemoryCounters
 
 RETRY_SECONDS = 1.0
@@ -36,19 +37,27 @@ class Gate:
             self._retry_at = now + RETRY_SECONDS
         try:
             result = call()
-        except StoreUnavailable:
-            self._close()
+        except Overtaken:
+            self._open()
             raise
+        except StoreUnavailable as error:
+            self._close(error)
+            raise
+        self._open()
+        return result
+
+    def _open(self) -> None:
         if self.degraded:
             self.degraded = False
             self._log.warning("store_recovered")
-        return result
 
-    def _close(self) -> None:
+    def _close(self, error: StoreUnavailable) -> None:
         self._retry_at = self._clock.monotonic() + RETRY_SECONDS
         if not self.degraded:
             self.degraded = True
-            self._log.error("store_degraded", consequence="this process counts alone")
+            # The kind alone: what the library says may hold an address or a name.
+            cause = type(error.__cause__ or error).__name__
+            self._log.error("store_degraded", cause=cause, consequence="this process counts alone")
 
 
 class ResilientStore:
@@ -147,6 +156,8 @@ class _Records:
             return self._copies.get(kind, {}).get(key)
         if value is not None:
             self._keep(kind, key, value)
+        else:
+            self._forget(kind, key)
         return value
 
     def all(self, kind: str) -> dict[str, Record]:
@@ -155,8 +166,7 @@ class _Records:
             found = self._gate.through(lambda: self._home.all(kind))
         except StoreUnavailable:
             return dict(self._copies.get(kind, {}))
-        if len(found) <= MAX_COPIES:
-            self._copies[kind] = dict(found)
+        self._copies[kind] = dict(islice(found.items(), MAX_COPIES))
         return found
 
     def put(self, kind: str, key: str, value: Record) -> None:
@@ -173,10 +183,13 @@ class _Records:
     def delete(self, kind: str, key: str) -> bool:
         """Remove the record. Raises StoreUnavailable."""
         found = self._gate.through(lambda: self._home.delete(kind, key))
-        self._copies.get(kind, {}).pop(key, None)
+        self._forget(kind, key)
         return found
 
     def _keep(self, kind: str, key: str, value: Record) -> None:
         copies = self._copies.setdefault(kind, {})
         if key in copies or len(copies) < MAX_COPIES:
             copies[key] = value
+
+    def _forget(self, kind: str, key: str) -> None:
+        self._copies.get(kind, {}).pop(key, None)

@@ -180,3 +180,9 @@ def test_a_provider_that_is_down_is_a_502_and_recovers(tmp_path_factory: pytest.
         assert response.json()["error"]["code"] == "upstream_unreachable"
         with Upstream(port=first.port):
             assert gateway.chat().status_code == 200
+
+
+def test_a_signature_that_has_expired_is_made_anew_once(upstream: Upstream, fresh: Gateway) -> None:
+    upstream.script(glm_error("1003", 401))
+    upstream.script(stream(glm_stream("signed again")))
+    assert fresh.chat(version="v2").json()["choices"][0]["message"]["content"] == "signed again"

@@ -23,7 +23,8 @@ def error(code, message="sorry", status=429, headers=None):
 
 
 EXPECTED = {
-    errors.UpstreamUnauthorized: "1000 1001 1002 1003 1004 1005 1110 1111 1112 1121",
+    errors.UpstreamTokenExpired: "1003",
+    errors.UpstreamUnauthorized: "1000 1001 1002 1004 1005 1110 1111 1112 1121",
     errors.UpstreamServerError: "500 1100 1120 1200 1230 1234",
     errors.UpstreamQuotaExhausted: "1113 1304 1308 1309 1310 1313 1316 1317 1318 1319 1320 1321",
     errors.UpstreamForbidden: "1220 1311 1314 1315",

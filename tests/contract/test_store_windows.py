@@ -1,0 +1,163 @@
+"""What every home of the store promises of windows."""
+
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.store.base import Reading, Store, Taken, Window
+from tests.contract.store_kit import NOW, together
+
+UNIQUE = count()
+
+
+def take(store: Store, at: float, *windows: Window) -> Taken:
+    return store.counters.take(windows, NOW + at)
+
+
+def granted(*readings: tuple[int, float, float]) -> Taken:
+    return Taken(granted=True, readings=tuple(Reading(*reading) for reading in readings))
+
+
+def refused(*readings: tuple[int, float, float]) -> Taken:
+    return Taken(granted=False, readings=tuple(Reading(*reading) for reading in readings))
+
+
+def test_a_limit_is_granted_and_not_one_more(store: Store) -> None:
+    window = Window("k", 3, 60)
+    assert [take(store, second, window).granted for second in (0, 1, 2, 3)] == [True, True, True, False]
+
+
+def test_what_was_taken_comes_back_when_its_own_time_is_over(store: Store) -> None:
+    window = Window("k", 2, 60)
+    take(store, 0, window)
+    take(store, 30, window)
+    assert not take(store, 59.999, window).granted
+    assert take(store, 60, window).granted, "the first is over, sixty seconds after it was taken"
+    assert not take(store, 60, window).granted, "the second is not: a window slides and does not jump"
+    assert take(store, 90, window).granted
+
+
+def test_readings_say_what_is_left_and_when_more_comes(store: Store) -> None:
+    window = Window("k", 3, 60, cost=2)
+    assert take(store, 0, window) == granted((1, 60, 0))
+    assert take(store, 10, window) == refused((1, 50, 50))
+    assert take(store, 10, Window("k", 3, 60)) == granted((0, 60, 0))
+    assert take(store, 20, Window("k", 3, 60)) == refused((0, 50, 40))
+    assert take(store, 20, Window("k", 3, 60, cost=3)) == refused((0, 50, 50))
+
+
+def test_a_refusal_costs_nothing(store: Store) -> None:
+    window = Window("k", 1, 60)
+    take(store, 0, window)
+    for second in range(1, 60):
+        assert not take(store, second, window).granted
+    assert take(store, 60, window).granted
+
+
+def test_all_windows_are_counted_or_none(store: Store) -> None:
+    wide, narrow = Window("wide", 10, 60), Window("narrow", 1, 60)
+    assert take(store, 0, wide, narrow).granted
+    assert take(store, 1, wide, narrow) == refused((9, 59, 0), (0, 59, 59))
+    assert take(store, 1, wide).readings[0].remaining == 8
+
+
+def test_one_key_may_be_limited_over_two_lengths_of_time(store: Store) -> None:
+    minute, hour = Window("k", 2, 60), Window("k", 3, 3600)
+    taken = [take(store, second, minute, hour) for second in (0, 1, 2, 61, 122)]
+    assert [one.granted for one in taken] == [True, True, False, True, False]
+
+
+def test_a_cost_above_the_limit_is_never_granted(store: Store) -> None:
+    assert take(store, 0, Window("k", 3, 60, cost=4)) == refused((3, 0, 60))
+
+
+def test_a_cost_of_nothing_only_reads(store: Store) -> None:
+    take(store, 0, Window("k", 1, 60))
+    for _ in range(2):
+        assert take(store, 1, Window("k", 1, 60, cost=0)) == granted((0, 59, 0))
+
+
+def test_keys_do_not_disturb_each_other(store: Store) -> None:
+    keys = ("a", "b", "a:b", "{a}", "a b", "ä", "a\n", "")
+    assert all(take(store, 0, Window(key, 1, 60)).granted for key in keys)
+    assert not any(take(store, 0, Window(key, 1, 60)).granted for key in keys)
+
+
+def test_a_clock_that_is_set_back_blocks_nobody_for_long(store: Store) -> None:
+    window = Window("k", 1, 60)
+    take(store, 86_400, window)
+    assert take(store, 0, window).granted
+
+
+def test_a_clock_that_is_a_little_behind_counts_all_the_same(store: Store) -> None:
+    window = Window("k", 2, 60)
+    assert [take(store, second, window).granted for second in (5, 4.5, 4)] == [True, True, False]
+    assert take(store, 65, window).granted
+
+
+@pytest.mark.parametrize("wrong", [Window("k", 1, 60, cost=-1), Window("k", 1, 0), Window("k", 1, -1)])
+def test_a_window_that_makes_no_sense_is_refused(store: Store, wrong: Window) -> None:
+    with pytest.raises(ValueError, match="window k"):
+        take(store, 0, wrong)
+
+
+def test_one_window_twice_in_a_call_is_refused(store: Store) -> None:
+    with pytest.raises(ValueError, match="once"):
+        take(store, 0, Window("k", 1, 60), Window("k", 1, 60.0))
+
+
+def test_no_more_than_the_limit_is_granted_to_many_at_once(store: Store) -> None:
+    window = Window("k", 100, 60)
+    assert sum(together(8, lambda: sum(take(store, 0, window).granted for _ in range(40)))) == 100
+
+
+class Model:
+    """The promise as plainly as it can be written: every grant remembered, everything counted anew."""
+
+    def __init__(self) -> None:
+        self.grants: dict[tuple[str, float], list[tuple[float, int]]] = {}
+
+    def take(self, windows: list[Window], now: float) -> Taken:
+        logs = [[e for e in self.grants.get((w.key, w.seconds), []) if e[0] > now] for w in windows]
+        fits = all(self._used(log) + w.cost <= w.limit for w, log in zip(windows, logs, strict=True))
+        for window, log in zip(windows, logs, strict=True):
+            if fits and window.cost:
+                log.append((now + window.seconds, window.cost))
+            self.grants[window.key, window.seconds] = log
+        return Taken(fits, tuple(self._read(*pair, now, fits) for pair in zip(windows, logs, strict=True)))
+
+    def _read(self, window: Window, log: list[tuple[float, int]], now: float, fits: bool) -> Reading:
+        reset = log[-1][0] - now if log else 0.0
+        return Reading(max(0, window.limit - self._used(log)), reset, 0.0 if fits else self._wait(window, log, now))
+
+    def _wait(self, window: Window, log: list[tuple[float, int]], now: float) -> float:
+        if window.cost > window.limit:
+            return window.seconds
+        moments = (when for when in [now, *(e[0] for e in log)]
+                   if self._used([e for e in log if e[0] > when]) + window.cost <= window.limit)  # fmt: skip
+        return next(moments) - now
+
+    @staticmethod
+    def _used(log: list[tuple[float, int]]) -> int:
+        return sum(cost for _, cost in log)
+
+
+WINDOWS = st.builds(
+    Window, st.sampled_from("ab"), st.integers(1, 9), st.sampled_from([10.0, 60.0]), cost=st.integers(0, 5)
+)
+CALL = st.lists(WINDOWS, min_size=1, max_size=3, unique_by=lambda window: (window.key, window.seconds))
+CALLS = st.lists(st.tuples(st.floats(0, 45), CALL), max_size=40)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(CALLS)
+def test_any_calls_are_answered_as_the_plain_model_answers_them(
+    store: Store, calls: list[tuple[float, list[Window]]]
+) -> None:
+    model, now, run = Model(), NOW, next(UNIQUE)
+    for pause, asked in calls:
+        now += pause
+        windows = [Window(f"{run}:{w.key}", w.limit, w.seconds, w.cost) for w in asked]
+        assert store.counters.take(windows, now) == model.take(windows, now)

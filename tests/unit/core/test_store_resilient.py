@@ -1,0 +1,214 @@
+"""How a store goes on without its shared home, and comes back to it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from core.errors import StoreUnavailable
+from core.store import resilient
+from core.store.base import Overtaken, Record, Store, Window
+from core.store.resilient import ResilientStore
+from tests.fakes import FakeClock
+from tests.unit.core.store_kit import Home
+
+WINDOW = Window("k", 8, 60)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    home = Home(tmp_path)
+    yield home
+    home.close()
+
+
+@pytest.fixture
+def store(home: Home, clock: FakeClock) -> ResilientStore:
+    return ResilientStore(home, clock)
+
+
+def grants(store: Store, clock: FakeClock, tries: int = 20, window: Window = WINDOW) -> int:
+    return sum(store.counters.take([window], clock.now()).granted for _ in range(tries))
+
+
+@pytest.mark.parametrize(("workers", "share"), [(1, 8), (4, 2), (3, 2), (100, 1), (0, 8)])
+def test_alone_it_grants_its_share_of_a_limit(
+    store: ResilientStore, home: Home, clock: FakeClock, workers: int, share: int
+) -> None:
+    store.expect(workers)
+    home.away = True
+    assert grants(store, clock) == share
+    clock.advance(60)
+    assert grants(store, clock) == share, "its own windows slide too"
+
+
+def test_a_share_of_a_limit_is_read_as_such(store: ResilientStore, home: Home, clock: FakeClock) -> None:
+    store.expect(4)
+    home.away = True
+    assert store.counters.take([WINDOW], clock.now()).readings[0].remaining == 1
+
+
+def test_while_the_home_is_away_it_is_asked_once_a_second(store: ResilientStore, home: Home, clock: FakeClock) -> None:
+    home.away = True
+    for _ in range(10):
+        before = home.calls
+        grants(store, clock)
+        for call in (lambda: store.records.get("a", "b"), lambda: store.records.all("a"), store.ping):
+            call()
+        assert home.calls == before + 1
+        clock.advance(1)
+
+
+def test_it_comes_back_by_itself_within_a_second(store: ResilientStore, home: Home, clock: FakeClock) -> None:
+    home.away = True
+    grants(store, clock)
+    home.away = False
+    assert store.degraded
+    clock.advance(1)
+    assert grants(store, clock) == 8, "the shared window, of which nothing was taken yet"
+    assert not store.degraded
+
+
+def test_only_one_call_tries_while_the_others_go_on_alone(store: ResilientStore, home: Home, clock: FakeClock) -> None:
+    home.away = True
+    grants(store, clock)
+    clock.advance(1)
+    tried = home.calls
+
+    def slow() -> None:
+        home.calls += 1
+        assert store.counters.take([WINDOW], clock.now()), "another request, while this one still waits for the home"
+        raise StoreUnavailable("timeout")
+
+    home.reached = slow  # type: ignore[method-assign] # the home hangs now
+    grants(store, clock, tries=1)
+    assert home.calls == tried + 1
+
+
+def test_each_transition_is_logged_once(store: ResilientStore, home: Home, clock: FakeClock) -> None:
+    with capture_logs() as logs:
+        for away in (False, True, False, True):
+            home.away = away
+            for _ in range(5):
+                grants(store, clock)
+                clock.advance(1)
+    assert [entry["event"] for entry in logs] == ["store_degraded", "store_recovered", "store_degraded"]
+    assert [entry["log_level"] for entry in logs] == ["error", "warning", "error"]
+
+
+def test_the_log_says_why(store: ResilientStore, home: Home, clock: FakeClock) -> None:
+    def refused() -> None:
+        raise StoreUnavailable("the shared store cannot be reached") from PermissionError("with a secret in it")
+
+    home.reached = refused  # type: ignore[method-assign] # the home refuses now
+    with capture_logs() as logs:
+        grants(store, clock)
+    assert logs[0]["cause"] == "PermissionError"
+    assert "secret" not in str(logs)
+
+
+def test_records_seen_before_can_still_be_read(store: ResilientStore, home: Home) -> None:
+    store.records.put("put", "a", {"n": 1})
+    store.records.change("changed", "b", lambda _: {"n": 2})
+    home._real.records.put("read", "c", {"n": 3})
+    home._real.records.put("listed", "d", {"n": 4})
+    store.records.get("read", "c")
+    store.records.all("listed")
+    home.away = True
+    for kind, key, record in (("put", "a", 1), ("changed", "b", 2), ("read", "c", 3), ("listed", "d", 4)):
+        assert store.records.get(kind, key) == {"n": record}
+        assert store.records.all(kind) == {key: {"n": record}}
+    assert store.records.get("never", "seen") is None
+    assert store.records.all("never") == {}
+
+
+@pytest.mark.parametrize("seen", ["delete", "get", "all"])
+def test_a_record_that_was_seen_to_be_gone_stays_gone(store: ResilientStore, home: Home, seen: str) -> None:
+    store.records.put("kind", "key", {"n": 1})
+    if seen == "delete":
+        store.records.delete("kind", "key")
+    else:
+        home._real.records.delete("kind", "key")
+        {"get": lambda: store.records.get("kind", "key"), "all": lambda: store.records.all("kind")}[seen]()
+    home.away = True
+    assert store.records.get("kind", "key") is None
+    assert store.records.all("kind") == {}
+
+
+def test_writing_is_refused_and_leaves_nothing_behind(store: ResilientStore, home: Home, clock: FakeClock) -> None:
+    store.records.put("kind", "key", {"n": 1})
+    home.away = True
+    writes: Mapping[str, Callable[[], object]] = {
+        "put": lambda: store.records.put("kind", "key", {"n": 2}),
+        "change": lambda: store.records.change("kind", "key", lambda _: {"n": 2}),
+        "delete": lambda: store.records.delete("kind", "key"),
+    }
+    for write in writes.values():
+        with pytest.raises(StoreUnavailable):
+            write()
+        assert store.records.get("kind", "key") == {"n": 1}
+    home.away = False
+    clock.advance(1)
+    assert store.records.get("kind", "key") == {"n": 1}
+
+
+def test_the_copy_of_what_was_seen_is_bounded(
+    store: ResilientStore, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resilient, "MAX_COPIES", 3)
+    for number in range(10):
+        store.records.put("kind", str(number), {"n": 0})
+    store.records.put("kind", "1", {"n": 1})
+    home.away = True
+    assert store.records.all("kind") == {"0": {"n": 0}, "1": {"n": 1}, "2": {"n": 0}}
+
+
+def test_a_list_too_long_to_be_kept_leaves_no_older_one_in_its_place(
+    store: ResilientStore, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resilient, "MAX_COPIES", 2)
+    store.records.put("kind", "0", {"n": 0})
+    for number in range(3):
+        home._real.records.put("kind", str(number), {"n": 1})
+    store.records.all("kind")
+    home.away = True
+    assert all(record == {"n": 1} for record in store.records.all("kind").values())
+
+
+def test_no_lock_is_held_while_the_home_is_away(store: ResilientStore, home: Home, clock: FakeClock) -> None:
+    assert store.counters.lock("l", "one", 30, clock.now())
+    home.away = True
+    assert not store.counters.lock("l", "one", 30, clock.now())
+    store.counters.unlock("l", "one")
+
+
+def test_a_record_that_changes_too_fast_says_nothing_of_the_home(store: ResilientStore, home: Home) -> None:
+    def overtaken(_: Record | None) -> Record:
+        raise Overtaken("too fast")
+
+    with pytest.raises(StoreUnavailable):
+        store.records.change("kind", "key", overtaken)
+    assert not store.degraded
+
+
+def test_an_error_of_the_callers_says_nothing_of_the_home(store: ResilientStore, clock: FakeClock) -> None:
+    with pytest.raises(ValueError, match="window"):
+        store.counters.take([Window("k", 1, 0)], clock.now())
+    assert not store.degraded
+
+
+def test_ping_says_whether_the_home_answers(store: ResilientStore, home: Home, clock: FakeClock) -> None:
+    assert store.ping()
+    home.away = True
+    assert not store.ping()
+    assert store.degraded
+    home.away = False
+    clock.advance(1)
+    assert store.ping()
+    assert not store.degraded
