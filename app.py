@@ -58,13 +58,13 @@ def cli() -> None:
 def serve() -> None:
     """Start the gateway; without any credential, a simulated GLM answers."""
     settings = _settings()
-    _serve(settings, simulated=not _has_credential(settings))
+    _serve(settings, _credentials(settings))
 
 
 @cli.command()
 def demo() -> None:
     """Start the gateway with a simulated GLM, whatever is configured."""
-    _serve(_settings(), simulated=True)
+    _serve(_settings(), {})
 
 
 @cli.command()
@@ -80,20 +80,23 @@ def _settings() -> Settings:
         _give_up(str(error))
 
 
-def _has_credential(settings: Settings) -> bool:
+def _credentials(settings: Settings) -> dict[str, int]:
+    """How many credentials each provider has that has any."""
     from core.credentials.sources import ProviderSource
 
-    enabled = ((name, provider) for name, provider in settings.providers.items() if provider.enabled)
-    return any(ProviderSource(name, provider).poll() for name, provider in enabled)
+    enabled = {name: provider for name, provider in settings.providers.items() if provider.enabled}
+    counts = {name: len(ProviderSource(name, provider).poll() or ()) for name, provider in enabled.items()}
+    return {name: count for name, count in counts.items() if count}
 
 
-def _serve(settings: Settings, *, simulated: bool) -> NoReturn:
+def _serve(settings: Settings, credentials: dict[str, int]) -> NoReturn:
+    """Start the server in this process's place, in front of the simulator when there are no credentials."""
     _check_port(settings.server.host, settings.server.port)
     _check_store(settings)
     environment = process_environment(settings)
-    if simulated:
+    if not credentials:
         environment.update(_start_simulator())
-    click.echo(banner(settings, simulated=simulated))
+    click.echo(banner(settings, credentials, simulated=not credentials))
     sys.stdout.flush()
     # The server takes this process's place, so that signals reach it.
     command = [sys.executable, "-m", "gunicorn", *gunicorn_arguments(settings), "app:create_app()"]

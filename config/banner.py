@@ -1,5 +1,7 @@
 """What the gateway says of itself when it starts."""
 
+from collections.abc import Mapping
+
 from config.settings import Settings
 
 SIMULATED = """\
@@ -31,13 +33,16 @@ With the OpenAI SDK (pip install openai): OpenAI(base_url="{url}/v1", api_key="{
 """
 
 
-def banner(settings: Settings, *, simulated: bool) -> str:
-    """The address, who answers, who may ask, where state is kept, and requests to try."""
+def banner(settings: Settings, providers: Mapping[str, int], *, simulated: bool) -> str:
+    """The address, who answers, who may ask, where state is kept, and requests to try.
+
+    `providers` says how many credentials each provider has.
+    """
     server, keys = settings.server, settings.access.keys
     host = "127.0.0.1" if server.host in ("0.0.0.0", "::", "") else server.host  # noqa: S104 - compared, not bound
     url = f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"
     lines = [f"GLM gateway at {url}", ""]
-    lines.append(SIMULATED if simulated else _upstreams(settings))
+    lines.append(SIMULATED if simulated else _upstreams(settings, providers))
     lines.append(f"  Access: {_access(settings)}")
     lines.append(f"  State:  {_state(settings)}")
     auth = "-H 'Authorization: Bearer YOUR_KEY' " if keys else ""
@@ -46,14 +51,16 @@ def banner(settings: Settings, *, simulated: bool) -> str:
     return "\n".join([*lines, "", EXAMPLES.format(url=url, auth=auth, headers=headers, key=key)])
 
 
-def _upstreams(settings: Settings) -> str:
-    enabled = {name: provider for name, provider in settings.providers.items() if provider.enabled}
-    return "".join(f"  Provider {name}: {provider.base_url}\n" for name, provider in enabled.items())
+def _upstreams(settings: Settings, providers: Mapping[str, int]) -> str:
+    return "".join(
+        f"  Provider {name}: {count} {'key' if count == 1 else 'keys'} for {settings.providers[name].base_url}\n"
+        for name, count in providers.items()
+    )
 
 
 def _access(settings: Settings) -> str:
     if settings.access.keys:
-        return f"{len(settings.access.keys)} keys from GATEWAY_API_KEYS"
+        return f"by key, {len(settings.access.keys)} known"
     return "open to this machine, closed to all others, as GATEWAY_API_KEYS is not set"
 
 

@@ -35,6 +35,13 @@ def on_starting(_server: Any) -> None:
     wsgi.SERVER = "glm-gateway"
 
 
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Let the worker write what it has not shared yet, and let go of its connections."""
+    extensions = getattr(getattr(worker, "wsgi", None), "extensions", {})
+    if "gateway" in extensions:
+        extensions["gateway"].close()
+
+
 def child_exit(_server: Any, worker: Any) -> None:
     """Take the gauges of a worker that is gone out of the shared metrics."""
     from prometheus_client.multiprocess import mark_process_dead

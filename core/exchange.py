@@ -194,6 +194,9 @@ class Exchange:
         self._readiness = Readiness(self._socket.fileno(), self._patience.tick)
         try:
             return bytes(reader.peek() or b"")
+        except WOULD_BLOCK:
+            # Raised by TLS only: a plain socket's reader says so by an empty peek.
+            return b""
         except OSError as failure:
             raise self._translate(failure, self._host) from failure
 

@@ -47,8 +47,9 @@ class Transport:
 
     def open(self, request: UpstreamRequest, patience: Patience, cancel: Cancellation) -> Exchange:
         """Begin to send `request`; nothing is waited for here."""
-        host = urlsplit(request.url).netloc
-        return Exchange(host, patience, cancel, self._clock, lambda: self._send(request, patience), translate)
+        return Exchange(
+            _host_of(request.url), patience, cancel, self._clock, lambda: self._send(request, patience), translate
+        )
 
     def call(self, request: UpstreamRequest, seconds: float, cancel: Cancellation) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and whole body of an answer that must come within `seconds`. Raises UpstreamError."""
@@ -74,6 +75,15 @@ class Transport:
             prepared.headers["Content-Length"] = str(len(request.body))
         timeout = (patience.connect, patience.silence)
         return self._adapter.send(prepared, stream=True, timeout=timeout, verify=self._verify, proxies={})
+
+
+def _host_of(url: str) -> str:
+    """Where `url` leads, without a password that may stand in it."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        # Sending will fail as well, and say so.
+        return "a broken address"
 
 
 def translate(failure: Exception, host: str) -> GatewayError:

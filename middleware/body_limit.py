@@ -1,5 +1,7 @@
 """Refuses bodies that are too large."""
 
+from typing import IO
+
 from flask import Request, Response
 
 from core.errors import BodyTooLarge
@@ -16,17 +18,36 @@ class BodyLimit:
         self._max_bytes = max_bytes
 
     def __call__(self, request: Request, proceed: Next) -> Response:
-        request.max_content_length = self._max_bytes
-        length = request.content_length or 0
+        body, length = request.environ["wsgi.input"], request.content_length or 0
         if length > self._max_bytes:
-            _drain(request, min(length, MAX_DRAINED_BYTES))
+            _drain(body, min(length, MAX_DRAINED_BYTES))
             raise BodyTooLarge(f"The body has {length} bytes; at most {self._max_bytes} are taken.")
+        request.environ["wsgi.input"] = _Bounded(body, self._max_bytes)
         return proceed(request)
 
 
-def _drain(request: Request, length: int) -> None:
+class _Bounded:
+    """A body that may be read to its end, or up to a limit, where it raises BodyTooLarge."""
+
+    def __init__(self, body: IO[bytes], max_bytes: int) -> None:
+        self._body = body
+        self._max_bytes = max_bytes
+
+    def read(self, size: int = -1) -> bytes:
+        """The whole body; `size` bytes of it at most unless negative."""
+        read = bytearray()
+        while (size < 0 or len(read) < size) and (
+            block := self._body.read(BLOCK_BYTES if size < 0 else size - len(read))
+        ):
+            read += block
+            if len(read) > self._max_bytes:
+                _drain(self._body, MAX_DRAINED_BYTES)
+                raise BodyTooLarge(f"The body is larger than {self._max_bytes} bytes.")
+        return bytes(read)
+
+
+def _drain(body: IO[bytes], length: int) -> None:
     """Read what the client is sending: one that still writes would see a broken connection and not our answer."""
-    body = request.environ["wsgi.input"]
     try:
         while length > 0 and (block := body.read(min(BLOCK_BYTES, length))):
             length -= len(block)

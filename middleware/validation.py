@@ -1,6 +1,7 @@
 """Reads and parses the body once."""
 
 from flask import Request, Response
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from core.errors import BodyTooLarge, InvalidRequest, RequestTimeout
@@ -27,16 +28,20 @@ class Validation:
         try:
             if socket is not None:
                 socket.settimeout(self._patience)
-            return request.get_data(cache=False)
+            body = request.get_data(cache=False)
         except TimeoutError:
             raise RequestTimeout(f"No more of the body came for {self._patience:g} seconds.") from None
         except RequestEntityTooLarge:
             raise BodyTooLarge(f"The body is larger than {request.max_content_length} bytes.") from None
-        except (ClientDisconnected, OSError):
+        except (ClientDisconnected, ParseException, OSError):
             raise InvalidRequest("The body is not whole.") from None
         finally:
             if socket is not None:
                 socket.settimeout(usual)
+        if len(body) < (request.content_length or 0):
+            # The server takes the end of the connection for the end of the body.
+            raise InvalidRequest("The body is not whole.")
+        return body
 
 
 def _object(body: bytes) -> dict[str, object]:

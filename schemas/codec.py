@@ -11,5 +11,5 @@ def loads(data: bytes | str) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """Return `value` as compact UTF-8 JSON, keys in the order they stand."""
-    return to_json(value)
+    """Return `value` as compact UTF-8 JSON, keys as they stand; infinity and NaN, which JSON lacks, become null."""
+    return to_json(value, inf_nan_mode="null")

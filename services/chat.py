@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
+
+import structlog
 
 from core.cancel import Cancellation
 from core.clock import Clock
-from core.errors import ClientGone, GatewayError
+from core.errors import ClientGone, GatewayError, InternalError
 from core.pipeline import Pipeline
 from core.pipeline.collect import collect
 from core.pricing import cost_of
@@ -78,7 +80,7 @@ class ChatStream:
     @property
     def attempts(self) -> int:
         """How many tries were made, the one under way included."""
-        return len(self.outcome.attempts) + (1 if self._run.lease is not None and not self._run.finished else 0)
+        return len(self.outcome.attempts) + (self._run.trying_since is not None)
 
     @property
     def committed(self) -> bool:
@@ -96,21 +98,21 @@ class ChatStream:
 
     def overhead(self) -> float:
         """Seconds spent here so far and not at a provider."""
-        elapsed = self._clock.monotonic() - self._run.call.started
-        first = self.outcome.time_to_first_token or 0.0
-        return max(0.0, elapsed - max(self.outcome.upstream_seconds, first))
+        now, run = self._clock.monotonic(), self._run
+        trying = 0.0 if run.trying_since is None else now - run.trying_since
+        return max(0.0, now - run.call.started - self.outcome.upstream_seconds - trying)
 
     def close(self) -> None:
         """Close the connection, give the credential back and tell the interceptors; a second call does nothing."""
         if self._closed:
             return
         self._closed = True
-        for generator in (self._chunks, self._source):
-            generator.close()
-        self._settle()
-        self.outcome.seconds = self._clock.monotonic() - self._run.call.started
-        for interceptor in self._interceptors:
-            interceptor.finished(self._run.request, self.outcome, self._run.call.request_id)
+        try:
+            for generator in (self._chunks, self._source):
+                generator.close()
+        finally:
+            self._settle()
+            self._tell()
 
     def _noted(self, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
         try:
@@ -121,12 +123,18 @@ class ChatStream:
         except GatewayError as error:
             self.outcome.error = error.code or error.type
             raise
+        except Exception:
+            self.outcome.error = InternalError.code
+            raise
 
     def _note_end(self, end: Finished) -> None:
         outcome, target = self.outcome, self._run.target
         outcome.usage, outcome.finish_reason = end.usage, end.reason
         if target is not None:
-            outcome.cost = cost_of(end.usage, target.info.price_on(datetime.now(UTC).date()))
+            outcome.cost = cost_of(end.usage, target.info.price_on(self._today()))
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._clock.now(), UTC).date()
 
     def _settle(self) -> None:
         lease, self._run.lease = self._run.lease, None
@@ -138,3 +146,11 @@ class ChatStream:
             lease.succeed(self.outcome.usage, self.outcome.attempts[-1].seconds, self.outcome.cost)
         else:
             lease.abandon()
+
+    def _tell(self) -> None:
+        self.outcome.seconds = self._clock.monotonic() - self._run.call.started
+        for interceptor in self._interceptors:
+            try:
+                interceptor.finished(self._run.request, self.outcome, self._run.call.request_id)
+            except Exception:  # noqa: BLE001 - the answer has been given, and the others are to be told of it
+                structlog.get_logger(__name__).exception("interceptor_failed", interceptor=type(interceptor).__name__)

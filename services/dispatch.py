@@ -1,17 +1,18 @@
 """Tries targets and credentials in turn until one begins to answer."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import uuid4
 
 from config.settings import RetrySettings, StreamSettings
-from core import sse
 from core.cancel import Cancellation
 from core.clock import Clock
 from core.errors import (
+    ClientGone,
     CredentialsExhausted,
     GatewayError,
+    InternalError,
     ModelNotFound,
     NoCredentials,
     UpstreamBroken,
@@ -21,7 +22,7 @@ from core.errors import (
     UpstreamTokenExpired,
     UpstreamUnreachable,
 )
-from core.exchange import Exchange, Patience
+from core.exchange import Patience
 from core.providers.base import Provider
 from core.retry import Backoff
 from core.transport import Transport
@@ -32,6 +33,7 @@ from schemas.model import Target
 from schemas.outcome import Attempt, Outcome
 from schemas.stream import ChatChunk, Finished, KeepAlive
 from schemas.usage import Usage
+from services.upstream_events import events_of
 
 SAME_AGAIN = (UpstreamUnreachable, UpstreamServerError, UpstreamBroken, UpstreamTokenExpired)
 """Failures that may be over with the next try, for which the only credential is asked once more."""
@@ -87,6 +89,15 @@ class Run:
     finished: bool = False
     failure: GatewayError | None = None
     excluded: set[str] = field(default_factory=set)
+    trying_since: float | None = None
+    """The monotonic time at which the try under way began, which is not among the outcome's attempts yet."""
+
+    def note_shortage(self, none_left: GatewayError) -> None:
+        """A pool has no credential left: if waiting helps, the client is told the soonest time of all pools."""
+        if self.failure is None or isinstance(self.failure, NoCredentials):
+            self.failure = none_left
+        elif self.failure.status == 429 and none_left.retry_after is not None:
+            self.failure.retry_after = min(none_left.retry_after, self.failure.retry_after or none_left.retry_after)
 
     def verdict(self) -> GatewayError:
         """What to tell the client when nothing answered."""
@@ -152,10 +163,7 @@ class Dispatcher:
         try:
             return pool.lease(frozenset(run.excluded))
         except (CredentialsExhausted, NoCredentials) as none_left:
-            if run.failure is None:
-                run.failure = none_left
-            elif run.failure.status == 429 and run.failure.retry_after is None:
-                run.failure.retry_after = none_left.retry_after
+            run.note_shortage(none_left)
             if not run.excluded:
                 return None
         if not again or not isinstance(run.failure, SAME_AGAIN):
@@ -168,7 +176,7 @@ class Dispatcher:
             return None
 
     def _attempt(self, run: Run, target: Target, lease: Lease) -> Iterator[ChatChunk]:
-        began = self._clock.monotonic()
+        began = run.trying_since = self._clock.monotonic()
         run.target, run.lease = target, lease
         run.outcome.provider, run.outcome.upstream_model = target.provider, target.model
         run.outcome.credential = lease.credential.id
@@ -176,11 +184,19 @@ class Dispatcher:
         try:
             yield from self._exchange(run, target, lease.credential)
         except GatewayError as failure:
+            _scrub(failure, lease.credential.secret)
             error, run.lease = failure.code or failure.type, None
             lease.fail(failure, self._clock.monotonic() - began)
             raise
+        except GeneratorExit:
+            error = None if run.committed else ClientGone.code
+            raise
+        except Exception:
+            error = InternalError.code
+            raise
         finally:
             seconds = self._clock.monotonic() - began
+            run.trying_since = None
             run.outcome.upstream_seconds += seconds
             run.outcome.attempts.append(Attempt(target.provider, target.model, lease.credential.id, seconds, error))
 
@@ -198,7 +214,8 @@ class Dispatcher:
                 yield KeepAlive()
             if exchange.status >= 300:
                 raise site.provider.error(exchange.status, exchange.headers, exchange.read(65_536))
-            yield from self._gated(run, site.provider.decode(_events(exchange), run.request))
+            events = events_of(exchange.headers, exchange.blocks())
+            yield from self._gated(run, site.provider.decode(events, run.request))
         finally:
             if run.finished:
                 exchange.drain()
@@ -219,26 +236,13 @@ class Dispatcher:
         run.outcome.time_to_first_token = self._clock.monotonic() - run.call.started
 
 
+def _scrub(failure: GatewayError, secret: str) -> None:
+    """Providers like to quote the key they refuse, and no pattern knows every shape of key."""
+    failure.message = failure.message.replace(secret, "***")
+    for name, value in (failure.details or {}).items():
+        if isinstance(value, str):
+            failure.details = {**(failure.details or {}), name: value.replace(secret, "***")}
+
+
 def _fails_over(failure: GatewayError) -> bool:
-    return isinstance(failure, UpstreamError | ModelNotFound)
-
-
-def _events(exchange: Exchange) -> Iterator[sse.Event]:
-    kind = exchange.headers.get("content-type", "").lower()
-    if "json" in kind or "html" in kind:
-        return _whole_body(exchange.blocks())
-    return sse.decode(exchange.blocks())
-
-
-def _whole_body(blocks: Iterable[bytes]) -> Iterator[sse.Event]:
-    body = bytearray()
-    for block in blocks:
-        if block:
-            body += block
-        else:
-            yield sse.SILENCE
-    if body.lstrip().startswith(b"data:"):
-        # An event stream that calls itself JSON.
-        yield from sse.decode([bytes(body)])
-    elif body:
-        yield sse.Event(bytes(body), "body")
+    return isinstance(failure, ModelNotFound) or (isinstance(failure, UpstreamError) and failure.failover)

@@ -38,7 +38,6 @@ class HealthService:
         self._data_dir = data_dir
         self._clock = clock
         self._began = clock.monotonic()
-        self._draining = False
 
     def report(self) -> HealthResponse:
         """Every check, and the worst of them as the whole."""
@@ -58,12 +57,8 @@ class HealthService:
         )
 
     def not_ready(self) -> str | None:
-        """Why no traffic should be sent here, or None."""
-        return "shutting down" if self._draining else None
-
-    def drain(self) -> None:
-        """Be not ready from now on."""
-        self._draining = True
+        """Why no traffic should be sent here, or None. Tokens that cool down are no reason: that is told in a 429."""
+        return None if self._tokens.infos() else "no token is configured"
 
     def _check_providers(self) -> HealthCheck:
         states = {name: self._reachability.of(name) for name in self._providers}

@@ -12,8 +12,10 @@ from schemas.stream import ChatChunk, Finished, KeepAlive, ReasoningDelta, TextD
 
 DONE = b"data: [DONE]\n\n"
 HIDDEN_SILENCE = 5.0
-"""Seconds of hidden thinking after which the client is shown a sign of life: with the ten that the provider may be silent
-after that, no client waits for more than fifteen."""
+"""Seconds of hidden thinking after which the client is shown a sign of life.
+
+With the ten for which the provider may then fall silent, no client waits for more than fifteen.
+"""
 
 
 class Frames:

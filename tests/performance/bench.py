@@ -141,9 +141,8 @@ def report(gateway: Gateway, options: argparse.Namespace) -> None:
     first = sorted(delay for delay, _ in heard)
     print(f"streams:  {used[0] / chunks * 1e6:.0f} µs CPU a chunk", end="")
     print(f"  ({len(heard)} streams, {chunks} chunks, {chunks / seconds:.0f} a second,", end="")
-    print(
-        f" first chunk median {first[len(first) // 2] * 1000:.0f} ms, p99 {first[int(len(first) * 0.99)] * 1000:.0f} ms)"
-    )
+    middle, late = first[len(first) // 2], first[int(len(first) * 0.99)]
+    print(f" first chunk median {middle * 1000:.0f} ms, p99 {late * 1000:.0f} ms)")
 
 
 if __name__ == "__main__":

@@ -44,8 +44,9 @@ def deltas(*chunks: ChatChunk, **fields: Any) -> list[dict[str, Any]]:
 
 def test_a_text_is_a_role_its_pieces_and_a_reason() -> None:
     body = events(TextDelta("Hi "), TextDelta('"世界"\n'), Finished("stop"))
+    begin = {"role": "assistant", "content": "", "refusal": None}
     assert [event["choices"] for event in body] == [
-        [{"index": 0, "delta": {"role": "assistant", "content": "", "refusal": None}, "logprobs": None, "finish_reason": None}],
+        [{"index": 0, "delta": begin, "logprobs": None, "finish_reason": None}],
         [{"index": 0, "delta": {"content": "Hi "}, "logprobs": None, "finish_reason": None}],
         [{"index": 0, "delta": {"content": '"世界"\n'}, "logprobs": None, "finish_reason": None}],
         [{"index": 0, "delta": {}, "logprobs": None, "finish_reason": "stop"}],

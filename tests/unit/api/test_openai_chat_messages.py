@@ -64,7 +64,9 @@ def test_the_calls_of_an_assistant_and_their_results_are_kept() -> None:
     assert answered == Message("tool", (TextPart("42"),), tool_call_id="call_1")
 
 
-@pytest.mark.parametrize(("arguments", "text"), [('{"a": 1}', '{"a": 1}'), ({"a": 1}, '{"a":1}'), (None, "{}"), ("", "{}")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "text"), [('{"a": 1}', '{"a": 1}'), ({"a": 1}, '{"a":1}'), (None, "{}"), ("", "{}")]
+)
 def test_arguments_are_text_however_they_were_sent(arguments: Any, text: str) -> None:
     call = {"id": "c", "function": {"name": "f", "arguments": arguments}}
     assert one("assistant", tool_calls=[call]).tool_calls[0].arguments == text

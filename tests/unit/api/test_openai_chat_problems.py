@@ -80,9 +80,12 @@ def test_what_cannot_be_printed_is_shown_escaped() -> None:
         {"messages": [{"role": "user", "content": "x"}], "tools": [5] * 10_000},
         {"messages": [{"role": "user", "content": "x"}], "functions": [5] * 10_000},
         {"messages": [{"role": "user", "content": "x"}], "stop": [5] * 10_000},
-        {"messages": [{"role": "user", "content": "x"}], "tool_choice": {"type": "allowed_tools", "allowed_tools": {"tools": [5] * 10_000}}},
+        {
+            "messages": [{"role": "user", "content": "x"}],
+            "tool_choice": {"type": "allowed_tools", "allowed_tools": {"tools": [5] * 10_000}},
+        },
     ],
-)  # fmt: skip
+)
 def test_many_mistakes_cost_no_more_than_one(body: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as caught:
         ChatCompletionRequest.model_validate(body)

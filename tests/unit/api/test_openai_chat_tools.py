@@ -8,7 +8,12 @@ from api.dialects.openai_chat_request import parse_request
 from core.errors import InvalidRequest
 from schemas.chat import ChatRequest, HostedTool, Tool, ToolChoice
 
-F = {"type": "function", "function": {"name": "f"}}
+
+def function(name: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, **fields}}
+
+
+F = function("f")
 CUSTOM = {"type": "custom", "custom": {"name": "c"}}
 SEARCH = {"type": "web_search", "web_search": {"enable": True}}
 
@@ -35,7 +40,7 @@ def test_functions_and_tools_of_the_provider_stand_in_order() -> None:
     schema = {"type": "object", "properties": {}}
     full = {"type": "function", "function": {"name": "f", "description": "d", "parameters": schema, "strict": True}}
     tools = parse(tools=[full, SEARCH]).tools
-    assert tools == (Tool("f", "d", schema, True), HostedTool("web_search", SEARCH))
+    assert tools == (Tool("f", "d", schema, strict=True), HostedTool("web_search", SEARCH))
 
 
 def test_functions_of_old_are_tools() -> None:
@@ -72,7 +77,7 @@ def test_an_allowed_tool_may_be_named_without_its_wrapper() -> None:
         ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
         ({"tools": [{"type": "function", "function": {"name": ""}}]}, "tools[0].function.name"),
         ({"tools": [{"type": "function", "function": {"name": "x" * 129}}]}, "tools[0].function.name"),
-        ({"tools": [{"type": "function", "function": {"name": "f", "parameters": "x"}}]}, "tools[0].function.parameters"),
+        ({"tools": [function("f", parameters="x")]}, "tools[0].function.parameters"),
         ({"tools": [{"type": 5}]}, "tools[0].type"),
         ({"tools": ["f"]}, "tools[0]"),
         ({"functions": [{}]}, "functions[0].name"),
@@ -85,12 +90,12 @@ def test_an_allowed_tool_may_be_named_without_its_wrapper() -> None:
         ({"tools": [F], "tool_choice": {"type": "allowed_tools"}}, "tool_choice.allowed_tools"),
         ({"tools": [F], "tool_choice": allowed(F, mode="x")}, "tool_choice.allowed_tools.mode"),
         ({"tools": [F], "tool_choice": allowed("f")}, "tool_choice.allowed_tools.tools[0]"),
-        ({"tools": [F], "tool_choice": allowed({"type": "function", "function": 5})}, "tool_choice.allowed_tools.tools[0].function"),
-        ({"tools": [F], "tool_choice": allowed(F, {"type": "function", "function": {"name": "g"}})}, "tool_choice.allowed_tools.tools[1]"),
+        ({"tools": [F], "tool_choice": allowed({"function": 5})}, "tool_choice.allowed_tools.tools[0].function"),
+        ({"tools": [F], "tool_choice": allowed(F, function("g"))}, "tool_choice.allowed_tools.tools[1]"),
         ({"functions": [{"name": "f"}], "function_call": {"name": "g"}}, "function_call.name"),
         ({"function_call": {}}, "function_call.name"),
     ],
-)  # fmt: skip
+)
 def test_a_malformed_tool_or_choice_is_named(fields: dict[str, Any], param: str) -> None:
     assert refusal(**fields).param == param
 

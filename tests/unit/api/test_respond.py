@@ -86,13 +86,19 @@ class Exchange:
         self.body = {"messages": [{"role": "user", "content": "Hi"}], "stream": stream}
         clock = FakeClock()
         chat = ChatService(FakeRouting(), self.dispatcher, Pipeline(PipelineSettings()), (), clock)  # type: ignore[arg-type]
+        self._chat = chat
         self.app = Flask(__name__)
         self.app.testing = True
-        self.app.add_url_rule("/", "chat", lambda: self._answer(chat), methods=["POST"])
+        self.app.add_url_rule("/", "chat", self._answer, methods=["POST"])
 
-    def _answer(self, chat: ChatService) -> Response:
+    def _answer(self) -> Response:
         dialect = OpenAIChat()
-        return answer(request, dialect.parse(self.body, "m", "hide"), dialect, chat, 60)
+        return answer(request, dialect.parse(self.body, "m", "hide"), dialect, self._chat, 60)
+
+    def unread(self) -> Response:
+        """The answer before a byte of it was asked for; a test client would ask for the first."""
+        with self.app.test_request_context("/", method="POST", environ_overrides={ENVIRON_KEY: self.context}):
+            return self._answer()
 
     def send(self) -> TestResponse:
         return self.app.test_client().post("/", environ_overrides={ENVIRON_KEY: self.context}, buffered=False)
@@ -184,7 +190,7 @@ def test_nothing_is_said_to_a_client_that_has_left() -> None:
 @pytest.mark.parametrize("read", [0, 1])
 def test_a_stream_that_is_not_read_to_its_end_is_closed_all_the_same(read: int) -> None:
     exchange = Exchange(TextDelta("Hi"), TextDelta("!"), END)
-    response = exchange.send()
+    response = exchange.unread()
     frames = iter(response.response)
     for _ in range(read):
         next(frames)

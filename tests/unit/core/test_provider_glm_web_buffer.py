@@ -46,7 +46,8 @@ def test_the_answer_goes_on_once_an_edit_restores_what_was_sent() -> None:
 
 def test_a_changed_reasoning_goes_on_behind_what_was_sent_of_it() -> None:
     closing = 'true">\n<summary>Thought</summary>\n> quite other\n</details>\nHi'
-    assert texts([said(DETAILS + "one way", "thinking"), edit(32, closing), said(" there")]) == ("one wayther", "Hi there")
+    frames = [said(DETAILS + "one way", "thinking"), edit(32, closing), said(" there")]
+    assert texts(frames) == ("one wayther", "Hi there")
 
 
 def test_an_edit_of_everything_from_the_start_repeats_nothing() -> None:

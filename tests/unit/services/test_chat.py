@@ -1,0 +1,324 @@
+"""A chat request's stream owns what it took, and says what became of it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from config.settings import ContentFilterSettings, FilterPattern, PipelineSettings
+from core.catalogue import Catalogue
+from core.errors import ClientGone, InvalidRequest, ModelNotFound, UpstreamBroken, UpstreamServerError, UpstreamTimeout
+from core.pipeline import Pipeline
+from core.routing import Route
+from schemas.chat import ChatRequest
+from schemas.outcome import Outcome
+from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
+from schemas.usage import Usage
+from services.chat import ChatService, ChatStream
+from services.interceptors import Interceptor
+from services.routing import RoutingService
+from tests.unit.services.chat_kit import (
+    ANSWER,
+    END,
+    HELLO,
+    INFO,
+    USAGE,
+    FakeExchange,
+    FakePool,
+    Script,
+    Stage,
+    chat_request,
+)
+
+BROKEN = UpstreamServerError("no")
+
+
+class Witness(Interceptor):
+    """Keeps every outcome it is told of, and fails when asked to."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.outcomes: list[Outcome] = []
+        self.watched: list[ChatChunk] = []
+        self._fails = fails
+
+    def watch(self, request: ChatRequest, chunks: Iterator[ChatChunk], request_id: str) -> Iterator[ChatChunk]:
+        for chunk in chunks:
+            self.watched.append(chunk)
+            yield chunk
+
+    def finished(self, request: ChatRequest, outcome: Outcome, request_id: str) -> None:
+        assert request_id == "req-1"
+        self.outcomes.append(outcome)
+        if self._fails:
+            raise RuntimeError("a bug in an interceptor")
+
+
+class House:
+    """A chat service in front of one scripted provider with one credential."""
+
+    def __init__(
+        self, *scripts: Script, pipeline: PipelineSettings | None = None, interceptors: tuple[Witness, ...] = ()
+    ) -> None:
+        self.stage = Stage(*scripts, pool=FakePool("one", "a"), max_attempts=2)
+        self.clock = self.stage.clock
+        self.witness = Witness()
+        routing = RoutingService(Catalogue([INFO]), [Route("one", "fake")], lambda _: True)
+        settings = pipeline or PipelineSettings()
+        watchers = (*interceptors, self.witness)
+        self.chat = ChatService(routing, self.stage.dispatcher, Pipeline(settings), watchers, self.clock)
+
+    def stream(self, **fields: Any) -> ChatStream:
+        return self.chat.stream(chat_request(**fields), "req-1", self.clock.monotonic())
+
+    @property
+    def ends(self) -> list[str]:
+        return self.stage.pool.ends
+
+    def told(self) -> Outcome:
+        """The outcome the interceptors were told of, once."""
+        (outcome,) = self.witness.outcomes
+        return outcome
+
+
+# What comes out
+
+
+def test_a_whole_answer_is_the_fold_of_its_stream() -> None:
+    answer = House(Script()).stream().collect()
+    assert (answer.text, answer.reason, answer.usage) == ("Hello world", "stop", USAGE)
+
+
+def test_a_stream_yields_the_chunks_with_the_signs_of_life_among_them() -> None:
+    house = House(Script([KeepAlive(), *ANSWER], signs=1))
+    chunks = list(house.stream())
+    assert chunks[:2] == [KeepAlive(), KeepAlive()]
+    assert "".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta)) == "Hello world"
+    assert isinstance(chunks[-1], Finished)
+    assert house.witness.watched == chunks, "interceptors see what the client gets"
+
+
+def test_nothing_is_asked_before_the_stream_is_read() -> None:
+    house = House(Script())
+    stream = house.stream()
+    assert house.stage.transport.requests == []
+    stream.close()
+
+
+def test_an_unknown_model_is_refused_at_once() -> None:
+    house = House()
+    with pytest.raises(ModelNotFound):
+        house.chat.stream(ChatRequest("nope", (), chat_request().native), "req-1", 0)
+
+
+def test_requests_do_not_know_of_each_other() -> None:
+    house = House(Script([HELLO, END]), Script())
+    one = house.stream()
+    assert next(iter(one)) == HELLO
+    assert house.stream().collect().text == "Hello world"
+    one.close()
+    assert [outcome.error for outcome in house.witness.outcomes] == [None, "client_closed_request"]
+
+
+# The lease and the outcome
+
+
+def test_success_gives_the_lease_back_with_usage_seconds_and_cost() -> None:
+    house = House(Script(seconds=3))
+    house.stream().collect()
+    (lease,) = house.stage.pool.leases
+    assert lease.ends == [("succeeded", USAGE, pytest.approx(3), pytest.approx(2.0))]
+
+
+def test_the_outcome_of_a_success_has_every_fact() -> None:
+    house = House(Script([BROKEN], seconds=1), Script(seconds=2))
+    stream = house.stream(stream=True)
+    assert stream.collect().text == "Hello world"
+    outcome = house.told()
+    assert outcome is stream.outcome
+    assert (outcome.model, outcome.stream, outcome.provider, outcome.upstream_model) == ("m", True, "one", "m-up")
+    assert outcome.credential == house.stage.pool.credentials[0].id
+    assert [attempt.error for attempt in outcome.attempts] == ["upstream_server_error", None]
+    assert (outcome.finish_reason, outcome.usage, outcome.error) == ("stop", USAGE, None)
+    assert outcome.dropped == ("seed",)
+    assert outcome.cost == pytest.approx(2.0)
+    assert (outcome.time_to_first_token, outcome.upstream_seconds, outcome.seconds) == pytest.approx((3, 3, 3))
+
+
+def test_a_cost_is_that_of_the_day_on_the_clock() -> None:
+    house = House(Script())
+    house.clock.advance(5 * 365 * 86400)
+    house.stream().collect()
+    assert house.told().cost == pytest.approx(4.0)
+
+
+def test_a_failure_gives_the_lease_back_as_failed_and_names_the_error() -> None:
+    house = House(Script([HELLO, BROKEN]))
+    with pytest.raises(UpstreamServerError):
+        house.stream().collect()
+    assert house.ends == ["failed"]
+    assert house.told().error == "upstream_server_error"
+    assert house.told().finish_reason is None
+
+
+def test_when_nothing_answers_every_lease_is_back() -> None:
+    house = House(Script([BROKEN]), Script([UpstreamTimeout("late")]))
+    with pytest.raises(UpstreamTimeout):
+        house.stream().collect()
+    assert house.ends == ["failed", "failed"]
+    assert house.told().error == "upstream_timeout"
+
+
+def test_a_stream_that_was_never_read_takes_and_leaves_nothing() -> None:
+    house = House(Script())
+    stream = house.stream()
+    stream.close()
+    assert house.stage.pool.leases == []
+    assert house.told().error == "client_closed_request"
+    assert house.told().attempts == []
+
+
+@pytest.mark.parametrize("read", [1, 2])
+def test_a_client_that_leaves_gives_the_lease_back_as_abandoned(read: int) -> None:
+    house = House(Script(signs=1))
+    stream = house.stream()
+    chunks = iter(stream)
+    for _ in range(read):
+        next(chunks)
+    stream.close()
+    assert house.ends == ["abandoned"]
+    assert house.stage.all_closed()
+    assert house.told().error == "client_closed_request"
+
+
+def test_a_client_that_leaves_after_the_end_of_the_answer_had_a_success() -> None:
+    house = House(Script())
+    stream = house.stream()
+    for chunk in stream:
+        if isinstance(chunk, Finished):
+            break
+    stream.close()
+    assert house.ends == ["succeeded"]
+    assert house.told().error is None
+
+
+def test_closing_twice_does_nothing_more() -> None:
+    house = House(Script())
+    stream = house.stream()
+    stream.collect()
+    stream.close()
+    stream.close()
+    assert house.ends == ["succeeded"]
+    assert len(house.witness.outcomes) == 1
+
+
+def test_cancelling_is_raised_where_the_provider_is_waited_for() -> None:
+    house = House(Script([BROKEN]), Script())
+    stream, gone = house.stream(), ClientGone("gone")
+    stream.cancel(gone)
+    with pytest.raises(ClientGone):
+        stream.collect()
+    assert house.told().error == "client_closed_request"
+    assert house.ends == ["failed"], "the try before the pause"
+
+
+# What goes wrong on our side
+
+
+@pytest.mark.parametrize("before", [[], [HELLO]])
+def test_a_bug_is_our_fault_and_nobody_elses(before: list[ChatChunk]) -> None:
+    house = House(Script([*before, KeyError("choices")]))
+    with pytest.raises(KeyError):
+        house.stream().collect()
+    assert house.ends == ["abandoned"]
+    assert house.told().error == "internal_error"
+    assert house.stage.all_closed()
+
+
+def test_a_stage_that_refuses_the_answer_abandons_the_lease() -> None:
+    rule = FilterPattern(name="secret", pattern="world", action="block")
+    settings = PipelineSettings(content_filter=ContentFilterSettings(patterns=(rule,)))
+    house = House(Script(), pipeline=settings)
+    stream = house.stream()
+    list(stream)
+    stream.close()
+    assert len(house.ends) == 1
+    assert house.told().finish_reason == "content_filter"
+    assert house.stage.all_closed()
+
+
+def test_a_stage_that_refuses_the_request_takes_no_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Pipeline, request: ChatRequest) -> ChatRequest:
+        raise InvalidRequest("no")
+
+    monkeypatch.setattr(Pipeline, "prepare", refuse)
+    house = House(Script())
+    with pytest.raises(InvalidRequest):
+        house.stream()
+    assert house.stage.pool.leases == []
+
+
+def test_a_bug_in_an_interceptor_neither_keeps_the_lease_nor_the_others_from_being_told() -> None:
+    house = House(Script(), interceptors=(Witness(fails=True),))
+    house.stream().collect()
+    assert house.ends == ["succeeded"]
+    assert house.told().error is None
+
+
+def test_a_bug_in_the_closing_of_a_connection_does_not_keep_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    def close(self: FakeExchange) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(FakeExchange, "close", close)
+    house = House(Script())
+    stream = house.stream()
+    next(iter(stream))
+    with pytest.raises(RuntimeError):
+        stream.close()
+    assert house.ends == ["abandoned"]
+    assert len(house.witness.outcomes) == 1
+
+
+# While it runs
+
+
+def test_attempts_count_the_one_under_way_too() -> None:
+    house = House(Script([BROKEN]), Script())
+    stream = house.stream()
+    assert (stream.attempts, stream.committed) == (0, False)
+    chunks = iter(stream)
+    next(chunks)
+    assert (stream.attempts, stream.committed) == (2, True)
+    list(chunks)
+    stream.close()
+    assert stream.attempts == 2
+
+
+def test_an_answer_that_ends_with_its_first_chunk_is_an_attempt_too() -> None:
+    stream = House(Script([Finished("length", Usage(uncached=1, output=1))])).stream()
+    next(iter(stream))
+    assert stream.attempts == 1
+    stream.close()
+    assert stream.attempts == 1
+
+
+def test_overhead_is_the_time_that_was_not_spent_at_a_provider() -> None:
+    house = House(Script(seconds=5))
+    stream = house.chat.stream(chat_request(), "req-1", house.clock.monotonic() - 0.25)
+    stream.collect()
+    assert stream.overhead() == pytest.approx(0.25)
+
+
+def test_overhead_is_known_when_the_first_chunk_is_there() -> None:
+    house = House(Script([BROKEN], seconds=2), Script(seconds=5))
+    stream = house.chat.stream(chat_request(), "req-1", house.clock.monotonic() - 0.25)
+    next(iter(stream))
+    assert stream.overhead() == pytest.approx(0.25)
+    stream.close()
+
+
+def test_an_answer_that_does_not_say_that_it_ended_is_broken() -> None:
+    house = House(Script([HELLO]))
+    with pytest.raises(UpstreamBroken):
+        house.stream().collect()
+    assert len(house.ends) == 1
+    assert house.told().error == "upstream_broken"
