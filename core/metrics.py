@@ -53,7 +53,7 @@ class Metrics:
         )
         self.rate_limited = Counter("glm_rate_limited", "Requests refused by a limit.", ["scope"], registry=r)
         self.degraded = Gauge(
-            "glm_store_degraded", "1 while the shared store cannot be reached.", registry=r, multiprocess_mode="max"
+            "glm_store_degraded", "1 while the shared store cannot be reached.", registry=r, multiprocess_mode="livemax"
         )
 
     def child(self, metric: Any, *labels: str) -> Any:

@@ -27,7 +27,7 @@ def stack(services: Services, render: Renderer, write_access: Callable[[dict[str
         AccessLog(write_access, clock),
         RequestMetrics(services.telemetry, clock),
         Errors(render),
-        BodyLimit(settings.max_body_bytes),
+        BodyLimit(settings.max_body_bytes, BODY_PATIENCE),
         Auth(services.access),
         RateLimit(services.limits, UNLIMITED),
         Validation(BODY_PATIENCE),

@@ -12,18 +12,31 @@ MAX_DRAINED_BYTES = 256 * 1024 * 1024
 
 
 class BodyLimit:
-    """Refuses by the announced length at once, and bounds what may be read of a body without one."""
+    """Refuses by the announced length at once, and bounds what may be read of a body without one.
 
-    def __init__(self, max_bytes: int) -> None:
+    `patience` bounds, in seconds, each wait for more of a body that is refused.
+    """
+
+    def __init__(self, max_bytes: int, patience: float) -> None:
         self._max_bytes = max_bytes
+        self._patience = patience
 
     def __call__(self, request: Request, proceed: Next) -> Response:
         body, length = request.environ["wsgi.input"], request.content_length or 0
         if length > self._max_bytes:
-            _drain(body, min(length, MAX_DRAINED_BYTES))
+            self._drain_announced(request, min(length, MAX_DRAINED_BYTES))
             raise BodyTooLarge(f"The body has {length} bytes; at most {self._max_bytes} are taken.")
         request.environ["wsgi.input"] = _Bounded(body, self._max_bytes)
         return proceed(request)
+
+    def _drain_announced(self, request: Request, length: int) -> None:
+        socket = request.environ.get("gunicorn.socket")
+        usual = socket.gettimeout() if socket is not None else None
+        if socket is not None:
+            socket.settimeout(self._patience)
+        _drain(request.environ["wsgi.input"], length)
+        if socket is not None:
+            socket.settimeout(usual)
 
 
 class _Bounded:
@@ -32,6 +45,7 @@ class _Bounded:
     def __init__(self, body: IO[bytes], max_bytes: int) -> None:
         self._body = body
         self._max_bytes = max_bytes
+        self._read = 0
 
     def read(self, size: int = -1) -> bytes:
         """The whole body; `size` bytes of it at most unless negative."""
@@ -40,7 +54,8 @@ class _Bounded:
             block := self._body.read(BLOCK_BYTES if size < 0 else size - len(read))
         ):
             read += block
-            if len(read) > self._max_bytes:
+            self._read += len(block)
+            if self._read > self._max_bytes:
                 _drain(self._body, MAX_DRAINED_BYTES)
                 raise BodyTooLarge(f"The body is larger than {self._max_bytes} bytes.")
         return bytes(read)

@@ -7,6 +7,7 @@ import structlog
 from flask import Request, Response
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.exceptions import MethodNotAllowed as WrongMethod
+from werkzeug.routing import RequestRedirect
 
 from core.errors import BodyTooLarge, GatewayError, InternalError, InvalidRequest, MethodNotAllowed, NotFound
 from middleware.base import Next, context_of
@@ -55,6 +56,7 @@ def _of_http(error: HTTPException, request: Request) -> GatewayError:
         return MethodNotAllowed(f"{request.path} does not take {request.method}.", allowed=allowed)
     if isinstance(error, RequestEntityTooLarge):
         return BodyTooLarge("The request's body is too large.")
-    if error.code == 404:
+    if error.code == 404 or isinstance(error, RequestRedirect):
+        # Redirects are for paths with a slash too many; behind a proxy they would lead to a wrong address.
         return NotFound(f"There is no {request.path[:200]} here.")
     return InvalidRequest(error.description or "The request cannot be understood.")

@@ -33,9 +33,12 @@ def _headers(standing: Standing) -> dict[str, str]:
 
 
 def go_duration(seconds: float) -> str:
-    """Seconds as OpenAI writes them: `17ms`, `8.64s`, `6m0s`."""
-    if seconds < 1:
+    """Seconds as OpenAI writes them: `17ms`, `8.64s`, `6m0s`, `1h0m0s`."""
+    if round(seconds * 1000) < 1000:
         return f"{round(seconds * 1000)}ms"
     minutes, rest = divmod(round(seconds, 2), 60)
-    text = f"{rest:.2f}".rstrip("0").rstrip(".")
-    return f"{int(minutes)}m{text}s" if minutes else f"{text}s"
+    hours, minutes = divmod(int(minutes), 60)
+    text = f"{rest:.2f}".rstrip("0").rstrip(".") + "s"
+    if not hours:
+        return f"{minutes}m{text}" if minutes else text
+    return f"{hours}h{minutes}m{text}"

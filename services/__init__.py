@@ -66,6 +66,7 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     rng = Random()  # noqa: S311 - see the line above
     worker_id = f"{os.getpid()}-{uuid4().hex[:8]}"
     store = open_store(settings.store, settings.server.data_dir, clock)
+    store.expect(settings.workers)
     telemetry = Telemetry(Metrics(multiprocess=multiprocess_metrics))
     transport = Transport(clock, connections=settings.server.worker_connections)
     reachability = Reachability(clock)
@@ -96,6 +97,7 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
         (
             Chore("count_workers", BEAT_SECONDS, census.beat),
             Chore("share_tokens", SYNC_SECONDS, tokens.sync),
+            Chore("set_gauges", SYNC_SECONDS, lambda: telemetry.gauges(tokens.available_count(), store.degraded)),
             Chore("reload_tokens", RELOAD_SECONDS, tokens.reload),
             Chore("check_tokens", SYNC_SECONDS, tokens.check_health),
         )

@@ -20,6 +20,7 @@ from core.errors import (
     UpstreamOverloaded,
     UpstreamServerError,
     UpstreamTokenExpired,
+    UpstreamUnauthorized,
     UpstreamUnreachable,
 )
 from core.exchange import Patience
@@ -99,6 +100,11 @@ class Run:
         elif self.failure.status == 429 and none_left.retry_after is not None:
             self.failure.retry_after = min(none_left.retry_after, self.failure.retry_after or none_left.retry_after)
 
+    def note(self, failure: GatewayError) -> None:
+        """Keep what to tell the client: a refusal of one of our keys never hides what another one met with."""
+        if self.failure is None or not isinstance(failure, UpstreamUnauthorized):
+            self.failure = failure
+
     def verdict(self) -> GatewayError:
         """What to tell the client when nothing answered."""
         error = self.failure or NoCredentials("No provider could be asked.")
@@ -146,7 +152,7 @@ class Dispatcher:
             except GatewayError as failure:
                 if run.committed or not _fails_over(failure):
                     raise
-                run.failure = failure
+                run.note(failure)
                 run.excluded.add(lease.credential.id)
                 if isinstance(failure, UpstreamOverloaded | ModelNotFound):
                     return

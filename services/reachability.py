@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 from core.clock import Clock
+from core.errors import ClientGone, InternalError
 from schemas.chat import ChatRequest
 from schemas.outcome import Outcome
 from services.interceptors import Interceptor
 
 PROVIDERS_FAULT = frozenset({"upstream_unreachable", "upstream_timeout", "upstream_broken", "upstream_server_error"})
+NO_EVIDENCE = frozenset({ClientGone.code, InternalError.code})
+"""Ends of an attempt that say nothing of its provider: the client left, or the fault was ours."""
 
 
 @dataclass(slots=True)
@@ -40,6 +43,8 @@ class Reachability(Interceptor):
 
     def note(self, provider: str, error: str | None) -> None:
         """An answer of any kind means that the provider was reached; `error` is the code of a failure."""
+        if error in NO_EVIDENCE:
+            return
         evidence = self._evidence.setdefault(provider, Evidence())
         if error in PROVIDERS_FAULT:
             evidence.failed, evidence.error = self._clock.now(), error

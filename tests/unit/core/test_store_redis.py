@@ -1,7 +1,9 @@
 """What the redis home promises beyond the contract, on a real redis."""
 
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -198,3 +200,17 @@ def test_a_redis_that_is_gone_or_frozen_is_one_kind_of_error(call: Callable[[Sto
             call(store)
         server.start()
         call(store)
+
+
+def test_a_silent_redis_costs_one_timeout_and_one_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with closing(connect(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", timeout=0.05)) as store:
+            began = time.monotonic()
+            with pytest.raises(StoreUnavailable):
+                store.counters.take([Window("k", 1, 60)], NOW)
+            # Forty times what was asked for, yet well below the library's own five seconds.
+            assert time.monotonic() - began < 2
+        silent.settimeout(0)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()

@@ -1,0 +1,113 @@
+"""Callers are let in by their key, and only where their role may go."""
+
+import pytest
+from flask import Response, request
+from pydantic import SecretStr
+
+from config.settings import ApiKeySettings
+from middleware.auth import Auth
+from middleware.base import context_of
+from services import access
+from services.access import EVERYONE, AccessService
+from tests.unit.middleware.layered_kit import Layers
+
+KEY = {"Authorization": "Bearer k-user"}
+
+
+class House:
+    """An application with one caller, whose role may use the only route when `allowed`."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *, keys: bool = True, allowed: bool = True, public: bool = False
+    ) -> None:
+        if allowed:
+            monkeypatch.setattr(access, "ROLES", {"thing": EVERYONE})
+        if public:
+            monkeypatch.setattr(access, "PUBLIC", {"thing"})
+        self.callers: list[str | None] = []
+        known = [ApiKeySettings(name="alice", key=SecretStr("k-user"), role="user")] if keys else []
+        self.layers = Layers(Auth(AccessService(known)), view=self._view)
+
+    def _view(self, name: str) -> Response:
+        caller = context_of(request).caller
+        self.callers.append(caller.name if caller else None)
+        return Response("ok")
+
+    def ask(
+        self, headers: dict[str, str] | None = None, peer: str = "127.0.0.1", path: str = "/thing/a"
+    ) -> tuple[int, str | None]:
+        """Status and error code."""
+        response = self.layers.ask(path, headers=headers or {}, environ_overrides={"REMOTE_ADDR": peer})
+        return response.status_code, (response.get_json(silent=True) or {}).get("code")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Bearer k-user"},
+        {"Authorization": "bearer  k-user "},
+        {"X-Api-Key": "k-user"},
+        {"Authorization": "Basic abc", "X-Api-Key": "k-user"},
+        {"Authorization": "Bearer ", "X-Api-Key": "k-user"},
+    ],
+)
+def test_a_key_is_taken_from_either_header(monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]) -> None:
+    house = House(monkeypatch)
+    assert house.ask(headers)[0] == 200
+    assert house.callers == ["alice"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, "missing_api_key"),
+        ({"Authorization": "k-user"}, "missing_api_key"),
+        ({"Authorization": "Bearer"}, "missing_api_key"),
+        ({"Authorization": "Basic k-user"}, "missing_api_key"),
+        ({"X-Api-Key": ""}, "missing_api_key"),
+        ({"Authorization": "Bearer nope"}, "invalid_api_key"),
+        ({"Authorization": "Bearer nope", "X-Api-Key": "k-user"}, "invalid_api_key"),
+    ],
+)
+def test_without_a_known_key_nobody_is_let_in(
+    monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], code: str
+) -> None:
+    house = House(monkeypatch)
+    assert house.ask(headers) == (401, code)
+    assert house.callers == []
+
+
+def test_a_role_that_may_not_go_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House(monkeypatch, allowed=False)
+    assert house.ask(KEY) == (403, "insufficient_permissions")
+    assert house.callers == []
+
+
+def test_a_path_that_does_not_exist_is_told_to_known_callers_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House(monkeypatch)
+    assert house.ask(KEY, path="/nowhere") == (404, "not_found")
+    assert house.ask(path="/nowhere") == (401, "missing_api_key")
+
+
+def test_a_public_route_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House(monkeypatch, public=True)
+    assert house.ask(peer="8.8.8.8")[0] == 200
+    assert house.ask({"Authorization": "Bearer nope"})[0] == 200
+    assert house.callers == [None, None]
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.5.5.5", "::1", "::ffff:127.0.0.1", ""])
+def test_without_keys_this_machine_is_let_in(monkeypatch: pytest.MonkeyPatch, peer: str) -> None:
+    house = House(monkeypatch, keys=False)
+    assert house.ask(peer=peer)[0] == 200
+    assert house.callers == ["anonymous"]
+
+
+@pytest.mark.parametrize("peer", ["10.0.0.1", "8.8.8.8", "2001:db8::1", "::ffff:10.0.0.1", "nonsense", "127.0.0.1x"])
+def test_without_keys_nobody_else_is_let_in(monkeypatch: pytest.MonkeyPatch, peer: str) -> None:
+    assert House(monkeypatch, keys=False).ask(peer=peer) == (401, "no_keys_configured")
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
+def test_a_proxy_on_this_machine_speaks_for_others(monkeypatch: pytest.MonkeyPatch, header: str) -> None:
+    assert House(monkeypatch, keys=False).ask({header: "127.0.0.1"}) == (401, "no_keys_configured")

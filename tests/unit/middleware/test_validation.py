@@ -1,0 +1,110 @@
+"""The body is read and parsed once, and is a JSON object."""
+
+from typing import Any
+
+import pytest
+from flask import Response, request
+
+from middleware.base import context_of
+from middleware.validation import Validation
+from tests.unit.middleware.layered_kit import Body, Layers, Socket
+
+PATIENCE = 30.0
+
+
+class House:
+    """An application that keeps the parsed bodies."""
+
+    def __init__(self) -> None:
+        self.bodies: list[Any] = []
+        self.layers = Layers(Validation(PATIENCE), view=self._view)
+
+    def _view(self, name: str) -> Response:
+        self.bodies.append(context_of(request).body)
+        return Response("ok")
+
+    def post(self, data: bytes, method: str = "POST", **options: Any) -> tuple[int, str | None, str]:
+        """Status, error code and message."""
+        response = self.layers.ask(method=method, data=data, **options)
+        error = response.get_json(silent=True) or {}
+        return response.status_code, error.get("code"), error.get("message", "")
+
+    def read(self, body: Any, length: int, **environ: Any) -> tuple[int, str | None]:
+        """Status and error code for a body that is read from `body`."""
+        overrides = {"wsgi.input": body, "wsgi.input_terminated": True, "CONTENT_LENGTH": str(length), **environ}
+        response = self.layers.ask(method="POST", environ_overrides=overrides)
+        return response.status_code, (response.get_json(silent=True) or {}).get("code")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded", ""])
+def test_a_json_object_is_parsed_whatever_it_is_called(content_type: str) -> None:
+    house = House()
+    assert house.post('{"a": "世界", "b": [1.5]}'.encode(), content_type=content_type)[0] == 200
+    assert house.bodies == [{"a": "世界", "b": [1.5]}]
+
+
+def test_no_body_is_no_error_here() -> None:
+    house = House()
+    assert house.post(b"")[0] == 200
+    assert house.bodies == [None]
+
+
+def test_the_body_of_a_get_is_not_looked_at() -> None:
+    house = House()
+    assert house.post(b"{broken", method="GET")[0] == 200
+    assert house.bodies == [None]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{",
+        b"{'a': 1}",
+        b'{"a": 1,}',
+        b'{"a": NaN}',
+        b'{"a": Infinity}',
+        b'{"a": 1} x',
+        b"\xff\xfe",
+        b'{"a": "\xc3\x28"}',
+    ],
+)
+def test_what_is_not_json_is_refused(data: bytes) -> None:
+    status, code, message = House().post(data)
+    assert (status, code) == (400, "invalid_json")
+    assert "not valid JSON" in message
+
+
+def test_nesting_without_end_is_refused() -> None:
+    assert House().post(b'{"a":' + b"[" * 100_000)[:2] == (400, "invalid_json")
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [(b"[1]", "an array"), (b'"x"', "a string"), (b"1.5", "a number"), (b"true", "a boolean"), (b"null", "null")],
+)
+def test_json_that_is_no_object_is_refused_by_its_name(data: bytes, name: str) -> None:
+    status, code, message = House().post(data)
+    assert (status, code) == (400, "invalid_json")
+    assert f"not {name}." in message
+
+
+def test_a_body_that_stalls_is_waited_for_as_long_as_patience_lasts() -> None:
+    house, socket = House(), Socket()
+    body = Body(b'{"a": 1}' * 100, stalls_at=80)
+    assert house.read(body, 800, **{"gunicorn.socket": socket}) == (408, "request_timeout")
+    assert socket.timeouts == [PATIENCE, 7.0], "and what comes after has the time it had before"
+    assert house.bodies == []
+
+
+def test_a_body_that_ends_early_is_refused() -> None:
+    house = House()
+    assert house.read(Body(b'{"a": 1}'), 100)[0] == 400
+    assert house.bodies == []
+
+
+def test_a_connection_that_breaks_within_the_body_is_no_error_of_ours() -> None:
+    class Broken:
+        def read(self, size: int = -1) -> bytes:
+            raise ConnectionResetError
+
+    assert House().read(Broken(), 100)[0] == 400

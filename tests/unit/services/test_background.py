@@ -1,0 +1,92 @@
+"""What is done every few seconds beside the requests."""
+
+import gevent
+from gevent.event import Event
+from structlog.testing import capture_logs
+
+from services.background import Background, Chore
+
+PATIENCE = 10.0
+LONG = 3600.0
+
+
+class Work:
+    """Something to do that knows how often it was done; `fails` times it fails first."""
+
+    def __init__(self, enough: int = 3, fails: int = 0) -> None:
+        self.done = 0
+        self.enough = Event()
+        self._enough = enough
+        self._fails = fails
+
+    def __call__(self) -> None:
+        self.done += 1
+        if self.done >= self._enough:
+            self.enough.set()
+        if self.done <= self._fails:
+            raise RuntimeError("no")
+
+
+def run(*works: Work) -> Background:
+    background = Background([Chore(f"chore-{number}", 0.0, work) for number, work in enumerate(works)])
+    background.start()
+    return background
+
+
+def test_every_chore_is_done_again_and_again() -> None:
+    works = [Work(), Work()]
+    background = run(*works)
+    assert all(work.enough.wait(PATIENCE) for work in works)
+    background.stop()
+
+
+def test_a_chore_waits_before_it_is_done_for_the_first_time() -> None:
+    work = Work()
+    background = Background([Chore("late", LONG, work)])
+    background.start()
+    gevent.idle()
+    background.stop()
+    assert work.done == 0
+
+
+def test_a_chore_that_fails_is_logged_and_done_again_and_does_not_stop_the_others() -> None:
+    failing, sound = Work(fails=2), Work()
+    with capture_logs() as logs:
+        background = run(failing, sound)
+        assert failing.enough.wait(PATIENCE)
+        assert sound.enough.wait(PATIENCE)
+        background.stop()
+    assert [(log["event"], log["chore"]) for log in logs] == [("chore_failed", "chore-0")] * 2
+
+
+def test_nothing_is_done_before_the_start_or_after_the_stop() -> None:
+    work = Work(enough=1)
+    background = Background([Chore("x", 0.0, work)])
+    gevent.idle()
+    assert work.done == 0
+    background.start()
+    assert work.enough.wait(PATIENCE)
+    background.stop()
+    gevent.idle()
+    done = work.done
+    for _ in range(5):
+        gevent.sleep(0)
+    assert work.done == done
+
+
+def test_a_second_start_does_nothing() -> None:
+    background = Background([Chore("x", LONG, Work())])
+    background.start()
+    first = list(background._greenlets)
+    background.start()
+    assert background._greenlets == first
+    background.stop()
+
+
+def test_it_can_be_started_again_after_a_stop() -> None:
+    work = Work(enough=1)
+    background = run(work)
+    background.stop()
+    background.start()
+    assert work.enough.wait(PATIENCE)
+    background.stop()
