@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from itertools import chain
-from uuid import uuid4
 
 import structlog
 from flask import Request, Response
@@ -27,22 +26,18 @@ def answer(http: Request, request: ChatRequest, dialect: Dialect, chat: ChatServ
     `write_timeout` bounds how long a client may take no bytes, in seconds.
     """
     context: RequestContext = http.environ[ENVIRON_KEY]
-    reply = Reply(f"chatcmpl-{uuid4().hex}", int(time.time()), request)
+    reply = Reply(dialect.new_id(), int(time.time()), request)
     stream = chat.stream(request, context.request_id, context.started)
     context.outcome = stream.outcome
     watch = ClientWatch(http.environ, lambda: stream.cancel(ClientGone("The client has closed the connection.")))
     try:
-        if request.stream:
-            response = _streamed(stream, dialect, reply, context)
-            _bound_writes(http, write_timeout)
-            response.call_on_close(watch.stop)
-        else:
-            response = _whole(stream, dialect, reply, context)
-            watch.stop()
+        response = (_streamed if request.stream else _whole)(stream, dialect, reply, context)
     except BaseException:
         watch.stop()
         stream.close()
         raise
+    response.call_on_close(watch.stop)
+    _bound_writes(http, response, write_timeout)
     return response
 
 
@@ -68,7 +63,9 @@ def _to_the_end(
     frames: Iterator[bytes], stream: ChatStream, dialect: Dialect, context: RequestContext
 ) -> Iterator[bytes]:
     try:
-        yield from frames
+        for frame in frames:
+            stream.shown()
+            yield frame
     except ClientGone:
         return
     except GatewayError as error:
@@ -100,7 +97,10 @@ def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names[:MAX_NAMES]) + (f", and {more} more" if more > 0 else "")
 
 
-def _bound_writes(http: Request, seconds: float) -> None:
+def _bound_writes(http: Request, response: Response, seconds: float) -> None:
+    """Let the client take no bytes for so long at most, until the answer is over; the next request waits as usual."""
     socket = http.environ.get("gunicorn.socket")
     if socket is not None:
+        usual = socket.gettimeout()
         socket.settimeout(seconds)
+        response.call_on_close(lambda: socket.settimeout(usual))

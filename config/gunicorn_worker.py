@@ -1,5 +1,6 @@
 """The worker, which is gunicorn's for gevent with cheaper sockets."""
 
+from errno import EPIPE
 from typing import Any
 
 from gevent import socket
@@ -17,7 +18,14 @@ class QuickSocket(socket.socket):  # type: ignore[misc] # gevent leaves it untyp
         except BlockingIOError:
             sent = 0
         if sent < len(data):
-            super().sendall(memoryview(data)[sent:], flags)
+            self._send_rest(memoryview(data)[sent:], flags)
+
+    def _send_rest(self, data: memoryview, flags: int) -> None:
+        try:
+            super().sendall(data, flags)
+        except TimeoutError as error:
+            # A client that takes nothing is gone; gunicorn would log any other error with its traceback.
+            raise BrokenPipeError(EPIPE, "the client takes no more") from error
 
 
 class Worker(GeventWorker):  # type: ignore[misc] # gunicorn ships no types

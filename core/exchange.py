@@ -4,14 +4,16 @@ import ssl
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
-from gevent import sleep, spawn
+from gevent import GreenletExit, sleep, spawn
 
 from core.cancel import Cancellation
 from core.clock import Clock
 from core.errors import GatewayError, UpstreamBroken, UpstreamTimeout
 from core.framing import Framing, framing_of
+from core.signs import SignsOfLife
 from core.waiting import Readiness, join
 
 BLOCK_BYTES = 65_536
@@ -24,13 +26,18 @@ RECEIPTS_IN_A_ROW = 32
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait, in seconds: for a connection, in silence, between two signs of life, and the monotonic time
-    after which no answer is worth waiting for."""
+    """How long to wait, in seconds: for a connection, in silence, between two signs of life.
+
+    `deadline` and `content_by` are monotonic times: when the whole answer must have come, and its first content.
+    `signs` is the request's own; without it the exchange makes one.
+    """
 
     connect: float
     silence: float
     keep_alive: float
     deadline: float
+    content_by: float = inf
+    signs: SignsOfLife | None = None
 
     @property
     def tick(self) -> float:
@@ -71,7 +78,9 @@ class Exchange:
         self._is_plain = self._emptied = False
         self._recv: Any = None
         self._framing: Framing | None = None
-        self._heard = self._shown = clock.monotonic()
+        self._heard = clock.monotonic()
+        self._deadline = min(patience.deadline, patience.content_by)
+        self._signs = patience.signs or SignsOfLife(patience.keep_alive, self._heard)
         self._sending = spawn(self._run, send)
 
     def opening(self) -> Iterator[None]:
@@ -93,12 +102,19 @@ class Exchange:
             raise UpstreamBroken(f"the provider at {self._host} uses the unknown encoding {encoding!r}")
         return self._blocks()
 
+    def begun(self) -> None:
+        """Content has come: from now on only the deadline of the whole answer holds."""
+        self._deadline = self._patience.deadline
+
     def read(self, limit: int = 32 * 1024 * 1024) -> bytes:
-        """The whole body, cut at `limit` bytes. Raises UpstreamError."""
+        """The whole body, or what has come of it by the time a sign of life is due, or `limit` bytes of it.
+
+        Raises UpstreamError.
+        """
         body = bytearray()
         for block in self.blocks():
             body += block
-            if len(body) >= limit:
+            if not block or len(body) >= limit:
                 break
         return bytes(body[:limit])
 
@@ -145,6 +161,9 @@ class Exchange:
     def _run(self, send: Callable[[], Any]) -> None:
         try:
             self._response = send()
+        except GreenletExit:
+            # Kept as this greenlet's value, it would hold the frames that hold the socket.
+            return
         except Exception as failure:  # noqa: BLE001 - carried over to the request's own greenlet, which translates it
             self._failure = failure
         if self._closed and self._response is not None:
@@ -203,6 +222,9 @@ class Exchange:
     def _receive(self) -> bytes | None:
         """The next bytes; b"" at the end of the connection, None when a sign of life is due."""
         while True:
+            # Bytes may come all the time and show the client nothing.
+            if self._signs.due_amid_data(self._clock.monotonic()):
+                return None
             # A socket that was just emptied is not asked before it is ready, as that costs a system call for nothing.
             if self._emptied and not self._readiness.wait(self._cancel):
                 if self._sign_of_life_due():
@@ -222,7 +244,7 @@ class Exchange:
         return bool(self._readiness.wait(self._cancel))
 
     def _note_receipt(self, size: int) -> None:
-        self._heard = self._shown = self._clock.monotonic()
+        self._heard = self._clock.monotonic()
         self._check_deadline(self._heard)
         self._emptied = self._is_plain and size < BLOCK_BYTES
         self._in_a_row = 0 if self._emptied else self._in_a_row + 1
@@ -242,14 +264,12 @@ class Exchange:
         self._check_deadline(now)
         if now - self._heard >= self._patience.silence:
             raise UpstreamTimeout(f"the provider at {self._host} was silent for too long")
-        if now - self._shown < self._patience.keep_alive:
-            return False
-        self._shown = now
-        return True
+        return self._signs.due(now)
 
     def _check_deadline(self, now: float) -> None:
-        if now >= self._patience.deadline:
-            raise UpstreamTimeout(f"the whole answer of the provider at {self._host} took too long")
+        if now >= self._deadline:
+            late = "the whole answer" if self._deadline == self._patience.deadline else "the first content"
+            raise UpstreamTimeout(f"{late} of the provider at {self._host} took too long")
 
     def _unpacked(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         # 32 + 15: zlib finds out by itself whether it is gzip or zlib

@@ -17,7 +17,8 @@ class Route:
 
     def target(self, info: ModelInfo) -> Target | None:
         """The target for a model, or None when this provider does not serve it."""
-        upstream = info.upstream.get(self.kind)
+        # By its own name first, so that two instances of one kind may serve different models.
+        upstream = info.upstream.get(self.provider) or info.upstream.get(self.kind)
         if upstream is None or (self.models and not self.models & {info.id.lower(), upstream.lower()}):
             return None
         return Target(self.provider, upstream, info)

@@ -17,6 +17,8 @@ from services.access import UNLIMITED
 
 BODY_PATIENCE = 30.0
 """Seconds to wait for more of a request's body."""
+REFUSED_BODY_PATIENCE = 2.0
+"""The same for a body that is refused and only read so that the client sees the answer."""
 
 
 def stack(services: Services, render: Renderer, write_access: Callable[[dict[str, Any]], None]) -> list[Middleware]:
@@ -27,7 +29,7 @@ def stack(services: Services, render: Renderer, write_access: Callable[[dict[str
         AccessLog(write_access, clock),
         RequestMetrics(services.telemetry, clock),
         Errors(render),
-        BodyLimit(settings.max_body_bytes, BODY_PATIENCE),
+        BodyLimit(settings.max_body_bytes, REFUSED_BODY_PATIENCE),
         Auth(services.access),
         RateLimit(services.limits, UNLIMITED),
         Validation(BODY_PATIENCE),

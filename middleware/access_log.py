@@ -32,7 +32,7 @@ class AccessLog:
     def _line(self, context: RequestContext, method: str, endpoint: str, status: int) -> dict[str, Any]:
         line: dict[str, Any] = {
             "timestamp": datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds"),
-            "level": "error" if status >= 500 else "warning" if status >= 400 else "info",
+            "level": _level(status, context),
             "event": "request",
             "request_id": context.request_id,
             "method": method,
@@ -48,6 +48,14 @@ class AccessLog:
         if context.outcome is not None:
             line.update(_told_of(context.outcome))
         return line
+
+
+def _level(status: int, context: RequestContext) -> str:
+    failed = context.outcome.error if context.outcome is not None else None
+    if status >= 500:
+        return "error"
+    # A stream that broke was a 200 when it began.
+    return "warning" if status >= 400 or failed is not None else "info"
 
 
 def _told_of(outcome: Outcome) -> dict[str, Any]:

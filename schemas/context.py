@@ -25,5 +25,4 @@ class RequestContext:
     body: Mapping[str, Any] | None = None
     outcome: Outcome | None = None
     error: str | None = None
-    bytes_sent: int = 0
     headers: dict[str, str] = field(default_factory=dict)

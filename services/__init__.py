@@ -23,7 +23,7 @@ from services.access import AccessService
 from services.background import Background, Chore
 from services.census import BEAT_SECONDS, Census
 from services.chat import ChatService
-from services.dispatch import Dispatcher, Site
+from services.dispatch import Dispatcher
 from services.health import HealthService
 from services.interceptors import MetricsInterceptor, ResponseLogInterceptor
 from services.limits import LimitService
@@ -31,6 +31,7 @@ from services.models import ModelService
 from services.probing import Prober
 from services.reachability import Reachability
 from services.routing import RoutingService
+from services.run import Site
 from services.telemetry import Telemetry
 from services.tokens import TokenService
 
@@ -97,7 +98,8 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
         (
             Chore("count_workers", BEAT_SECONDS, census.beat),
             Chore("share_tokens", SYNC_SECONDS, tokens.sync),
-            Chore("set_gauges", SYNC_SECONDS, lambda: telemetry.gauges(tokens.available_count(), store.degraded)),
+            Chore("set_gauges", SYNC_SECONDS, lambda: telemetry.gauges(tokens.usable_count(), store.degraded)),
+            Chore("share_reachability", SYNC_SECONDS, lambda: reachability.sync(store.records)),
             Chore("reload_tokens", RELOAD_SECONDS, tokens.reload),
             Chore("check_tokens", SYNC_SECONDS, tokens.check_health),
         )

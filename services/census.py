@@ -4,8 +4,8 @@ from core.clock import Clock
 from core.errors import StoreUnavailable
 from core.store.base import Store
 
-BEAT_SECONDS = 10.0
-GONE_SECONDS = 30.0
+BEAT_SECONDS = 2.0
+GONE_SECONDS = 10.0
 KIND = "worker"
 
 

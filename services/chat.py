@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 
-from core.cancel import Cancellation
 from core.clock import Clock
 from core.errors import ClientGone, GatewayError, InternalError
 from core.pipeline import Pipeline
@@ -17,9 +16,10 @@ from schemas.answer import Answer
 from schemas.chat import ChatRequest
 from schemas.outcome import Outcome
 from schemas.stream import ChatChunk, Finished
-from services.dispatch import Call, Dispatcher, Run
+from services.dispatch import Dispatcher
 from services.interceptors import Interceptor
 from services.routing import RoutingService
+from services.run import Run
 
 
 class ChatService:
@@ -44,7 +44,7 @@ class ChatService:
 
         Raises InvalidRequest and ModelNotFound.
         """
-        call = Call(request_id, started, Cancellation())
+        call = self._dispatcher.call(request, request_id, started)
         targets = self._routing.targets(request.model)
         request = self._pipeline.prepare(request)
         run = Run(request, call, Outcome(model=request.model, stream=request.stream))
@@ -86,6 +86,10 @@ class ChatStream:
     def committed(self) -> bool:
         """True once content has come, so that no other provider will be asked."""
         return self._run.committed
+
+    def shown(self) -> None:
+        """The client has just been sent something of this answer."""
+        self._run.call.signs.show(self._clock.monotonic())
 
     def cancel(self, error: GatewayError) -> None:
         """Stop waiting for the provider, from outside: `error` is raised where the stream is read."""

@@ -1,8 +1,6 @@
 """Tries targets and credentials in turn until one begins to answer."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
 from uuid import uuid4
 
 from config.settings import RetrySettings, StreamSettings
@@ -18,100 +16,22 @@ from core.errors import (
     UpstreamBroken,
     UpstreamError,
     UpstreamOverloaded,
-    UpstreamServerError,
-    UpstreamTokenExpired,
-    UpstreamUnauthorized,
-    UpstreamUnreachable,
 )
-from core.exchange import Patience
-from core.providers.base import Provider
+from core.exchange import Exchange, Patience
 from core.retry import Backoff
+from core.signs import SignsOfLife
 from core.transport import Transport
 from core.waiting import pause
 from schemas.chat import ChatRequest
 from schemas.credential import Credential
 from schemas.model import Target
-from schemas.outcome import Attempt, Outcome
+from schemas.outcome import Attempt
 from schemas.stream import ChatChunk, Finished, KeepAlive
-from schemas.usage import Usage
+from services.run import Call, Lease, Run, Site
 from services.upstream_events import events_of
 
-SAME_AGAIN = (UpstreamUnreachable, UpstreamServerError, UpstreamBroken, UpstreamTokenExpired)
-"""Failures that may be over with the next try, for which the only credential is asked once more."""
-
-
-class Lease(Protocol):
-    """A credential that is in use, given back exactly once."""
-
-    @property
-    def credential(self) -> Credential: ...
-
-    def succeed(self, usage: Usage | None, seconds: float, cost: float | None) -> None: ...
-
-    def fail(self, error: GatewayError, seconds: float) -> None: ...
-
-    def abandon(self) -> None: ...
-
-
-class Pool(Protocol):
-    """The credentials of one provider instance."""
-
-    def lease(self, exclude: frozenset[str] = frozenset()) -> Lease: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A provider instance with its credentials; `silence` is the longest wait for its next byte, in seconds."""
-
-    provider: Provider
-    pool: Pool
-    silence: float
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What a chat request brings along besides itself; `started` is monotonic seconds."""
-
-    request_id: str
-    started: float
-    cancel: Cancellation
-
-
-@dataclass(slots=True)
-class Run:
-    """Where one request stands. `lease` is the one that answered; whoever closes the stream gives it back."""
-
-    request: ChatRequest
-    call: Call
-    outcome: Outcome
-    lease: Lease | None = None
-    target: Target | None = None
-    committed: bool = False
-    finished: bool = False
-    failure: GatewayError | None = None
-    excluded: set[str] = field(default_factory=set)
-    trying_since: float | None = None
-    """The monotonic time at which the try under way began, which is not among the outcome's attempts yet."""
-
-    def note_shortage(self, none_left: GatewayError) -> None:
-        """A pool has no credential left: if waiting helps, the client is told the soonest time of all pools."""
-        if self.failure is None or isinstance(self.failure, NoCredentials):
-            self.failure = none_left
-        elif self.failure.status == 429 and none_left.retry_after is not None:
-            self.failure.retry_after = min(none_left.retry_after, self.failure.retry_after or none_left.retry_after)
-
-    def note(self, failure: GatewayError) -> None:
-        """Keep what to tell the client: a refusal of one of our keys never hides what another one met with."""
-        if self.failure is None or not isinstance(failure, UpstreamUnauthorized):
-            self.failure = failure
-
-    def verdict(self) -> GatewayError:
-        """What to tell the client when nothing answered."""
-        error = self.failure or NoCredentials("No provider could be asked.")
-        tried = [{"provider": a.provider, "model": a.model, "error": a.error} for a in self.outcome.attempts]
-        if tried:
-            error.details = {**(error.details or {}), "tried": tried}
-        return error
+HUMAN_CHECK = "upstream_human_check"
+"""The site asks for a human, whichever credential is used: asking it again with another one would be a loop."""
 
 
 class Dispatcher:
@@ -133,6 +53,11 @@ class Dispatcher:
         self._backoff = backoff
         self._clock = clock
 
+    def call(self, request: ChatRequest, request_id: str, started: float) -> Call:
+        """What accompanies `request`, which arrived at the monotonic time `started`."""
+        signs = SignsOfLife(self._stream.keep_alive, started, watched=request.stream)
+        return Call(request_id, started, Cancellation(), signs)
+
     def chunks(self, run: Run, targets: tuple[Target, ...]) -> Iterator[ChatChunk]:
         """The chunks of the first answer that begins; raises the last failure when none does."""
         for position, target in enumerate(targets):
@@ -144,7 +69,11 @@ class Dispatcher:
 
     def _at_target(self, run: Run, target: Target, *, last: bool) -> Iterator[ChatChunk]:
         while self._may_try(run):
-            lease = self._lease(run, target, again=last)
+            lease = self._lease(run, target)
+            if lease is None and last and run.may_repeat():
+                yield from self._rest(run)
+                run.excluded.clear()
+                lease = self._lease(run, target)
             if lease is None:
                 return
             try:
@@ -154,31 +83,32 @@ class Dispatcher:
                     raise
                 run.note(failure)
                 run.excluded.add(lease.credential.id)
-                if isinstance(failure, UpstreamOverloaded | ModelNotFound):
+                if isinstance(failure, UpstreamOverloaded | ModelNotFound) or failure.code == HUMAN_CHECK:
                     return
             else:
+                return
+
+    def _rest(self, run: Run) -> Iterator[ChatChunk]:
+        """Wait before the only credential is asked once more."""
+        until = self._clock.monotonic() + self._backoff.seconds(len(run.outcome.attempts))
+        while True:
+            now = self._clock.monotonic()
+            pause(min(max(0.0, until - now), 1.0), run.call.cancel)
+            if run.call.signs.due(self._clock.monotonic()):
+                yield KeepAlive()
+            if self._clock.monotonic() >= until:
                 return
 
     def _may_try(self, run: Run) -> bool:
         elapsed = self._clock.monotonic() - run.call.started
         return len(run.outcome.attempts) < self._retry.max_attempts and elapsed < self._retry.total_seconds
 
-    def _lease(self, run: Run, target: Target, *, again: bool) -> Lease | None:
-        """A credential not tried yet, or the only one once more after a pause; None when there is none."""
-        pool = self._sites[target.provider].pool
+    def _lease(self, run: Run, target: Target) -> Lease | None:
+        """A credential of the target's provider that was not tried yet; None when there is none."""
         try:
-            return pool.lease(frozenset(run.excluded))
+            return self._sites[target.provider].pool.lease(frozenset(run.excluded))
         except (CredentialsExhausted, NoCredentials) as none_left:
             run.note_shortage(none_left)
-            if not run.excluded:
-                return None
-        if not again or not isinstance(run.failure, SAME_AGAIN):
-            return None
-        pause(self._backoff.seconds(len(run.outcome.attempts)), run.call.cancel)
-        run.excluded.clear()
-        try:
-            return pool.lease()
-        except (CredentialsExhausted, NoCredentials):
             return None
 
     def _attempt(self, run: Run, target: Target, lease: Lease) -> Iterator[ChatChunk]:
@@ -213,7 +143,14 @@ class Dispatcher:
         upstream = site.provider.build(run.request, target, credential, attempt_id)
         run.outcome.dropped = upstream.dropped
         deadline = run.call.started + self._stream.total_timeout
-        patience = Patience(self._stream.connect_timeout, site.silence, self._stream.keep_alive, deadline)
+        patience = Patience(
+            self._stream.connect_timeout,
+            site.silence,
+            self._stream.keep_alive,
+            deadline,
+            content_by=self._clock.monotonic() + site.silence,
+            signs=run.call.signs,
+        )
         exchange = self._transport.open(upstream, patience, run.call.cancel)
         try:
             for _ in exchange.opening():
@@ -221,16 +158,17 @@ class Dispatcher:
             if exchange.status >= 300:
                 raise site.provider.error(exchange.status, exchange.headers, exchange.read(65_536))
             events = events_of(exchange.headers, exchange.blocks())
-            yield from self._gated(run, site.provider.decode(events, run.request))
+            yield from self._gated(run, exchange, site.provider.decode(events, run.request))
         finally:
             if run.finished:
                 exchange.drain()
             exchange.close()
 
-    def _gated(self, run: Run, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
+    def _gated(self, run: Run, exchange: Exchange, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
         for chunk in chunks:
             if not run.committed and not isinstance(chunk, KeepAlive):
                 self._commit(run, chunk)
+                exchange.begun()
             if isinstance(chunk, Finished):
                 run.finished = True
             yield chunk

@@ -72,13 +72,14 @@ class HealthService:
 
     def _check_tokens(self) -> HealthCheck:
         total, available = len(self._tokens.infos()), self._tokens.available_count()
-        figures = {"total": total, "available": available}
+        usable = self._tokens.usable_count()
+        figures = {"total": total, "available": available, "usable": usable}
         problems = "; ".join(self._tokens.problems().values())
-        if available == 0:
+        if usable == 0:
             reason = problems or ("no token is configured" if total == 0 else "no token can be used now")
             return HealthCheck(status="unhealthy", reason=reason, figures=figures)
         if available < total or problems:
-            reason = problems or f"{total - available} of {total} tokens cannot be used now"
+            reason = problems or f"{total - available} of {total} tokens are degraded, cooling down or blacklisted"
             return HealthCheck(status="degraded", reason=reason, figures=figures)
         return HealthCheck(status="healthy", reason=f"{available} available", figures=figures)
 

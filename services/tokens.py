@@ -67,6 +67,10 @@ class TokenService:
         """How many credentials are neither degraded, blacklisted nor cooling down."""
         return sum(pool.available_count() for pool in self._pools.values())
 
+    def usable_count(self) -> int:
+        """How many credentials may be chosen now, the degraded ones included."""
+        return sum(pool.usable_count() for pool in self._pools.values())
+
     def problems(self) -> dict[str, str]:
         """Why a provider's token file could not be used, by provider; empty when all is well."""
         return {name: source.problem for name, source in self._sources.items() if source.problem}

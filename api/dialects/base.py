@@ -25,6 +25,9 @@ class Dialect(Protocol):
     def parse(self, body: Mapping[str, Any], default_model: str, thinking: ThinkingMode) -> ChatRequest:
         """The canonical request. Raises InvalidRequest, which names the field."""
 
+    def new_id(self) -> str:
+        """An id for one answer."""
+
     def render(self, answer: Answer, reply: Reply) -> bytes:
         """The whole answer as one body."""
 

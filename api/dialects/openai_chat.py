@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from api.dialects.base import Reply
 from api.dialects.openai_chat_answer import render_answer
@@ -22,6 +23,10 @@ class OpenAIChat:
     def parse(self, body: Mapping[str, Any], default_model: str, thinking: ThinkingMode) -> ChatRequest:
         """The canonical request. Raises InvalidRequest, which names the field."""
         return parse_request(body, default_model, thinking)
+
+    def new_id(self) -> str:
+        """`chatcmpl-` and 32 hex digits."""
+        return f"chatcmpl-{uuid4().hex}"
 
     def render(self, answer: Answer, reply: Reply) -> bytes:
         """A `chat.completion` object."""

@@ -1,7 +1,6 @@
 """A streamed answer as OpenAI's `chat.completion.chunk` events."""
 
 from collections.abc import Iterable, Iterator
-from time import monotonic
 from typing import Any
 
 from api.dialects.base import Reply
@@ -11,11 +10,6 @@ from schemas.codec import dumps
 from schemas.stream import ChatChunk, Finished, KeepAlive, ReasoningDelta, TextDelta, ToolCallDelta
 
 DONE = b"data: [DONE]\n\n"
-HIDDEN_SILENCE = 5.0
-"""Seconds of hidden thinking after which the client is shown a sign of life.
-
-With the ten for which the provider may then fall silent, no client waits for more than fifteen.
-"""
 
 
 class Frames:
@@ -36,15 +30,11 @@ class Frames:
         """The events for `chunks`, the last of them `[DONE]`; the role comes with the first content."""
         head, tail = self._head, self._tail
         lead = head + b'{"role":"assistant","content":"","refusal":null}' + tail
-        sent = monotonic()
         for chunk in chunks:
             if isinstance(chunk, TextDelta):
                 yield lead + head + b'{"content":' + dumps(chunk.text) + b"}" + tail
             elif isinstance(chunk, ReasoningDelta):
                 if chunk.hidden:
-                    if monotonic() - sent >= HIDDEN_SILENCE:
-                        sent = monotonic()
-                        yield sse.KEEP_ALIVE
                     continue
                 yield lead + head + b'{"reasoning_content":' + dumps(chunk.text) + b"}" + tail
             elif isinstance(chunk, ToolCallDelta):

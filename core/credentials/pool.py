@@ -119,6 +119,11 @@ class CredentialPool:
         standings = [member.standing for member in self._members.values()]
         return sum(standing.state == "available" and not standing.cools(now) for standing in standings)
 
+    def usable_count(self) -> int:
+        """How many may be chosen now: those that are available, and the degraded ones as a last resort."""
+        now = self._clock.now()
+        return sum(member.standing.ready(now) for member in self._members.values())
+
     def suspects(self) -> list[Credential]:
         """Those a health check may restore: degraded and not cooling down."""
         now = self._clock.now()

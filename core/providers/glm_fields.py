@@ -96,6 +96,8 @@ def thinking_fields(draft: Draft) -> Wire:
         effort = None
     if enabled is None and effort is not None:
         enabled = effort not in OFF
+        if enabled and control == "switch":
+            draft.drop("reasoning_effort")
     if control == "none":
         return _no_thinking(draft, enabled=enabled)
     if control == "forced" and enabled is False:

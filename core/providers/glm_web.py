@@ -20,9 +20,6 @@ from schemas.credential import Credential
 from schemas.model import Target
 from schemas.stream import ChatChunk, KeepAlive
 
-QUIET_SECONDS = 5.0
-"""How long frames that show nothing (the site's own tools, calls being gathered) may go by without a KeepAlive."""
-
 
 class GLMWeb(Provider):
     """chat.z.ai; `base_url` is the whole URL of its chat endpoint."""
@@ -53,17 +50,11 @@ class GLMWeb(Provider):
         What an edit rewrites after it was sent stays as sent, see `Buffer`. Tool calls come last, each of them whole.
         """
         answer = Answer(frozenset(tool.name for tool in offered_tools(request)))
-        shown = self._clock.monotonic()
         for event in _until_broken(events, answer):
             chunks = self._silent(answer) if event is SILENCE else answer.read(event)
             if answer.closed:
                 break
-            now = self._clock.monotonic()
-            if not chunks and now - shown >= QUIET_SECONDS:
-                chunks = [KeepAlive()]
-            if chunks:
-                shown = now
-                yield from chunks
+            yield from chunks
         yield from answer.finish()
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:

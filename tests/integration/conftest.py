@@ -10,7 +10,7 @@ from tests.redis_server import RedisServer
 from tests.upstreams.server import Upstream
 
 FAST = {
-    "GATEWAY__STREAM__KEEP_ALIVE": "0.2",
+    "GATEWAY__STREAM__KEEP_ALIVE": "1",
     "GATEWAY__RETRY__MAX_ATTEMPTS": "2",
     "GATEWAY__TOKENS__ERROR_THRESHOLD": "1000",
     "GATEWAY__TOKENS__MAX_ERRORS": "1000",

@@ -4,9 +4,24 @@ import pytest
 
 from tests.gateway import Gateway, chunks_of, data_of, text_of
 from tests.integration.conftest import environment, rest
-from tests.upstreams.answers import DONE, error_in_stream, glm_error, glm_stream
+from tests.upstreams.answers import DONE, error_in_stream, event, glm_error, glm_stream
 from tests.upstreams.server import Upstream
-from tests.upstreams.steps import Drop, Events, Head, Hold, empty, html_page, stream, without_last_chunk
+from tests.upstreams.steps import (
+    JSON,
+    AwaitClose,
+    Drop,
+    End,
+    Events,
+    Head,
+    Hold,
+    Pause,
+    Raw,
+    Send,
+    empty,
+    html_page,
+    stream,
+    without_last_chunk,
+)
 
 HALF = glm_stream("half of it")[:2]
 
@@ -186,3 +201,33 @@ def test_a_signature_that_has_expired_is_made_anew_once(upstream: Upstream, fres
     upstream.script(glm_error("1003", 401))
     upstream.script(stream(glm_stream("signed again")))
     assert fresh.chat(version="v2").json()["choices"][0]["message"]["content"] == "signed again"
+
+
+PING = b": ping\n\n"
+ROLE = event({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})
+THOUGHT = event({"choices": [{"index": 0, "delta": {"reasoning_content": "hm "}}]})
+
+
+@pytest.mark.parametrize("nothing", [PING, ROLE, THOUGHT], ids=["comments", "empty deltas", "hidden thinking"])
+def test_bytes_that_show_the_client_nothing_are_no_sign_of_life(
+    upstream: Upstream, embedded: Gateway, nothing: bytes
+) -> None:
+    busy = [step for _ in range(50) for step in (Send(nothing), Pause(0.05))]
+    upstream.script([Head(), *busy, Events(glm_stream("late")), End()])
+    response = embedded.chat(version="v2", stream=True)
+    text = response.content
+    assert text.count(b": keep-alive") >= 2
+    assert text.rstrip().endswith(b"data: [DONE]")
+
+
+def test_comments_do_not_stand_for_a_first_content(upstream: Upstream, impatient: Gateway) -> None:
+    upstream.script([Head(), *(step for _ in range(100) for step in (Send(PING), Pause(0.05)))], times=None)
+    response = impatient.chat()
+    assert response.status_code == 504
+    assert upstream.wait_closed()
+
+
+def test_an_error_whose_body_never_comes_is_told_all_the_same(upstream: Upstream, embedded: Gateway) -> None:
+    upstream.script([Head(500, JSON, length=500), Raw(b"{"), AwaitClose()])
+    upstream.script(stream(glm_stream("second try")))
+    assert embedded.chat(version="v2").json()["choices"][0]["message"]["content"] == "second try"

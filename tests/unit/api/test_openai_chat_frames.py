@@ -6,13 +6,11 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
-from api.dialects import openai_chat_frames
 from api.dialects.openai_chat import OpenAIChat
 from core.errors import UpstreamBroken, UpstreamRateLimited
 from schemas.codec import loads
 from schemas.stream import ChatChunk, Finished, KeepAlive, ReasoningDelta, TextDelta, ToolCallDelta
 from schemas.usage import Usage
-from tests.fakes import FakeClock
 from tests.unit.api.reply_kit import reply_to
 
 USAGE = Usage(uncached=5, read=4, output=7)
@@ -121,20 +119,6 @@ def test_shown_reasoning_has_its_own_field() -> None:
 
 def test_hidden_reasoning_is_not_sent() -> None:
     assert b"secret" not in b"".join(frames(ReasoningDelta("secret", hidden=True), TextDelta("a"), Finished("stop")))
-
-
-def test_long_hidden_reasoning_is_a_sign_of_life_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = FakeClock()
-    monkeypatch.setattr(openai_chat_frames, "monotonic", clock.monotonic)
-
-    def thinking() -> Iterator[ChatChunk]:
-        for _ in range(24):
-            clock.advance(1)
-            yield ReasoningDelta("hm", hidden=True)
-        yield Finished("stop")
-
-    sent = list(OpenAIChat().frames(thinking(), reply_to(stream=True)))
-    assert sent[:-1] == [b": keep-alive\n\n"] * 4
 
 
 def test_a_fault_in_the_middle_is_passed_on() -> None:

@@ -11,8 +11,10 @@ from werkzeug.test import TestResponse
 from api.dialects.openai_chat import OpenAIChat
 from api.respond import answer
 from config.settings import PipelineSettings
+from core.cancel import Cancellation
 from core.errors import ClientGone, UpstreamBroken, UpstreamOverloaded
 from core.pipeline import Pipeline
+from core.signs import SignsOfLife
 from schemas.codec import loads
 from schemas.context import ENVIRON_KEY, RequestContext
 from schemas.credential import Credential
@@ -21,7 +23,7 @@ from schemas.outcome import Attempt
 from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
 from schemas.usage import Usage
 from services.chat import ChatService
-from services.dispatch import Run
+from services.run import Call, Run
 from tests.fakes import FakeClock
 
 TARGET = Target("glm", "glm-4.6", ModelInfo("glm-4.6", "z-ai", 1000, 100, {}))
@@ -53,6 +55,9 @@ class FakeDispatcher:
         self.lease = FakeLease()
         self.closed = False
         self.dropped: tuple[str, ...] = ("seed", "logprobs")
+
+    def call(self, request: Any, request_id: str, started: float) -> Call:
+        return Call(request_id, started, Cancellation(), SignsOfLife(10, started))
 
     def chunks(self, run: Run, targets: tuple[Target, ...]) -> Iterator[ChatChunk]:
         run.lease, run.target = self.lease, targets[0]

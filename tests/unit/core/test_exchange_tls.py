@@ -104,7 +104,7 @@ def test_a_silent_body_is_silent_for_too_long_in_the_end(provider: Provider) -> 
     transport = Transport(TickingClock(), verify=str(CERTIFICATE))
     exchange = opened(provider, transport)
     with pytest.raises(UpstreamTimeout):
-        exchange.read()
+        list(exchange.blocks())
     exchange.close()
     transport.close()
 

@@ -170,7 +170,7 @@ ON, OFF = {"type": "enabled"}, {"type": "disabled"}
         ("switch", {"enabled": False}, (OFF, None, ())),
         ("switch", {"effort": "none"}, (OFF, None, ())),
         ("switch", {"effort": "minimal"}, (OFF, None, ())),
-        ("switch", {"effort": "low"}, (ON, None, ())),
+        ("switch", {"effort": "low"}, (ON, None, ("reasoning_effort",))),
         ("switch", {"enabled": False, "effort": "high"}, (OFF, None, ("reasoning_effort",))),
         ("switch", {"clear": False}, ({**ON, "clear_thinking": False}, None, ())),
         ("switch", {"enabled": False, "clear": True}, ({**OFF, "clear_thinking": True}, None, ())),

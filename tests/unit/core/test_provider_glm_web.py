@@ -6,12 +6,10 @@ from typing import Any
 import pytest
 
 from core.errors import GatewayError, UpstreamBroken, UpstreamUnreachable
-from core.providers.glm_web import QUIET_SECONDS
 from core.sse import SILENCE, Event, decode
 from schemas.codec import dumps
 from schemas.stream import Finished, KeepAlive, ReasoningDelta, TextDelta
 from schemas.usage import Usage
-from tests.fakes import FakeClock
 from tests.unit.core.glm_web_events import END, THINKING, TOOLS, a_provider, a_request, chunks, event, said, texts
 
 REASONING = "Der Mond 月\nliegt\nnäher\n\nals > die Sonne: 3 < 5 🌙."
@@ -116,20 +114,6 @@ def test_the_last_usage_counts() -> None:
 def test_silence_is_kept_alive_and_ends_an_answer_that_is_done() -> None:
     found = chunks([SILENCE, said("Hi"), SILENCE, event(**END), SILENCE, said("never read")])
     assert found == [KeepAlive(), TextDelta("Hi"), KeepAlive(), Finished("stop")]
-
-
-def test_frames_that_show_nothing_keep_the_client_alive_too() -> None:
-    clock = FakeClock()
-
-    def slow() -> Iterable[Event]:
-        for _ in range(4):
-            clock.advance(QUIET_SECONDS / 2)
-            yield event(phase="search", results=[])
-        yield said("Hi")
-        yield event(**END)
-
-    found = list(a_provider(clock).decode(slow(), a_request()))
-    assert found == [KeepAlive(), KeepAlive(), TextDelta("Hi"), Finished("stop")]
 
 
 def test_an_error_is_raised_after_what_was_said() -> None:

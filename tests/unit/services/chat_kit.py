@@ -13,6 +13,7 @@ from core.errors import CredentialsExhausted, GatewayError, NoCredentials
 from core.exchange import Patience
 from core.providers.base import Provider, UpstreamRequest, status_error
 from core.retry import Backoff
+from core.signs import SignsOfLife
 from core.sse import Event
 from schemas.chat import ChatRequest, Message, Native, TextPart
 from schemas.credential import Credential
@@ -20,7 +21,8 @@ from schemas.model import ModelInfo, Price, Target
 from schemas.outcome import Outcome
 from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
 from schemas.usage import Usage
-from services.dispatch import Call, Dispatcher, Run, Site
+from services.dispatch import Dispatcher
+from services.run import Call, Run, Site
 from tests.fakes import FakeClock
 
 PRICES = (Price(date(2026, 1, 1), input=1.0, output=10.0), Price(date(2030, 1, 1), input=2.0, output=20.0))
@@ -57,8 +59,12 @@ class FakeExchange:
     clock: FakeClock
     status: int = 0
     headers: dict[str, str] = field(default_factory=lambda: {"content-type": "text/event-stream"})
+    has_begun: bool = False
     drained: bool = False
     closed: int = 0
+
+    def begun(self) -> None:
+        self.has_begun = True
 
     def opening(self) -> Iterator[None]:
         for _ in range(self.script.signs):
@@ -203,7 +209,11 @@ class Stage:
             Backoff(Random(1), first=0),
             self.clock,
         )
-        self.run = Run(chat_request(), Call("req-1", self.clock.monotonic(), self.cancel), Outcome("m", stream=False))
+        self.run = Run(
+            chat_request(),
+            Call("req-1", self.clock.monotonic(), self.cancel, SignsOfLife(10, self.clock.monotonic())),
+            Outcome("m", stream=False),
+        )
 
     def chunks(self, targets: int = 2) -> Iterator[ChatChunk]:
         """The chunks of a dispatch over the first so many targets."""

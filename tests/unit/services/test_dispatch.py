@@ -85,7 +85,8 @@ def test_patience_is_the_settings_with_the_deadline_counted_from_the_requests_ar
     stage = Stage(Script(seconds=5))
     began = stage.clock.monotonic()
     list(stage.chunks())
-    assert stage.transport.patience == Patience(connect=10, silence=60, keep_alive=10, deadline=began + 1800)
+    patience = stage.transport.patience
+    assert patience == Patience(10, 60, 10, began + 1800, content_by=began + 60, signs=stage.run.call.signs)
 
 
 def test_the_time_to_the_first_content_is_counted_from_the_requests_arrival() -> None:

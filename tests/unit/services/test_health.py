@@ -26,6 +26,9 @@ class FakeTokens:
     def available_count(self) -> int:
         return self._available
 
+    def usable_count(self) -> int:
+        return self._available
+
     def problems(self) -> dict[str, str]:
         return self._problems
 
@@ -103,7 +106,7 @@ def test_tokens_that_cannot_be_used_are_told(house: House, total: int, available
     house.tokens = FakeTokens(total, available)
     check = house.report().checks["tokens"]
     assert check.status == status
-    assert check.figures == {"total": total, "available": available}
+    assert check.figures == {"total": total, "available": available, "usable": available}
 
 
 def test_a_token_file_that_cannot_be_used_is_told(house: House) -> None:

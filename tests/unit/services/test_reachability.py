@@ -1,7 +1,10 @@
 """What traffic shows of each provider."""
 
+from pathlib import Path
+
 import pytest
 
+from core.store.embedded import EmbeddedStore
 from schemas.outcome import Attempt, Outcome
 from services.reachability import Reachability
 from tests.fakes import FakeClock
@@ -59,3 +62,26 @@ def test_each_provider_is_judged_by_its_own_attempts() -> None:
     reachability = seen(("glm", "upstream_timeout"), ("glm-web", None))
     assert reachability.of("glm").reachable is False
     assert reachability.of("glm-web").reachable is True
+
+
+def test_what_one_worker_has_seen_all_know(tmp_path: Path) -> None:
+    clock, store = FakeClock(), EmbeddedStore(tmp_path)
+    one, two = Reachability(clock), Reachability(clock)
+    one.note("glm", "upstream_timeout")
+    one.sync(store.records)
+    two.sync(store.records)
+    assert (two.of("glm").reachable, two.of("glm").error) == (False, "upstream_timeout")
+    clock.advance(1)
+    two.note("glm", None)
+    two.sync(store.records)
+    one.sync(store.records)
+    assert one.of("glm").reachable is True
+    store.close()
+
+
+def test_what_was_seen_long_ago_says_nothing_of_now() -> None:
+    clock = FakeClock()
+    reachability = Reachability(clock)
+    reachability.note("glm", "upstream_timeout")
+    clock.advance(301)
+    assert reachability.of("glm").reachable is None

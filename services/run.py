@@ -1,0 +1,104 @@
+"""What the dispatcher works on: the provider instances, and where one request stands among them."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from core.cancel import Cancellation
+from core.errors import (
+    GatewayError,
+    NoCredentials,
+    UpstreamBroken,
+    UpstreamServerError,
+    UpstreamTokenExpired,
+    UpstreamUnauthorized,
+    UpstreamUnreachable,
+)
+from core.providers.base import Provider
+from core.signs import SignsOfLife
+from schemas.chat import ChatRequest
+from schemas.credential import Credential
+from schemas.model import Target
+from schemas.outcome import Outcome
+from schemas.usage import Usage
+
+SAME_AGAIN = (UpstreamUnreachable, UpstreamServerError, UpstreamBroken, UpstreamTokenExpired)
+"""Failures that may be over with the next try, for which the only credential is asked once more."""
+
+
+class Lease(Protocol):
+    """A credential that is in use, given back exactly once."""
+
+    @property
+    def credential(self) -> Credential: ...
+
+    def succeed(self, usage: Usage | None, seconds: float, cost: float | None) -> None: ...
+
+    def fail(self, error: GatewayError, seconds: float) -> None: ...
+
+    def abandon(self) -> None: ...
+
+
+class Pool(Protocol):
+    """The credentials of one provider instance."""
+
+    def lease(self, exclude: frozenset[str] = frozenset()) -> Lease: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A provider instance with its credentials; `silence` is the longest wait for its next byte, in seconds."""
+
+    provider: Provider
+    pool: Pool
+    silence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a chat request brings along besides itself; `started` is monotonic seconds."""
+
+    request_id: str
+    started: float
+    cancel: Cancellation
+    signs: SignsOfLife
+
+
+@dataclass(slots=True)
+class Run:
+    """Where one request stands. `lease` is the one that answered; whoever closes the stream gives it back."""
+
+    request: ChatRequest
+    call: Call
+    outcome: Outcome
+    lease: Lease | None = None
+    target: Target | None = None
+    committed: bool = False
+    finished: bool = False
+    failure: GatewayError | None = None
+    excluded: set[str] = field(default_factory=set)
+    trying_since: float | None = None
+    """The monotonic time at which the try under way began, which is not among the outcome's attempts yet."""
+
+    def note_shortage(self, none_left: GatewayError) -> None:
+        """A pool has no credential left: if waiting helps, the client is told the soonest time of all pools."""
+        if self.failure is None or isinstance(self.failure, NoCredentials):
+            self.failure = none_left
+        elif self.failure.status == 429 and none_left.retry_after is not None:
+            self.failure.retry_after = min(none_left.retry_after, self.failure.retry_after or none_left.retry_after)
+
+    def note(self, failure: GatewayError) -> None:
+        """Keep what to tell the client: a refusal of one of our keys never hides what another one met with."""
+        if self.failure is None or not isinstance(failure, UpstreamUnauthorized):
+            self.failure = failure
+
+    def may_repeat(self) -> bool:
+        """True when every credential was tried and the last failure may pass by itself."""
+        return bool(self.excluded) and isinstance(self.failure, SAME_AGAIN)
+
+    def verdict(self) -> GatewayError:
+        """What to tell the client when nothing answered."""
+        error = self.failure or NoCredentials("No provider could be asked.")
+        tried = [{"provider": a.provider, "model": a.model, "error": a.error} for a in self.outcome.attempts]
+        if tried:
+            error.details = {**(error.details or {}), "tried": tried}
+        return error
