@@ -43,8 +43,6 @@ class Provider(ABC):
     """One configured instance of a provider. Holds settings and nothing of any request or stream."""
 
     kind: ClassVar[str]
-    stop_limit: ClassVar[int] = 0
-    """How many stop words the provider honours itself; the gateway emulates the rest."""
 
     def __init__(self, name: str, base_url: str, clock: Clock) -> None:
         self.name = name

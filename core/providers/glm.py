@@ -24,7 +24,6 @@ class GLM(OpenAICompatible):
     """All hosts of the open platform, Coding Plan ones too; the state it holds is the cache of signed tokens."""
 
     kind: ClassVar[str] = "glm"
-    stop_limit: ClassVar[int] = 1
     reasoning_field: ClassVar[str | None] = "reasoning_content"
     finish_reasons: ClassVar[Mapping[str, FinishReason | type[GatewayError]]] = {
         **FINISH_REASONS,
@@ -42,11 +41,6 @@ class GLM(OpenAICompatible):
     def authorize(self, credential: Credential) -> dict[str, str]:
         token = credential.secret if self._signer is None else self._signer.token(credential)
         return {"Authorization": f"Bearer {token}"}
-
-    def forget(self, credential: Credential) -> None:
-        """Sign the credential's next request anew; without effect on plain keys."""
-        if self._signer is not None:
-            self._signer.forget(credential)
 
     def messages(self, draft: Draft) -> list[Wire]:
         messages = glm_content.with_question(draft.request.messages)

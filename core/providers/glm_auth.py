@@ -33,12 +33,9 @@ class JwtSigner:
         self._tokens[ident] = (now, token)
         return token
 
-    def forget(self, credential: Credential | None = None) -> None:
-        """Drop the credential's token, or all of them, so that the next request signs anew."""
-        if credential is None:
-            self._tokens.clear()
-        else:
-            self._tokens.pop(credential.id, None)
+    def forget(self) -> None:
+        """Drop every token, so that the next request signs anew."""
+        self._tokens.clear()
 
 
 def sign(key: str, now: float) -> str:

@@ -55,15 +55,6 @@ def test_every_credential_has_its_own_token():
     assert bearer(provider) != bearer(provider, Credential("glm", "other.AbCdEfGhIjKlMnOp"))
 
 
-def test_a_forgotten_token_is_signed_anew():
-    clock = FakeClock()
-    provider = GLM("glm", BASE, clock, auth="jwt")
-    first = bearer(provider)
-    clock.advance(1)
-    provider.forget(KEY)
-    assert bearer(provider) != first
-
-
 def test_an_answer_that_the_token_expired_makes_the_next_request_sign_anew():
     clock = FakeClock()
     provider = GLM("glm", BASE, clock, auth="jwt")
