@@ -1,5 +1,10 @@
 """What a client sees when the provider misbehaves."""
 
+import json
+import time
+from pathlib import Path
+
+import jwt
 import pytest
 
 from tests.gateway import Gateway, chunks_of, data_of, text_of
@@ -150,8 +155,9 @@ def test_a_fault_in_the_middle_of_a_whole_answer_is_a_502(upstream: Upstream, ga
 def test_html_from_a_front_is_a_clear_error(upstream: Upstream, gateway: Gateway) -> None:
     upstream.script(html_page(), times=None)
     response = gateway.chat()
-    assert response.status_code == 502
-    assert "html" not in response.json()["error"]["message"].lower() or response.json()["error"]["message"]
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_broken")
+    assert response.json()["error"]["message"] == "the provider sent something that is no JSON"
+    assert "Checking your browser" not in response.text
 
 
 def test_keep_alives_are_comments_from_acceptance_on(upstream: Upstream, gateway: Gateway) -> None:
@@ -166,9 +172,9 @@ def test_keep_alives_are_comments_from_acceptance_on(upstream: Upstream, gateway
     assert b": keep-alive" in seen
     assert set(seen) <= {b"", b": keep-alive"}
     upstream.release(gate="body")
-    rest = b"\n".join(lines)
-    assert b"late" in rest.replace(b'"},', b"").replace(b"\n", b"") or b"late"[:2] in rest
-    assert rest.rstrip().endswith(b"data: [DONE]")
+    data = [line.removeprefix(b"data: ") for line in lines if line.startswith(b"data: ")]
+    assert text_of([json.loads(entry) for entry in data[:-1]]) == "late"
+    assert data[-1] == b"[DONE]"
 
 
 def test_silence_ends_in_a_timeout(upstream: Upstream, impatient: Gateway) -> None:
@@ -197,10 +203,21 @@ def test_a_provider_that_is_down_is_a_502_and_recovers(tmp_path_factory: pytest.
             assert gateway.chat().status_code == 200
 
 
-def test_a_signature_that_has_expired_is_made_anew_once(upstream: Upstream, fresh: Gateway) -> None:
+def test_a_signature_that_has_expired_is_made_anew_once(upstream: Upstream, tmp_path: Path) -> None:
     upstream.script(glm_error("1003", 401))
     upstream.script(stream(glm_stream("signed again")))
-    assert fresh.chat(version="v2").json()["choices"][0]["message"]["content"] == "signed again"
+    before = time.time() * 1000
+    secret = "0123456789abcdef0123456789abcdef"
+    settings = environment(upstream, GLM_API_KEY=f"id.{secret}", GATEWAY__PROVIDERS__GLM__AUTH="jwt")
+    with Gateway(tmp_path, **settings) as gateway:
+        assert gateway.chat(version="v2").json()["choices"][0]["message"]["content"] == "signed again"
+    sent = [request.bearer for request in upstream.requests]
+    assert len(set(sent)) == len(sent) == 2
+    for token in sent:
+        assert jwt.get_unverified_header(token) == {"alg": "HS256", "sign_type": "SIGN"}
+        said = jwt.decode(token, secret, algorithms=["HS256"])
+        assert said == {"api_key": "id", "exp": said["timestamp"] + 210_000, "timestamp": said["timestamp"]}
+        assert before <= said["timestamp"] <= time.time() * 1000, "in milliseconds"
 
 
 PING = b": ping\n\n"

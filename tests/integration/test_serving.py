@@ -33,7 +33,9 @@ def test_the_examples_of_the_banner_work_as_they_stand(simulated: Gateway, tmp_p
     examples = simulated.output.split("as they stand:")[1].split("With the OpenAI SDK")[0]
     bin_directory = tmp_path / ".venv" / "bin"
     bin_directory.mkdir(parents=True)
-    (bin_directory / "python").symlink_to(sys.executable)
+    python = bin_directory / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
     script = f"set -e\n{examples}"
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,68 @@
+"""The defaults that are promised to users, one row each."""
+
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.loader import load
+
+MEGABYTE = 1024 * 1024
+PROMISED: dict[str, Any] = {
+    "server.host": "0.0.0.0",
+    "server.port": 8976,
+    "server.data_dir": Path("data"),
+    "workers": 1,
+    "access.keys": (),
+    "rate_limits.requests_per_minute": None,
+    "tokens.strategy": "round_robin",
+    "tokens.health_check_interval": 300,
+    "default_model": "0727-360B-API",
+    "pipeline.content_filter.patterns": (),
+    "logging.level": "INFO",
+    "logging.file": None,
+    "logging.max_bytes": 100 * MEGABYTE,
+    "logging.backup_count": 5,
+    "logging.prompts": False,
+    "store.redis_url": None,
+    "store.timeout": 0.2,
+}
+PROVIDERS: dict[str, Any] = {
+    "glm": {
+        "kind": "glm",
+        "base_url": "https://api.z.ai/api/paas/v4/chat/completions",
+        "timeout": 120,
+        "auth": "bearer",
+        "token_file": None,
+        "api_keys": (),
+        "enabled": True,
+    },
+    "glm-web": {
+        "kind": "glm-web",
+        "base_url": "https://chat.z.ai/api/chat/completions",
+        "timeout": 120,
+        "token_file": Path("token.json"),
+        "enabled": True,
+    },
+}
+
+
+@pytest.mark.parametrize(("name", "value"), PROMISED.items())
+def test_without_configuration_a_setting_is_as_promised(tmp_path: Path, name: str, value: Any) -> None:
+    assert reduce(getattr, name.split("."), load({}, tmp_path)) == value
+
+
+def test_the_two_glm_providers_are_there_as_promised(tmp_path: Path) -> None:
+    providers = load({}, tmp_path).providers
+    assert set(providers) == set(PROVIDERS)
+    for name, promised in PROVIDERS.items():
+        assert {field: getattr(providers[name], field) for field in promised} == promised
+
+
+def test_a_client_waits_at_most_fifteen_seconds_for_a_sign_of_life(tmp_path: Path) -> None:
+    assert 0 < load({}, tmp_path).stream.keep_alive <= 15
+
+
+def test_with_redis_there_are_four_workers(tmp_path: Path) -> None:
+    assert load({"REDIS_URL": "redis://h"}, tmp_path).workers == 4
