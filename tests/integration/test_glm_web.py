@@ -13,7 +13,7 @@ from tests.gateway import Gateway, chunks_of, data_of, text_of
 from tests.integration.conftest import FAST, rest
 from tests.upstreams.answers import TEXT, event, glm_web_error, glm_web_stream, web_error_event
 from tests.upstreams.server import Upstream
-from tests.upstreams.steps import Drop, Events, Head, Hold, empty, html_page, in_pieces, stream
+from tests.upstreams.steps import Drop, End, Events, Head, Hold, Step, empty, html_page, in_pieces, stream
 
 TOKENS = ["web-token-1", "web-token-2"]
 REASONING = "Let me see…\nYes."
@@ -216,9 +216,17 @@ def test_a_stall_ends_in_a_timeout(upstream: Upstream, tmp_path: Path) -> None:
         assert upstream.requests[0].disconnected.wait(10), "the site's connection is closed"
 
 
-@pytest.mark.parametrize("reset", [False, True])
-def test_a_drop_in_the_middle_ends_with_one_error_event(web: Gateway, upstream: Upstream, reset: bool) -> None:
-    upstream.script([Head(), Events(glm_web_stream(reasoning=REASONING)[:8]), Hold("middle"), Drop(reset=reset)])
+@pytest.mark.parametrize(
+    "tail",
+    [
+        pytest.param([Drop()], id="closed"),
+        pytest.param([Drop(reset=True)], id="reset"),
+        pytest.param([End()], id="ended without a word"),
+        pytest.param([Events([web_error_event("boom", 500)]), End()], id="error frame"),
+    ],
+)
+def test_a_fault_in_the_middle_ends_with_one_error_event(web: Gateway, upstream: Upstream, tail: list[Step]) -> None:
+    upstream.script([Head(), Events(glm_web_stream(reasoning=REASONING)[:8]), Hold("middle"), *tail])
     response = web.chat(stream=True)
     upstream.release(gate="middle")  # the status has come, so the first content has
     data = list(data_of(response))
