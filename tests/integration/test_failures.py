@@ -131,7 +131,7 @@ def test_tries_are_bounded_and_told(upstream: Upstream, gateway: Gateway) -> Non
     [
         pytest.param([Drop()], id="closed"),
         pytest.param([Drop(reset=True)], id="reset"),
-        pytest.param([Events(glm_stream("")[-2:-1][:0])], id="ended without a word"),
+        pytest.param([End()], id="ended without a word"),
         pytest.param([Events([b'data: {"error":{"code":"1234","message":"boom"}}\n\n'])], id="error frame"),
         pytest.param([Events([b"data: {broken\n\n"])], id="broken json"),
     ],

@@ -217,21 +217,23 @@ def test_a_stall_ends_in_a_timeout(upstream: Upstream, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "tail",
+    ("tail", "code"),
     [
-        pytest.param([Drop()], id="closed"),
-        pytest.param([Drop(reset=True)], id="reset"),
-        pytest.param([End()], id="ended without a word"),
-        pytest.param([Events([web_error_event("boom", 500)]), End()], id="error frame"),
+        pytest.param([Drop()], "upstream_broken", id="closed"),
+        pytest.param([Drop(reset=True)], "upstream_broken", id="reset"),
+        pytest.param([End()], "upstream_broken", id="ended without a word"),
+        pytest.param([Events([web_error_event("boom", 500)]), End()], "upstream_server_error", id="error frame"),
     ],
 )
-def test_a_fault_in_the_middle_ends_with_one_error_event(web: Gateway, upstream: Upstream, tail: list[Step]) -> None:
+def test_a_fault_in_the_middle_ends_with_one_error_event(
+    web: Gateway, upstream: Upstream, tail: list[Step], code: str
+) -> None:
     upstream.script([Head(), Events(glm_web_stream(reasoning=REASONING)[:8]), Hold("middle"), *tail])
     response = web.chat(stream=True)
     upstream.release(gate="middle")  # the status has come, so the first content has
     data = list(data_of(response))
     assert [entry for entry in data if '"error":{' in entry] == data[-1:]
-    assert json.loads(data[-1])["error"]["type"] == "server_error"
+    assert json.loads(data[-1])["error"]["code"] == code
     assert len(upstream.requests) == 1, "what the client has seen is never started anew"
 
 
