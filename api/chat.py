@@ -4,10 +4,10 @@ from flask import Blueprint, Request, Response
 from flask import request as current
 
 from api.dialects.openai_chat import OpenAIChat
+from api.inbound import inbound
 from api.respond import answer
 from core.errors import InvalidRequest
 from schemas.chat import ThinkingMode
-from schemas.context import ENVIRON_KEY
 from services import Services
 
 MODES: dict[str, ThinkingMode] = {"tags": "tags", "field": "field", "hide": "hide"}
@@ -20,10 +20,7 @@ def blueprint(services: Services) -> Blueprint:
     settings = services.settings
 
     def complete(default: ThinkingMode) -> Response:
-        body = current.environ[ENVIRON_KEY].body
-        if body is None:
-            raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
-        request = dialect.parse(body, settings.default_model, _mode(current, default))
+        request = dialect.parse(inbound(current, settings.default_model, _mode(current, default)))
         return answer(current, request, dialect, services.chat, settings.stream.write_timeout)
 
     bp.add_url_rule("/v1/chat/completions", "v1", lambda: complete("tags"), methods=["POST"])

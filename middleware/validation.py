@@ -19,7 +19,8 @@ class Validation:
         if request.method in ("POST", "PUT", "PATCH"):
             body = self._read(request)
             if body:
-                context_of(request).body = _object(body)
+                context = context_of(request)
+                context.body, context.raw_body = _object(body), body
         return proceed(request)
 
     def _read(self, request: Request) -> bytes:

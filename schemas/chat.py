@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
-ThinkingMode = Literal["tags", "field", "hide"]
+DialectName = Literal["openai_chat", "anthropic_messages"]
+ThinkingMode = Literal["tags", "field", "hide", "blocks"]
+"""How thinking is shown: in think tags, in a field of its own, not at all, or as the dialect's own thinking blocks."""
+UNSIGNED = "gateway:unsigned"
+"""Stands where a dialect demands a signature of thinking whose provider signs nothing."""
+CacheMark = Mapping[str, Any]
+"""Anthropic's `cache_control` as the client wrote it: the prompt up to and including this is worth caching."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +19,7 @@ class TextPart:
     """Plain text of a message."""
 
     text: str
+    cache: CacheMark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,31 +28,66 @@ class ImagePart:
 
     url: str
     detail: str | None = None
+    cache: CacheMark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPart:
+    """A document by `http(s):` or `data:` URL (PDF), or as plain `text`: exactly one of the two is set."""
+
+    url: str | None = None
+    text: str | None = None
+    name: str | None = None
+    cache: CacheMark | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OpaquePart:
-    """A content part no file of ours looks into (audio, video, files): kind, and body as written."""
+    """A content part no file of ours looks into (audio, video, file ids, a provider's own blocks): kind, and body as
+    written, its `type` included."""
 
     kind: str
     body: Mapping[str, Any]
 
 
-Part = TextPart | ImagePart | OpaquePart
+Part = TextPart | ImagePart | DocumentPart | OpaquePart
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """One call the model made; `arguments` is the JSON text the model wrote, parsed by nobody."""
+    """One call the model made; `arguments` is the JSON text the model wrote, parsed by nobody.
+
+    `signature` is what the provider that made the call wants back with it (Gemini's `thoughtSignature`).
+    """
 
     id: str
     name: str
     arguments: str
+    signature: str | None = None
+    cache: CacheMark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingBlock:
+    """A piece of thinking that an earlier answer carried, with what its issuer wants back unchanged.
+
+    `signature` signs `text`, which may be empty; a redacted block has `data` alone. `issuer` says which family of
+    providers made it (`Provider.issuer`); None means that nobody here remembers.
+    """
+
+    text: str = ""
+    signature: str | None = None
+    data: str | None = None
+    issuer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. `reasoning` is the thinking an earlier answer carried; `tool_call_id` is set on role `tool` only."""
+    """One turn. `tool_call_id` and `is_error` (the tool failed) belong to role `tool` only.
+
+    `reasoning` is the text of the thinking an earlier answer carried, for providers that take it as text; `thinking`
+    the same as the signed blocks it came in, if it did, for those that take them back.
+    """
 
     role: Role
     parts: tuple[Part, ...] = ()
@@ -53,6 +95,8 @@ class Message:
     tool_call_id: str | None = None
     name: str | None = None
     reasoning: str | None = None
+    thinking: tuple[ThinkingBlock, ...] = ()
+    is_error: bool = False
 
     @property
     def text(self) -> str:
@@ -68,11 +112,13 @@ class Tool:
     description: str | None = None
     parameters: Mapping[str, Any] | None = None
     strict: bool | None = None
+    cache: CacheMark | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HostedTool:
-    """A tool that runs at the provider (GLM's web_search, retrieval, mcp): its type, and its body as written."""
+    """A tool that runs at the provider (GLM's web_search, retrieval, mcp; Anthropic's dated ones): its type, and its
+    body as written."""
 
     kind: str
     body: Mapping[str, Any]
@@ -93,6 +139,7 @@ class Sampling:
 
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None
@@ -113,19 +160,29 @@ class ResponseFormat:
 
 @dataclass(frozen=True, slots=True)
 class ThinkingOptions:
-    """What the client asked of the model's thinking; None means "did not say"."""
+    """What the client asked of the model's thinking; None means "did not say".
+
+    `effort` is one of OpenAI's words (none, minimal, low, medium, high, xhigh, max), `budget` a number of tokens.
+    """
 
     enabled: bool | None = None
     effort: str | None = None
     clear: bool | None = None
+    budget: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """The caller's own body and the dialect it is in, for a provider that speaks the same one."""
+    """The caller's own request and the dialect it is in, for a provider that speaks the same one.
 
-    dialect: str
+    `raw` is the body as it came over the wire, `body` the same parsed; `headers` are those of the caller's that may
+    mean something to such a provider, names in lower case, credentials never among them.
+    """
+
+    dialect: DialectName
     body: Mapping[str, Any]
+    raw: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +190,11 @@ class ChatRequest:
     """One chat request, whatever dialect it came in.
 
     `thinking_mode` is how reasoning is shown to the client; `extra` holds the client's other parameters under
-    OpenAI's names, for providers that know them, and is what `X-Gateway-Dropped` is computed from.
+    OpenAI's names, for providers that know them, and is what `X-Gateway-Dropped` is computed from. `session` is stable
+    over the turns of one conversation, None when nothing tells one from another. `repairs` names what was mended of a
+    malformed history, one entry for each place. `verbatim` is False when something here may change the answer, so that
+    it cannot be forwarded as it came. `omit` names what a provider has refused and is now sent without
+    (see `Provider.second_try`).
     """
 
     model: str
@@ -150,3 +211,7 @@ class ChatRequest:
     response_format: ResponseFormat | None = None
     user: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    session: str | None = None
+    repairs: tuple[str, ...] = ()
+    verbatim: bool = True
+    omit: frozenset[str] = frozenset()

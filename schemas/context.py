@@ -14,8 +14,8 @@ ENVIRON_KEY = "gateway.context"
 class RequestContext:
     """One object a request, kept in the WSGI environment under `ENVIRON_KEY`.
 
-    `started` is a monotonic time in seconds; `body` is the parsed JSON body once validation has run; `outcome` is set
-    by whoever asks a provider; `headers` are added to whatever answer is sent.
+    `started` is a monotonic time in seconds; `body` is the JSON body once validation has run, `raw_body` the
+    same as bytes; `outcome` is set by whoever asks a provider; `headers` are added to whatever answer is sent.
     """
 
     request_id: str
@@ -23,6 +23,7 @@ class RequestContext:
     client_ip: str = ""
     caller: Caller | None = None
     body: Mapping[str, Any] | None = None
+    raw_body: bytes = field(default=b"", repr=False)
     outcome: Outcome | None = None
     error: str | None = None
     headers: dict[str, str] = field(default_factory=dict)

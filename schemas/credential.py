@@ -1,5 +1,6 @@
 """What a provider signs with, and what is known of its health."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -12,12 +13,16 @@ CredentialState = Literal["available", "in_use", "degraded", "blacklisted"]
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A secret of one provider instance. `id` is a short hash of it and is the only name others see."""
+    """A secret of one provider instance. `id` is a short hash of it and is the only name others see.
+
+    `headers` are sent instead of those the provider would sign with: the caller's own, passed through untouched.
+    """
 
     provider: str
     secret: str = field(repr=False)
     name: str | None = None
     weight: int = 1
+    headers: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
     id: str = field(init=False)
 
     def __post_init__(self) -> None:

@@ -1,11 +1,31 @@
 """What an answer is made of while it is on its way: the chunks every provider yields and every stage passes on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from schemas.usage import Usage
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+
+
+class RawEvent:
+    """An event as the provider sent it: its name (`body` for a whole answer), its data, and the data parsed."""
+
+    __slots__ = ("data", "name", "value")
+
+    def __init__(self, data: bytes, name: str | None, value: Mapping[str, Any]) -> None:
+        self.data = data
+        self.name = name
+        self.value = value
+
+
+@dataclass(slots=True)
+class Started:
+    """The answer has begun: at most once, and first. `usage` is what is known of the prompt by now, if anything is."""
+
+    usage: Usage | None = None
+    raw: RawEvent | None = None
 
 
 @dataclass(slots=True)
@@ -13,6 +33,7 @@ class TextDelta:
     """A piece of the visible answer, never empty."""
 
     text: str
+    raw: RawEvent | None = None
 
 
 @dataclass(slots=True)
@@ -21,16 +42,41 @@ class ReasoningDelta:
 
     text: str
     hidden: bool = False
+    raw: RawEvent | None = None
+
+
+@dataclass(slots=True)
+class Signature:
+    """Ends the thinking before it (which may be none) as one block, and is what its issuer wants back with it.
+
+    `redacted`: `value` is a whole block of thinking that only its issuer can read.
+    """
+
+    value: str
+    redacted: bool = False
+    raw: RawEvent | None = None
 
 
 @dataclass(slots=True)
 class ToolCallDelta:
-    """A piece of the tool call number `index`: `id` and `name` come with its first piece only, arguments in pieces."""
+    """A piece of the tool call number `index`: `id` and `name` come with its first piece only, arguments in pieces.
+
+    `signature`, on a first piece, is what the provider wants back with this call.
+    """
 
     index: int
     id: str | None = None
     name: str | None = None
     arguments: str = ""
+    signature: str | None = None
+    raw: RawEvent | None = None
+
+
+@dataclass(slots=True)
+class Passed:
+    """An event that means nothing here and is for a client of the provider's own dialect only."""
+
+    raw: RawEvent
 
 
 @dataclass(slots=True)
@@ -40,10 +86,18 @@ class KeepAlive:
 
 @dataclass(slots=True)
 class Finished:
-    """The end of the answer: comes exactly once, and last. `usage` is None when the provider gave none."""
+    """The end of the answer: comes exactly once, and last. `usage` is None when the provider gave none.
+
+    `stop_sequence` is the stop word that ended it, when that is known. `raw` are the events that told the end and the
+    usage; a stage that changes anything here leaves them out.
+    """
 
     reason: FinishReason
     usage: Usage | None = None
+    stop_sequence: str | None = None
+    raw: tuple[RawEvent, ...] = ()
 
 
-ChatChunk = TextDelta | ReasoningDelta | ToolCallDelta | KeepAlive | Finished
+ChatChunk = Started | TextDelta | ReasoningDelta | Signature | ToolCallDelta | Passed | KeepAlive | Finished
+"""`raw`, on any of them, is the event it came from, when the provider speaks the caller's dialect and the event says
+nothing else: what passes the stages with it is forwarded as it came. A stage that changes a chunk makes a new one."""

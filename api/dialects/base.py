@@ -19,11 +19,25 @@ class Reply:
     request: ChatRequest
 
 
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A request as it came: its parsed body, the same as bytes, and its headers (names in lower case, no credentials).
+
+    `model` is taken when the body names none; `thinking` is how the endpoint and the caller want thinking shown.
+    """
+
+    body: Mapping[str, Any]
+    raw: bytes
+    headers: Mapping[str, str]
+    model: str
+    thinking: ThinkingMode
+
+
 class Dialect(Protocol):
     """One form of request, answer, stream and error."""
 
-    def parse(self, body: Mapping[str, Any], default_model: str, thinking: ThinkingMode) -> ChatRequest:
-        """The canonical request. Raises InvalidRequest, which names the field."""
+    def parse(self, inbound: Inbound) -> ChatRequest:
+        """The canonical request, a malformed history repaired. Raises InvalidRequest, which names the field."""
 
     def new_id(self) -> str:
         """An id for one answer."""

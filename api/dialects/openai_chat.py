@@ -1,18 +1,18 @@
 """OpenAI's Chat Completions."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from api.dialects.base import Reply
+from api.dialects.base import Inbound, Reply
 from api.dialects.openai_chat_answer import render_answer
 from api.dialects.openai_chat_frames import Frames
 from api.dialects.openai_chat_request import parse_request
 from core import sse
 from core.errors import GatewayError
 from schemas.answer import Answer
-from schemas.chat import ChatRequest, ThinkingMode
+from schemas.chat import ChatRequest
 from schemas.codec import dumps
 from schemas.stream import ChatChunk
 
@@ -20,9 +20,9 @@ from schemas.stream import ChatChunk
 class OpenAIChat:
     """Requests, answers, streams and errors as the OpenAI SDKs expect them."""
 
-    def parse(self, body: Mapping[str, Any], default_model: str, thinking: ThinkingMode) -> ChatRequest:
+    def parse(self, inbound: Inbound) -> ChatRequest:
         """The canonical request. Raises InvalidRequest, which names the field."""
-        return parse_request(body, default_model, thinking)
+        return parse_request(inbound)
 
     def new_id(self) -> str:
         """`chatcmpl-` and 32 hex digits."""

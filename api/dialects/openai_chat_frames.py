@@ -45,9 +45,11 @@ class Frames:
             elif isinstance(chunk, KeepAlive):
                 yield sse.KEEP_ALIVE
                 continue
-            else:
+            elif isinstance(chunk, Finished):
                 yield lead + self._end(chunk)
                 return
+            else:
+                continue
             lead = b""
 
     def _call(self, chunk: ToolCallDelta) -> dict[str, Any]:

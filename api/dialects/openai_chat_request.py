@@ -1,18 +1,15 @@
 """OpenAI's chat request to the canonical one."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from pydantic import ValidationError
 
+from api.dialects.base import Inbound
 from api.dialects.openai_chat_messages import parse_messages
 from api.dialects.openai_chat_problems import invalid_request
 from api.dialects.openai_chat_tools import parse_tool_choice, parse_tools
 from core.errors import InvalidRequest
-from schemas.chat import ChatRequest, Native, ResponseFormat, Sampling, ThinkingMode, ThinkingOptions
+from schemas.chat import ChatRequest, Native, ResponseFormat, Sampling, ThinkingOptions
 from schemas.openai_chat import ChatCompletionRequest, WireThinking
 
-DIALECT = "openai_chat"
 CARRIED = frozenset(
     {
         "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "top_p",
@@ -25,8 +22,9 @@ CARRIED = frozenset(
 MAX_STOP_WORDS = 4
 
 
-def parse_request(body: Mapping[str, Any], default_model: str, thinking: ThinkingMode) -> ChatRequest:
+def parse_request(inbound: Inbound) -> ChatRequest:
     """The canonical request. Raises InvalidRequest, which names the field."""
+    body = inbound.body
     try:
         wire = ChatCompletionRequest.model_validate(body)
     except ValidationError as error:
@@ -34,12 +32,12 @@ def parse_request(body: Mapping[str, Any], default_model: str, thinking: Thinkin
     if wire.n is not None and wire.n > 1:
         raise InvalidRequest("n: must be 1, as one request gives one answer here.", param="n", code="unsupported_value")
     return ChatRequest(
-        model=wire.model or default_model,
+        model=wire.model or inbound.model,
         messages=parse_messages(wire.messages, body["messages"]),
-        native=Native(DIALECT, body),
+        native=Native("openai_chat", body, inbound.raw, inbound.headers),
         stream=bool(wire.stream),
         include_usage=bool(wire.stream_options and wire.stream_options.include_usage),
-        thinking_mode=thinking,
+        thinking_mode=inbound.thinking,
         thinking=_thinking(wire),
         tools=parse_tools(wire, body),
         tool_choice=parse_tool_choice(wire),

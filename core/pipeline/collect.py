@@ -4,8 +4,17 @@ from collections.abc import Iterable
 
 from core.errors import UpstreamBroken
 from schemas.answer import Answer
-from schemas.chat import ToolCall
-from schemas.stream import ChatChunk, Finished, ReasoningDelta, TextDelta, ToolCallDelta
+from schemas.chat import ThinkingBlock, ToolCall
+from schemas.stream import (
+    ChatChunk,
+    Finished,
+    KeepAlive,
+    RawEvent,
+    ReasoningDelta,
+    Signature,
+    TextDelta,
+    ToolCallDelta,
+)
 
 
 def collect(chunks: Iterable[ChatChunk]) -> Answer:
@@ -13,23 +22,66 @@ def collect(chunks: Iterable[ChatChunk]) -> Answer:
 
     Tool calls stand in the order of their indexes. Hidden thinking is left out.
     """
-    text: list[str] = []
-    reasoning: list[str] = []
-    calls: dict[int, list[ToolCallDelta]] = {}
+    fold = _Fold()
     for chunk in chunks:
+        if isinstance(chunk, Finished):
+            return fold.end(chunk)
+        fold.add(chunk)
+    raise UpstreamBroken("the answer ended without saying that it ended")
+
+
+class _Fold:
+    """What has been said so far, and the one event that said all of it, if one did."""
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._unsigned: list[str] = []
+        self._thinking: list[ThinkingBlock] = []
+        self._calls: dict[int, list[ToolCallDelta]] = {}
+        self._sources: set[RawEvent | None] = set()
+
+    def add(self, chunk: ChatChunk) -> None:
+        if isinstance(chunk, (KeepAlive, Finished)):
+            return
+        self._sources.add(chunk.raw)
         if isinstance(chunk, TextDelta):
-            text.append(chunk.text)
+            self._text.append(chunk.text)
         elif isinstance(chunk, ReasoningDelta):
             if not chunk.hidden:
-                reasoning.append(chunk.text)
+                self._reasoning.append(chunk.text)
+                self._unsigned.append(chunk.text)
+        elif isinstance(chunk, Signature):
+            self._sign(chunk)
         elif isinstance(chunk, ToolCallDelta):
-            calls.setdefault(chunk.index, []).append(chunk)
-        elif isinstance(chunk, Finished):
-            whole = tuple(_whole(calls[index]) for index in sorted(calls))
-            return Answer("".join(text), "".join(reasoning), whole, chunk.reason, chunk.usage)
-    raise UpstreamBroken("the answer ended without saying that it ended")
+            self._calls.setdefault(chunk.index, []).append(chunk)
+
+    def end(self, end: Finished) -> Answer:
+        if self._unsigned:
+            self._thinking.append(ThinkingBlock("".join(self._unsigned)))
+        whole = end.raw[0] if len(end.raw) == 1 and end.raw[0].name == "body" else None
+        return Answer(
+            text="".join(self._text),
+            reasoning="".join(self._reasoning),
+            tool_calls=tuple(_whole(self._calls[index]) for index in sorted(self._calls)),
+            reason=end.reason,
+            usage=end.usage,
+            thinking=tuple(self._thinking),
+            stop_sequence=end.stop_sequence,
+            native=whole.value if whole is not None and self._sources <= {whole} else None,
+        )
+
+    def _sign(self, signature: Signature) -> None:
+        text = "".join(self._unsigned)
+        if signature.redacted:
+            if text:
+                self._thinking.append(ThinkingBlock(text))
+            self._thinking.append(ThinkingBlock(data=signature.value))
+        else:
+            self._thinking.append(ThinkingBlock(text, signature.value))
+        self._unsigned.clear()
 
 
 def _whole(pieces: list[ToolCallDelta]) -> ToolCall:
     first = pieces[0]
-    return ToolCall(first.id or "", first.name or "", "".join(piece.arguments for piece in pieces))
+    return ToolCall(first.id or "", first.name or "", "".join(piece.arguments for piece in pieces), first.signature)

@@ -22,9 +22,11 @@ from core.errors import (
     UpstreamUnauthorized,
 )
 from core.sse import Event
-from schemas.chat import ChatRequest
+from schemas.chat import ChatRequest, DialectName
 from schemas.credential import Credential
-from schemas.model import Target
+from schemas.embedding import EmbeddingRequest, Embeddings
+from schemas.limit import LimitReading
+from schemas.model import Ability, Target
 from schemas.stream import ChatChunk
 
 
@@ -40,18 +42,32 @@ class UpstreamRequest:
 
 
 class Provider(ABC):
-    """One configured instance of a provider. Holds settings and nothing of any request or stream."""
+    """One configured instance of a provider. Holds settings and nothing of any request or stream.
+
+    `dialect` is the dialect whose requests it forwards as they were written. `issuer` names the family of providers
+    that takes its signatures of thinking back. `abilities` are those of a model that the catalogue does not know.
+    """
 
     kind: ClassVar[str]
+    dialect: ClassVar[DialectName | None] = None
+    issuer: ClassVar[str | None] = None
+    abilities: ClassVar[frozenset[Ability]] = frozenset({"streaming"})
 
-    def __init__(self, name: str, base_url: str, clock: Clock) -> None:
+    def __init__(self, name: str, base_url: str, clock: Clock, headers: Mapping[str, str] | None = None) -> None:
+        """`headers` are sent with every request beside the provider's own."""
         self.name = name
         self.base_url = base_url.rstrip("/")
         self._clock = clock
+        self._headers = dict(headers or {})
 
     @abstractmethod
     def authorize(self, credential: Credential) -> dict[str, str]:
         """The headers that sign a request."""
+
+    def signed(self, credential: Credential) -> dict[str, str]:
+        """The configured headers and those that sign: the credential's own, untouched, when it brings some."""
+        own = credential.headers
+        return {**self._headers, **(self.authorize(credential) if own is None else own)}
 
     @abstractmethod
     def build(self, request: ChatRequest, target: Target, credential: Credential, request_id: str) -> UpstreamRequest:
@@ -62,12 +78,41 @@ class Provider(ABC):
         """The chunks of one answer; a silent event becomes KeepAlive.
 
         Ends with exactly one Finished or raises an UpstreamError (or ContentRefused), UpstreamBroken when the stream
-        ends without saying that it ended.
+        ends without saying that it ended. When `request` came in this provider's own dialect, each chunk carries the
+        event it came from if that says nothing else, and events that mean nothing here become Passed.
         """
 
     @abstractmethod
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         """What an HTTP status of 400 or more with this body means. Header names are lower case."""
+
+    def second_try(self, request: ChatRequest, error: GatewayError) -> ChatRequest | None:
+        """The request to send to the same target instead, when `error` refused something that can be left out."""
+        return None
+
+    def count(
+        self, request: ChatRequest, target: Target, credential: Credential, request_id: str
+    ) -> UpstreamRequest | None:
+        """A request that asks for the number of tokens of the prompt; None when the provider cannot be asked."""
+        return None
+
+    def read_count(self, body: bytes) -> int:
+        """The number of tokens in the answer to `count`. Raises UpstreamBroken."""
+        raise UpstreamBroken("the provider counts no tokens")
+
+    def embed(
+        self, request: EmbeddingRequest, target: Target, credential: Credential, request_id: str
+    ) -> UpstreamRequest | None:
+        """A request for embeddings; None when the provider has none. Raises InvalidRequest."""
+        return None
+
+    def read_embeddings(self, body: bytes) -> Embeddings:
+        """The vectors in the answer to `embed`. Raises UpstreamBroken."""
+        raise UpstreamBroken("the provider has no embeddings")
+
+    def limits(self, headers: Mapping[str, str]) -> tuple[LimitReading, ...]:
+        """What the headers of an answer, names in lower case, say of the credential's limits."""
+        return ()
 
     def probe(self, credential: Credential) -> UpstreamRequest | None:
         """A request that costs nothing and succeeds when the credential works; None when there is none."""

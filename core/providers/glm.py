@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from core.clock import Clock
 from core.errors import ContextLengthExceeded, GatewayError, UpstreamServerError
 from core.providers import glm_content, glm_fields
+from core.providers.draft import Draft
 from core.providers.glm_auth import JwtSigner
 from core.providers.glm_errors import TOKEN_EXPIRED, business_error
 from core.providers.openai_compatible import FINISH_REASONS, OpenAICompatible
-from core.providers.openai_draft import Draft
 from core.providers.openai_faults import Said
 from core.providers.openai_messages import Wire
 from schemas.chat import Message

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import InvalidRequest
-from core.providers.openai_draft import Draft
+from core.providers.draft import Draft
 from core.providers.openai_messages import wire_format, wire_part, wire_tool
 from schemas.chat import HostedTool, ImagePart, Message, OpaquePart, Part, TextPart, Tool, ToolChoice
 from schemas.codec import dumps

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from core.providers.openai_draft import Draft
+from core.providers.draft import Draft
 from schemas.chat import Sampling
 from schemas.model import ThinkingControl
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.errors import InvalidRequest
-from schemas.chat import ChatRequest, HostedTool, ImagePart, Message, Part, TextPart, Tool
+from schemas.chat import ChatRequest, DocumentPart, HostedTool, ImagePart, Message, Part, TextPart, Tool
 from schemas.codec import dumps
 from schemas.model import ModelInfo, Target
 
@@ -107,6 +107,8 @@ def _content(message: Message, index: int, info: ModelInfo) -> str | list[Wire]:
 def _part(part: Part, param: str, info: ModelInfo) -> Wire:
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text}
+    if isinstance(part, DocumentPart):
+        raise InvalidRequest("chat.z.ai takes text and images, not documents", param=param)
     if not isinstance(part, ImagePart):
         raise InvalidRequest(f"chat.z.ai takes text and images, not '{part.kind}'", param=param)
     if "vision" not in info.abilities:

@@ -7,7 +7,7 @@ from core.clock import Clock
 from core.errors import GatewayError, UpstreamBroken, UpstreamServerError
 from core.providers import openai_faults as faults
 from core.providers.base import STATUS_ERRORS, Provider, UpstreamRequest, status_error
-from core.providers.openai_draft import Draft
+from core.providers.draft import Draft
 from core.providers.openai_messages import Wire, wire_choice, wire_format, wire_message, wire_part, wire_tool
 from core.providers.openai_stream import Answer, read_usage, until_broken
 from core.sse import SILENCE, Event

@@ -3,7 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.chat import HostedTool, ImagePart, Message, Part, ResponseFormat, TextPart, Tool, ToolCall, ToolChoice
+from schemas.chat import (
+    DocumentPart,
+    HostedTool,
+    ImagePart,
+    Message,
+    Part,
+    ResponseFormat,
+    TextPart,
+    Tool,
+    ToolCall,
+    ToolChoice,
+)
 
 Wire = dict[str, Any]
 
@@ -14,7 +25,15 @@ def wire_part(part: Part) -> Wire:
         return {"type": "text", "text": part.text}
     if isinstance(part, ImagePart):
         return {"type": "image_url", "image_url": _given({"url": part.url, "detail": part.detail})}
+    if isinstance(part, DocumentPart):
+        return _wire_document(part)
     return {"type": part.kind, **part.body}
+
+
+def _wire_document(part: DocumentPart) -> Wire:
+    if part.url is None:
+        return {"type": "text", "text": part.text or ""}
+    return {"type": "file", "file": {"filename": part.name or "document.pdf", "file_data": part.url}}
 
 
 def wire_message(message: Message, content: str | list[Wire], reasoning_field: str | None) -> Wire:

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
+from api.dialects.base import Inbound
 from api.dialects.openai_chat_request import parse_request
 from core.errors import InvalidRequest
 from schemas.chat import ImagePart, Message, OpaquePart, TextPart, ToolCall
 
 
 def parse(*messages: dict[str, Any]) -> tuple[Message, ...]:
-    return parse_request({"messages": list(messages)}, "m", "tags").messages
+    return parse_request(Inbound({"messages": list(messages)}, b"", {}, "m", "tags")).messages
 
 
 def one(role: str, **fields: Any) -> Message:

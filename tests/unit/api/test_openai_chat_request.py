@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.dialects.base import Inbound
 from api.dialects.openai_chat_request import parse_request
 from core.errors import InvalidRequest
 from schemas.chat import ChatRequest, ResponseFormat, Sampling, ThinkingOptions
@@ -15,7 +16,7 @@ HI = [{"role": "user", "content": "Hi"}]
 
 
 def parse(**fields: Any) -> ChatRequest:
-    return parse_request({"messages": HI, **fields}, "default-model", "tags")
+    return parse_request(Inbound({"messages": HI, **fields}, b"", {}, "default-model", "tags"))
 
 
 def refusal(**fields: Any) -> InvalidRequest:
@@ -39,7 +40,7 @@ def test_the_least_request_asks_the_default_model_for_nothing_special() -> None:
 
 def test_the_callers_own_body_is_kept_as_it_came() -> None:
     body = {"messages": HI, "model": "m", "surprise": {"deep": [1]}, "stream": None}
-    request = parse_request(body, "default-model", "hide")
+    request = parse_request(Inbound(body, b"", {}, "default-model", "hide"))
     assert request.native.body is body
     assert request.native.dialect == "openai_chat"
     assert request.thinking_mode == "hide"
@@ -100,7 +101,7 @@ def test_what_has_no_place_of_its_own_travels_along() -> None:
 
 def test_null_is_as_good_as_absent_everywhere_but_in_messages() -> None:
     nulls = dict.fromkeys(ChatCompletionRequest.model_fields.keys() - {"messages"})
-    assert parse(**nulls) == parse_request({"messages": HI, **nulls}, "default-model", "tags")
+    assert parse(**nulls) == parse_request(Inbound({"messages": HI, **nulls}, b"", {}, "default-model", "tags"))
     assert parse(**nulls).sampling == Sampling()
     assert refusal(messages=None).param == "messages"
 
@@ -233,7 +234,7 @@ BODIES = st.dictionaries(FIELDS, JSON | TOOLS, max_size=5).flatmap(
 @given(BODIES)
 def test_any_json_object_is_a_request_or_is_refused(body: dict[str, Any]) -> None:
     try:
-        outcome: ChatRequest | InvalidRequest = parse_request(body, "m", "tags")
+        outcome: ChatRequest | InvalidRequest = parse_request(Inbound(body, b"", {}, "m", "tags"))
     except InvalidRequest as error:
         outcome = error
     if isinstance(outcome, InvalidRequest):

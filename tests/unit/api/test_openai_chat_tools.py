@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from api.dialects.base import Inbound
 from api.dialects.openai_chat_request import parse_request
 from core.errors import InvalidRequest
 from schemas.chat import ChatRequest, HostedTool, Tool, ToolChoice
@@ -19,7 +20,7 @@ SEARCH = {"type": "web_search", "web_search": {"enable": True}}
 
 
 def parse(**fields: Any) -> ChatRequest:
-    return parse_request({"messages": [{"role": "user", "content": "Hi"}], **fields}, "m", "tags")
+    return parse_request(Inbound({"messages": [{"role": "user", "content": "Hi"}], **fields}, b"", {}, "m", "tags"))
 
 
 def refusal(**fields: Any) -> InvalidRequest:

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask, Response, request
 from werkzeug.test import TestResponse
 
+from api.dialects.base import Inbound
 from api.dialects.openai_chat import OpenAIChat
 from api.respond import answer
 from config.settings import PipelineSettings
@@ -98,7 +99,7 @@ class Exchange:
 
     def _answer(self) -> Response:
         dialect = OpenAIChat()
-        return answer(request, dialect.parse(self.body, "m", "hide"), dialect, self._chat, 60)
+        return answer(request, dialect.parse(Inbound(self.body, b"", {}, "m", "hide")), dialect, self._chat, 60)
 
     def unread(self) -> Response:
         """The answer before a byte of it was asked for; a test client would ask for the first."""

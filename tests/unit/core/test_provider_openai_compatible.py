@@ -2,8 +2,8 @@
 
 from datetime import date
 
+from core.providers.draft import Draft
 from core.providers.openai_compatible import OpenAICompatible
-from core.providers.openai_draft import Draft
 from schemas.chat import (
     ChatRequest,
     ImagePart,

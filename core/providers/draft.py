@@ -1,4 +1,4 @@
-"""What the steps that write an OpenAI-shaped body hand to each other."""
+"""What the steps that write a request's body hand to each other."""
 
 import re
 
