@@ -29,7 +29,7 @@ def create_app(settings: Settings | None = None, *, start: bool = True) -> "Laye
     """
     # Imported here: a server's workers patch the sockets before they call this, and nothing may hold unpatched ones.
     from api import BLUEPRINTS
-    from api.dialects.openai_chat import error_body
+    from api.error_shapes import ERROR_SHAPES
     from config.access_log import access_writer
     from config.logging import configure_logging
     from middleware import stack
@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None, *, start: bool = True) -> "Laye
     app.extensions["gateway"] = services
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint(services))
-    app.install(stack(services, error_body, access_writer(settings.logging)))
+    app.install(stack(services, ERROR_SHAPES, access_writer(settings.logging)))
     if start:
         services.background.start()
     return app

@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 from flask import Blueprint
 
-from api import chat, health, metrics, models, tokens
+from api import chat, embeddings, health, messages, metrics, models, tokens
 from services import Services
 
 BLUEPRINTS: tuple[Callable[[Services], Blueprint], ...] = (
     chat.blueprint,
+    messages.blueprint,
+    embeddings.blueprint,
     models.blueprint,
     tokens.blueprint,
     health.blueprint,

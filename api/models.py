@@ -1,9 +1,16 @@
-"""The models that can be asked."""
+"""The models that can be asked, in OpenAI's shape, or in Anthropic's for a client that sends `anthropic-version`."""
+
+from typing import Any
 
 from flask import Blueprint, Response
+from flask import request as current
 
+from core.errors import InvalidRequest
 from schemas.codec import dumps
 from services import Services
+
+MAX_PAGE = 1000
+USUAL_PAGE = 20
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -11,13 +18,29 @@ def blueprint(services: Services) -> Blueprint:
     bp = Blueprint("models", __name__)
 
     def listing() -> Response:
-        data = services.models.listing()
-        return Response(dumps({"object": "list", "data": data}), mimetype="application/json")
+        if "anthropic-version" in current.headers:
+            page = (_limit(), current.args.get("after_id"), current.args.get("before_id"))
+            return _json(services.models.anthropic_page(*page))
+        return _json({"object": "list", "data": services.models.listing()})
 
     def one(model: str) -> Response:
-        return Response(dumps(services.models.one(model)), mimetype="application/json")
+        anthropic = "anthropic-version" in current.headers
+        return _json(services.models.anthropic_one(model) if anthropic else services.models.one(model))
 
     for version in ("v1", "v2"):
         bp.add_url_rule(f"/{version}/models", "listing", listing)
         bp.add_url_rule(f"/{version}/models/<path:model>", "one", one)
     return bp
+
+
+def _json(value: Any) -> Response:
+    return Response(dumps(value), mimetype="application/json")
+
+
+def _limit() -> int:
+    text = current.args.get("limit", str(USUAL_PAGE))
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= MAX_PAGE:
+        raise InvalidRequest(
+            f"limit: must be a whole number from 1 to {MAX_PAGE}.", param="limit", code="invalid_value"
+        )
+    return int(text)

@@ -9,6 +9,7 @@ from flask import Request, Response
 
 from api.client_watch import ClientWatch
 from api.dialects.base import Dialect, Reply
+from api.origin import origin_of
 from core.errors import ClientGone, GatewayError, InternalError
 from schemas.chat import ChatRequest
 from schemas.context import ENVIRON_KEY, RequestContext
@@ -27,7 +28,7 @@ def answer(http: Request, request: ChatRequest, dialect: Dialect, chat: ChatServ
     """
     context: RequestContext = http.environ[ENVIRON_KEY]
     reply = Reply(dialect.new_id(), int(time.time()), request)
-    stream = chat.stream(request, context.request_id, context.started)
+    stream = chat.stream(request, origin_of(http))
     context.outcome = stream.outcome
     watch = ClientWatch(http.environ, lambda: stream.cancel(ClientGone("The client has closed the connection.")))
     try:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from config.settings import Settings
+from config.masking import mask_url
+from config.settings import ProviderSettings, Settings
 
 SIMULATED = """\
   NO GLM KEY IS CONFIGURED, so a bundled SIMULATOR answers: nothing leaves this machine and no model thinks.
@@ -52,10 +53,19 @@ def banner(settings: Settings, providers: Mapping[str, int], *, simulated: bool)
 
 
 def _upstreams(settings: Settings, providers: Mapping[str, int]) -> str:
-    return "".join(
-        f"  Provider {name}: {count} {'key' if count == 1 else 'keys'} for {settings.providers[name].base_url}\n"
-        for name, count in providers.items()
-    )
+    return "".join(_upstream(name, settings.providers[name], count) for name, count in providers.items())
+
+
+def _upstream(name: str, provider: ProviderSettings, count: int) -> str:
+    return f"  Provider {name}: {_keys(provider, count)} for {mask_url(provider.base_url)}\n"
+
+
+def _keys(provider: ProviderSettings, count: int) -> str:
+    if provider.auth == "passthrough":
+        return "the callers' own keys"
+    if provider.auth == "none":
+        return "no key"
+    return f"{count} {'key' if count == 1 else 'keys'}"
 
 
 def _access(settings: Settings) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from config.layers import Layer, Origin, SettingPath
-from config.settings import Settings
+from config.vendors import VENDORS
 
 PREFIX = "GATEWAY__"
 CALLER_KEYS = "GATEWAY_API_KEYS"
@@ -20,11 +20,10 @@ VARIABLES: Mapping[str, tuple[SettingPath, ...]] = {
     "LOG_FORMAT": (("logging", "format"),),
     "LOG_FILE": (("logging", "file"),),
     "REDIS_URL": (("store", "redis_url"),),
-    "GLM_API_KEY": (("providers", "glm", "api_keys"),),
-    "GLM_ENDPOINT": (("providers", "glm", "base_url"),),
-    "GLM_WEB_ENDPOINT": (("providers", "glm-web", "base_url"),),
     "TOKEN_FILE": (("providers", "glm-web", "token_file"),),
     "GLM_TIMEOUT": (("providers", "glm", "timeout"), ("providers", "glm-web", "timeout")),
+    **{v.key_variable: (("providers", v.kind, "api_keys"),) for v in VENDORS.values() if v.key_variable},
+    **{v.address_variable: (("providers", v.kind, "base_url"),) for v in VENDORS.values() if v.address_variable},
 }
 
 
@@ -32,11 +31,11 @@ def environment_layer(variables: Mapping[str, str], suffix: str = "", providers:
     """Return the settings that `variables` hold; an empty value counts as unset.
 
     A name of the table above comes first, `GATEWAY__SECTION__FIELD` is laid over it. Other names are none of ours.
-    `suffix` says in messages where the variables were found (" in .env"); `providers` are names that are known already,
-    which a variable spells in capitals with `_` for `-`.
+    `suffix` says in messages where the variables were found (" in .env"); `providers` are names of instances,
+    which a variable spells in capitals with `_` for `-`, as it does the kinds.
     """
     layer = Layer()
-    known = {name.replace("-", "_").lower(): name for name in (*Settings().providers, *providers)}
+    known = {name.replace("-", "_").lower(): name for name in (*VENDORS, *providers)}
     given = {name: value.strip() for name, value in variables.items() if value.strip()}
     for name, paths in VARIABLES.items():
         for path in paths if name in given else ():

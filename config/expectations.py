@@ -6,6 +6,8 @@ from typing import Any, TypeAlias
 Node: TypeAlias = Mapping[str, Any]
 Location: TypeAlias = Iterable[str | int]
 
+_FORMATS = {"path": "a path", "date": "a day such as 2026-11-21"}
+
 
 def find(schema: Node, location: Location) -> Node:
     """Return the schema of the setting at `location`; an empty one when there is no such setting."""
@@ -44,8 +46,9 @@ def expectation(node: Node) -> str:
 
 
 def is_secret(node: Node) -> bool:
-    """Say whether the setting holds a secret, or a list of them."""
-    return node.get("format") == "password" or node.get("items", {}).get("format") == "password"
+    """Say whether the setting holds a secret, a list of them, or a mapping to them."""
+    inner = (node, node.get("items"), node.get("additionalProperties"))
+    return any(isinstance(one, Mapping) and one.get("format") == "password" for one in inner)
 
 
 def _resolve(node: Node, schema: Node) -> Node:
@@ -68,8 +71,8 @@ def _bounds(node: Node) -> str:
 
 
 def _text(node: Node) -> str:
-    if node.get("format") == "path":
-        return "a path"
+    if node.get("format") in _FORMATS:
+        return _FORMATS[node["format"]]
     if node.get("pattern") == "^https?://":
         return "a URL that starts with http:// or https://"
     if "maxLength" in node:

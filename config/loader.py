@@ -9,10 +9,12 @@ from typing import Any
 from dotenv.parser import parse_stream
 from pydantic import ValidationError
 
+from config.circles import circles
 from config.describe import describe
 from config.environment import environment_layer
 from config.layers import Layer
 from config.problems import ConfigurationError, explain
+from config.provider_settings import default_providers, unconfigured
 from config.settings import Settings
 from config.shorthands import expand
 from config.yaml_file import yaml_layer
@@ -104,21 +106,19 @@ def _validated(layer: Layer, problems: list[str]) -> Settings:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise ConfigurationError([*problems, *explain(error, layer.origins)]) from None
+    problems = [*problems, *circles(settings, layer.origins)]
     if problems:
         raise ConfigurationError(problems)
     return settings
 
 
 def _with_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
-    standing = {name: provider.model_dump(exclude_unset=True) for name, provider in Settings().providers.items()}
-    endpoints = {provider["kind"]: provider["base_url"] for provider in standing.values()}
-    merged: dict[str, Any] = dict(standing)
+    merged: dict[str, Any] = {name: unconfigured(name) for name in default_providers()}
     for name, entry in given.items():
-        if not isinstance(entry, dict):
+        if isinstance(entry, dict):
+            # An instance of another kind than its name says has nothing of what the name stands for.
+            standing = unconfigured(name) if entry.get("kind", name) == name else {}
+            merged[name] = {**standing, **entry}
+        else:
             merged[name] = entry
-            continue
-        merged[name] = {**standing.get(name, {}), **entry}
-        kind = merged[name].get("kind")
-        if isinstance(kind, str) and kind in endpoints:
-            merged[name].setdefault("base_url", endpoints[kind])
     return merged

@@ -32,7 +32,7 @@ def explain(error: ValidationError, origins: Mapping[SettingPath, Origin]) -> li
 
 def _line(finding: ErrorDetails, schema: Node, origins: Mapping[SettingPath, Origin]) -> str:
     location = finding["loc"]
-    label = _label(location, origins)
+    label = place(location, origins)
     match finding["type"]:
         case "extra_forbidden":
             return f"{label}: {_unknown(location, schema)}"
@@ -58,7 +58,8 @@ def _shorthands(group: tuple[str | int, ...]) -> tuple[str, ...]:
     return ("listen_addr", "log_level") if not group else ()
 
 
-def _label(location: tuple[str | int, ...], origins: Mapping[SettingPath, Origin]) -> str:
+def place(location: tuple[str | int, ...], origins: Mapping[SettingPath, Origin]) -> str:
+    """Name where the setting at `location` was written, and the setting itself; that alone when nobody wrote it."""
     path, text = tuple(str(name) for name in location), dotted(location)
     for length in range(len(path), 0, -1):
         origin = origins.get(path[:length])
@@ -66,7 +67,7 @@ def _label(location: tuple[str | int, ...], origins: Mapping[SettingPath, Origin
             rest = dotted(("", *location[length:]))
             return Origin(origin.source, origin.place + rest if origin.place else "").label(text)
     for near in (path, path[:-1]):
-        written = sorted({origin.source for place, origin in origins.items() if near and place[: len(near)] == near})
+        written = sorted({origin.source for known, origin in origins.items() if near and known[: len(near)] == near})
         if written:
             return f"{', '.join(written)} ({text})"
     return text

@@ -1,19 +1,32 @@
 """Every setting of the gateway, as frozen groups with their defaults and bounds."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-Seconds = Annotated[float, Field(gt=0)]
-GLM_ENDPOINT = "https://api.z.ai/api/paas/v4/chat/completions"
-GLM_WEB_ENDPOINT = "https://chat.z.ai/api/chat/completions"
+from config.group import Group, Seconds
+from config.model_settings import ModelMap, ModelSettings
+from config.provider_settings import ProviderSettings, default_providers
 
-
-class Group(BaseModel):
-    """A frozen group of settings that refuses names it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", regex_engine="python-re")
+__all__ = [
+    "AccessSettings",
+    "ApiKeySettings",
+    "ContentFilterSettings",
+    "FilterPattern",
+    "HealthSettings",
+    "LoggingSettings",
+    "ModelSettings",
+    "PipelineSettings",
+    "ProviderSettings",
+    "RateLimitSettings",
+    "RetrySettings",
+    "ServerSettings",
+    "Settings",
+    "StoreSettings",
+    "StreamSettings",
+    "TokenSettings",
+]
 
 
 class ServerSettings(Group):
@@ -30,11 +43,15 @@ class ServerSettings(Group):
 
 
 class StreamSettings(Group):
-    """Patience, in seconds. `keep_alive` is the longest a client waits for a sign of life."""
+    """Patience, in seconds. `keep_alive` is the longest a client waits for a sign of life.
+
+    `whole_timeout` is the longest silence of a provider that was asked for a whole answer instead of a stream.
+    """
 
     keep_alive: float = Field(10, gt=0, le=15)
     connect_timeout: Seconds = 10
     total_timeout: Seconds = 1800
+    whole_timeout: Seconds = 600
     write_timeout: Seconds = 60
 
 
@@ -79,19 +96,6 @@ class TokenSettings(Group):
         if self.max_errors < self.error_threshold:
             raise ValueError("max_errors must not be below error_threshold")
         return self
-
-
-class ProviderSettings(Group):
-    """One provider instance. `timeout` is the longest silence in seconds; `models` limits what it serves."""
-
-    kind: Literal["glm", "glm-web"]
-    base_url: str = Field(pattern=r"^https?://")
-    api_keys: tuple[SecretStr, ...] = ()
-    token_file: Path | None = None
-    auth: Literal["bearer", "jwt"] = "bearer"
-    timeout: Seconds = 120
-    models: tuple[str, ...] = ()
-    enabled: bool = True
 
 
 class FilterPattern(Group):
@@ -147,11 +151,13 @@ class HealthSettings(Group):
     max_disk: float = Field(0.95, gt=0, le=1)
 
 
-def _default_providers() -> dict[str, ProviderSettings]:
-    return {
-        "glm": ProviderSettings(kind="glm", base_url=GLM_ENDPOINT),
-        "glm-web": ProviderSettings(kind="glm-web", base_url=GLM_WEB_ENDPOINT, token_file=Path("token.json")),
-    }
+DEFAULT_MODEL_MAP = {
+    "claude-opus-*": "glm-4.7",
+    "claude-fable-*": "glm-4.7",
+    "claude-mythos-*": "glm-4.7",
+    "claude-sonnet-*": "glm-4.7",
+    "claude-haiku-*": "glm-4.5-air",
+}
 
 
 class Settings(Group):
@@ -163,8 +169,10 @@ class Settings(Group):
     access: AccessSettings = AccessSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()
     tokens: TokenSettings = TokenSettings()
-    providers: dict[str, ProviderSettings] = Field(default_factory=_default_providers)
+    providers: dict[str, ProviderSettings] = Field(default_factory=default_providers)
     default_model: str = "0727-360B-API"
+    model_map: ModelMap = DEFAULT_MODEL_MAP
+    models: dict[str, ModelSettings] = Field(default_factory=dict)
     pipeline: PipelineSettings = PipelineSettings()
     logging: LoggingSettings = LoggingSettings()
     store: StoreSettings = StoreSettings()

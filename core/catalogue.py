@@ -1,19 +1,13 @@
-"""The models that are known, from `models.yaml`."""
+"""The models that are known, by all their names."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
-from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from config.settings import ModelSettings
+from core.catalogue_changes import changed
+from core.catalogue_files import FOLDER, read_models
 from schemas.model import ModelInfo
-
-_COLUMNS = {field.name for field in fields(ModelInfo)} - {"created"} | {"released"}
 
 
 class Catalogue:
@@ -32,37 +26,21 @@ class Catalogue:
         """Return the model with that id or alias."""
         return self._by_name.get(name.lower())
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Every id and alias, in lower case."""
+        return frozenset(self._by_name)
+
     def near(self, name: str, limit: int = 5) -> list[str]:
         """Return the ids of at most `limit` models whose names resemble `name`, the nearest first."""
         close = get_close_matches(name.lower()[:100], self._by_name, n=limit * 2)
         return list(dict.fromkeys(self._by_name[match].id for match in close))[:limit]
 
 
-def load_catalogue(path: Path | None = None) -> Catalogue:
-    """Return the catalogue in the file `path`, `config/models.yaml` unless given.
+def load_catalogue(changes: Mapping[str, ModelSettings] | None = None, folder: Path = FOLDER) -> Catalogue:
+    """Return the catalogue in the files of `folder`, with what the configuration says of models laid over it.
 
-    Raises ValueError that names the file and what is wrong with it.
+    Raises ValueError that names the file, the setting or the two models that are wrong.
     """
-    file = path or Path(__file__).parent.parent / "config" / "models.yaml"
-    try:
-        document = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
-        rows = [_row(row) for row in document["models"]]
-        return Catalogue(TypeAdapter(tuple[ModelInfo, ...]).validate_python(rows))
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise ValueError(f"{file.name}: {wrong}") from None
-    except (ValueError, KeyError, TypeError, OSError, YAMLError) as error:
-        raise ValueError(f"{file.name}: {error}") from error
-
-
-def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = set(row) - _COLUMNS
-    if unknown:
-        raise ValueError(f"{row.get('id')}: unknown {', '.join(sorted(unknown))}")
-    released = row.get("released")
-    values = {name: value for name, value in row.items() if name != "released"}
-    return values | {"created": _epoch(released) if released else 0}
-
-
-def _epoch(day: date) -> int:
-    return int(datetime.combine(day, time(), UTC).timestamp())
+    shipped = Catalogue(read_models(folder))
+    return Catalogue(changed(shipped.models, changes)) if changes else shipped

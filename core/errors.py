@@ -4,6 +4,7 @@ GatewayError
 ├── InvalidRequest                400   the body or a header is wrong; `param` names the field
 │   ├── ContextLengthExceeded     400   the prompt does not fit the model
 │   ├── ContentRefused            400   a safety service refused the prompt or the answer
+│   ├── CannotCarry               400   a strict target would have to leave something out
 │   ├── ModelNotFound             404   no route for that model name
 │   ├── NotFound                  404   no such path or thing
 │   ├── MethodNotAllowed          405
@@ -81,6 +82,12 @@ class ContentRefused(InvalidRequest):
     """A safety service refused the prompt or what the model was about to say."""
 
     code = "content_filter"
+
+
+class CannotCarry(InvalidRequest):
+    """A target that is to carry requests whole or not at all would have to leave something out."""
+
+    code = "unsupported_parameter"
 
 
 class ModelNotFound(InvalidRequest):

@@ -51,6 +51,13 @@ class Metrics:
         self.unpriced = Counter(
             "glm_unpriced_answers", "Answers whose cost is unknown.", ["provider", "model"], registry=r
         )
+        self.dropped = Counter(
+            "glm_dropped",
+            "What could not be carried to a provider, beta flags apart.",
+            ["provider", "what"],
+            registry=r,
+        )
+        self.repairs = Counter("glm_history_repairs", "Places of a history that were mended.", ["what"], registry=r)
         self.rate_limited = Counter("glm_rate_limited", "Requests refused by a limit.", ["scope"], registry=r)
         self.degraded = Gauge(
             "glm_store_degraded", "1 while the shared store cannot be reached.", registry=r, multiprocess_mode="livemax"

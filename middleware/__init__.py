@@ -1,13 +1,13 @@
 """The middlewares, in one list from outermost to innermost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from middleware.access_log import AccessLog
 from middleware.auth import Auth
 from middleware.base import Middleware
 from middleware.body_limit import BodyLimit
-from middleware.errors import Errors, Renderer
+from middleware.errors import Errors, Shape
 from middleware.metrics import RequestMetrics
 from middleware.rate_limit import RateLimit
 from middleware.request_context import RequestContexts
@@ -21,16 +21,18 @@ REFUSED_BODY_PATIENCE = 2.0
 """The same for a body that is refused and only read so that the client sees the answer."""
 
 
-def stack(services: Services, render: Renderer, write_access: Callable[[dict[str, Any]], None]) -> list[Middleware]:
+def stack(
+    services: Services, shapes: Sequence[Shape], write_access: Callable[[dict[str, Any]], None]
+) -> list[Middleware]:
     """STACK. What refuses stands inside `Errors`, which renders it; what counts and logs stands outside and sees it."""
     settings, clock = services.settings.server, services.clock
     return [
         RequestContexts(clock, settings.trusted_proxies),
         AccessLog(write_access, clock),
         RequestMetrics(services.telemetry, clock),
-        Errors(render),
+        Errors(shapes),
         BodyLimit(settings.max_body_bytes, REFUSED_BODY_PATIENCE),
-        Auth(services.access),
+        Auth(services.access, passes_keys=any(p.auth == "passthrough" for p in services.settings.providers.values())),
         RateLimit(services.limits, UNLIMITED),
         Validation(BODY_PATIENCE),
     ]

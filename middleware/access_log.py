@@ -69,6 +69,7 @@ def _told_of(outcome: Outcome) -> dict[str, Any]:
         "attempts": len(outcome.attempts),
         "failed": [attempt.error for attempt in outcome.attempts if attempt.error] or None,
         "dropped": outcome.dropped or None,
+        "repairs": outcome.repairs or None,
         "finish_reason": outcome.finish_reason,
         "error": outcome.error,
         "first_token_ms": _ms(outcome.time_to_first_token),

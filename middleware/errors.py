@@ -1,7 +1,8 @@
 """Turns every failure into an answer in the shape its client expects."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from math import ceil
+from typing import Protocol
 
 import structlog
 from flask import Request, Response
@@ -12,16 +13,28 @@ from werkzeug.routing import RequestRedirect
 from core.errors import BodyTooLarge, GatewayError, InternalError, InvalidRequest, MethodNotAllowed, NotFound
 from middleware.base import Next, context_of
 
-Renderer = Callable[[GatewayError, str], bytes]
-"""Error and request id to a JSON body."""
+
+class Shape(Protocol):
+    """A way to tell an error to those whom it fits; `id_header` is one more header for the request's id."""
+
+    @property
+    def fits(self) -> Callable[[Request], bool]: ...
+
+    @property
+    def body(self) -> Callable[[GatewayError, str], bytes]: ...
+
+    @property
+    def status(self) -> Callable[[GatewayError], int]: ...
+
+    @property
+    def id_header(self) -> str | None: ...
 
 
 class Errors:
-    """Renders by the path's prefix: `renderers` maps prefixes to shapes, `default` is for all other paths."""
+    """Renders in the first of `shapes` that fits the request; the last one must fit all."""
 
-    def __init__(self, default: Renderer, renderers: Mapping[str, Renderer] | None = None) -> None:
-        self._default = default
-        self._renderers = dict(renderers or {})
+    def __init__(self, shapes: Sequence[Shape]) -> None:
+        self._shapes = tuple(shapes)
         self._log = structlog.get_logger(__name__)
 
     def __call__(self, request: Request, proceed: Next) -> Response:
@@ -38,8 +51,11 @@ class Errors:
     def _answer(self, request: Request, error: GatewayError) -> Response:
         context = context_of(request)
         context.error = error.code or error.type
-        render = next((r for prefix, r in self._renderers.items() if request.path.startswith(prefix)), self._default)
-        response = Response(render(error, context.request_id), error.status, mimetype="application/json")
+        shape = next(shape for shape in self._shapes if shape.fits(request))
+        body, status = shape.body(error, context.request_id), shape.status(error)
+        response = Response(body, status, mimetype="application/json")
+        if shape.id_header is not None:
+            response.headers[shape.id_header] = context.request_id
         if error.retry_after is not None:
             response.headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
         if not error.retryable and (error.status in (408, 409, 429) or error.status >= 500):

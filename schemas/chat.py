@@ -139,12 +139,12 @@ class Sampling:
 
     temperature: float | None = None
     top_p: float | None = None
-    top_k: int | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+    top_k: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ class RequestContext:
     """One object a request, kept in the WSGI environment under `ENVIRON_KEY`.
 
     `started` is a monotonic time in seconds; `body` is the JSON body once validation has run, `raw_body` the
-    same as bytes; `outcome` is set by whoever asks a provider; `headers` are added to whatever answer is sent.
+    same as bytes; `own` are headers in which the caller sent a key of its own for a provider;
+    `outcome` is set by whoever asks a provider; `headers` are added to whatever answer is sent.
     """
 
     request_id: str
@@ -24,6 +25,7 @@ class RequestContext:
     caller: Caller | None = None
     body: Mapping[str, Any] | None = None
     raw_body: bytes = field(default=b"", repr=False)
+    own: Mapping[str, str] = field(default_factory=dict, repr=False)
     outcome: Outcome | None = None
     error: str | None = None
     headers: dict[str, str] = field(default_factory=dict)

@@ -62,7 +62,7 @@ class ModelInfo:
 
     def price_on(self, day: date, prompt: int = 0) -> Price | None:
         """The newest price that had begun by `day` for a prompt of that many tokens."""
-        begun = [price for price in self.prices if price.since <= day and price.above <= prompt]
+        begun = [price for price in self.prices if price.since <= day and (not price.above or price.above < prompt)]
         return max(begun, key=lambda price: (price.since, price.above)) if begun else None
 
 

@@ -27,6 +27,7 @@ class Outcome:
     credential: str | None = None
     attempts: list[Attempt] = field(default_factory=list)
     dropped: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
     usage: Usage | None = None
     cost: float | None = None
     finish_reason: str | None = None

@@ -10,7 +10,10 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
 class RawEvent:
-    """An event as the provider sent it: its name (`body` for a whole answer), its data, and the data parsed."""
+    """An event as the provider sent it: its name (`body` for a whole answer), its data, and the data parsed.
+
+    `data` is empty for a part of an event that said several things at once: then `value` is that part.
+    """
 
     __slots__ = ("data", "name", "value")
 
@@ -74,9 +77,13 @@ class ToolCallDelta:
 
 @dataclass(slots=True)
 class Passed:
-    """An event that means nothing here and is for a client of the provider's own dialect only."""
+    """An event that means nothing here and is for a client of the provider's own dialect only.
+
+    `begins`: the model's answer begins with it, though its first content is still to come.
+    """
 
     raw: RawEvent
+    begins: bool = False
 
 
 @dataclass(slots=True)

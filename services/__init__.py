@@ -1,21 +1,24 @@
 """The one place that builds everything and hands each part its own slice of the settings."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 from uuid import uuid4
 
-from config.settings import Settings
-from core.catalogue import load_catalogue
+from config.settings import ProviderSettings, Settings
+from core.catalogue import Catalogue, load_catalogue
 from core.clock import Clock, SystemClock
+from core.counting import TokenCounter
+from core.credentials.callers_own import CallersOwn
 from core.credentials.pool import CredentialPool
 from core.credentials.sources import ProviderSource
 from core.metrics import Metrics
 from core.pipeline import Pipeline
 from core.providers import PROVIDERS
+from core.providers.base import Provider
 from core.retry import Backoff
-from core.routing import Route
+from core.routing import Route, route
 from core.store.base import Store
 from core.store.opening import open_store
 from core.transport import Transport
@@ -23,16 +26,20 @@ from services.access import AccessService
 from services.background import Background, Chore
 from services.census import BEAT_SECONDS, Census
 from services.chat import ChatService
+from services.counting import CountingService
 from services.dispatch import Dispatcher
+from services.embeddings import EmbeddingService
 from services.health import HealthService
 from services.interceptors import MetricsInterceptor, ResponseLogInterceptor
 from services.limits import LimitService
 from services.models import ModelService
+from services.once import Once
 from services.probing import Prober
 from services.reachability import Reachability
 from services.routing import RoutingService
 from services.run import Site
 from services.telemetry import Telemetry
+from services.thoughts import ThoughtMemory
 from services.tokens import TokenService
 
 SYNC_SECONDS = 1.0
@@ -52,6 +59,8 @@ class Services:
     tokens: TokenService
     models: ModelService
     chat: ChatService
+    counting: CountingService
+    embeddings: EmbeddingService
     health: HealthService
     background: Background
     close: Callable[[], None]
@@ -60,7 +69,7 @@ class Services:
 def build_services(settings: Settings, clock: Clock | None = None, *, multiprocess_metrics: bool = False) -> Services:
     """All services for `settings`. Nothing runs in the background until `background.start()`.
 
-    Raises ValueError when the store cannot be opened.
+    Raises ValueError when the store cannot be opened or the models in `settings` are not consistent.
     """
     clock = clock or SystemClock()
     # Not for secrets: it spreads retries and breaks ties.
@@ -68,13 +77,14 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     worker_id = f"{os.getpid()}-{uuid4().hex[:8]}"
     store = open_store(settings.store, settings.server.data_dir, clock)
     store.expect(settings.workers)
-    telemetry = Telemetry(Metrics(multiprocess=multiprocess_metrics))
+    catalogue = load_catalogue(settings.models)
+    telemetry = Telemetry(Metrics(multiprocess=multiprocess_metrics), _model_names(settings, catalogue))
     transport = Transport(clock, connections=settings.server.worker_connections)
     reachability = Reachability(clock)
 
     enabled = {name: provider for name, provider in settings.providers.items() if provider.enabled}
     providers = {name: PROVIDERS[provider.kind](name, provider, clock) for name, provider in enabled.items()}
-    sources = {name: ProviderSource(name, provider) for name, provider in enabled.items()}
+    sources = {name: ProviderSource(name, one) for name, one in enabled.items() if one.auth != "passthrough"}
     pools = {
         name: CredentialPool(
             name, source.poll() or (), store.records, settings.tokens, clock, worker_id, rng, telemetry.token_failed
@@ -84,10 +94,16 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     prober = Prober(providers, transport, reachability)
     tokens = TokenService(pools, sources, prober, store.counters, settings.tokens, clock, worker_id)
 
-    routes = [Route(name, provider.kind, provider.models) for name, provider in enabled.items()]
-    routing = RoutingService(load_catalogue(), routes, lambda name: len(pools[name]) > 0)
-    sites = {name: Site(providers[name], pools[name], provider.timeout) for name, provider in enabled.items()}
-    dispatcher = Dispatcher(sites, transport, settings.stream, settings.retry, Backoff(rng), clock)
+    routes = _routes(enabled, providers, catalogue)
+    routing = RoutingService(catalogue, routes, lambda name: _usable(pools.get(name)), settings.model_map)
+    sites = {
+        name: Site(providers[name], pools.get(name) or CallersOwn(name), one.timeout, one.strict)
+        for name, one in enabled.items()
+    }
+    thoughts = ThoughtMemory(store.counters, clock)
+    counter = TokenCounter()
+    once = Once(sites, transport, settings.retry, clock)
+    dispatcher = Dispatcher(sites, transport, settings.stream, settings.retry, Backoff(rng), clock, thoughts)
     interceptors = (
         MetricsInterceptor(telemetry),
         ResponseLogInterceptor(prompts=settings.logging.prompts),
@@ -113,7 +129,7 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
         store.close()
 
     data_dir = settings.server.data_dir
-    used = [name for name in enabled if len(pools[name])]
+    used = [name for name in enabled if _usable(pools.get(name))]
     return Services(
         settings=settings,
         clock=clock,
@@ -123,8 +139,35 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
         telemetry=telemetry,
         tokens=tokens,
         models=ModelService(routing),
-        chat=ChatService(routing, dispatcher, Pipeline(settings.pipeline), interceptors, clock),
+        chat=ChatService(routing, dispatcher, Pipeline(settings.pipeline, counter), interceptors, clock, thoughts),
+        counting=CountingService(routing, once, _counting(providers), counter),
+        embeddings=EmbeddingService(routing, once, clock),
         health=HealthService(used, reachability, tokens, store, settings.health, data_dir, clock),
         background=background,
         close=close,
     )
+
+
+def _model_names(settings: Settings, catalogue: Catalogue) -> set[str]:
+    """Every name by which a provider may be asked for a model that the gateway knows."""
+    own = {name for provider in settings.providers.values() for name in provider.models}
+    return own.union(*(info.upstream.values() for info in catalogue.models))
+
+
+def _usable(pool: CredentialPool | None) -> bool:
+    """True for a provider with a credential, or without a pool, as a caller may bring a key at any time."""
+    return pool is None or len(pool) > 0
+
+
+def _routes(
+    settings: Mapping[str, ProviderSettings], providers: Mapping[str, Provider], catalogue: Catalogue
+) -> list[Route]:
+    return [
+        route(name, one.kind, one.models, catalogue.names, providers[name].abilities, providers[name].control)
+        for name, one in settings.items()
+    ]
+
+
+def _counting(providers: Mapping[str, Provider]) -> frozenset[str]:
+    """The instances whose providers count tokens themselves."""
+    return frozenset(name for name, one in providers.items() if type(one).count is not Provider.count)

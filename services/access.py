@@ -12,8 +12,8 @@ EVERYONE: frozenset[CallerRole] = frozenset({"admin", "operator", "user"})
 OPERATORS: frozenset[CallerRole] = frozenset({"admin", "operator"})
 ADMINS: frozenset[CallerRole] = frozenset({"admin"})
 
-PUBLIC = frozenset({"health.live", "health.ready"})
-"""Routes that need no key: what a container's probe asks."""
+PUBLIC = frozenset({"health.live", "health.ready", "messages.probe"})
+"""Routes that need no key: what a container's probe asks, and clients that look whether anybody is there."""
 
 UNLIMITED = PUBLIC | {"health.report", "metrics.scrape"}
 """Routes that monitoring asks, whose calls are not counted against a caller."""
@@ -21,6 +21,9 @@ UNLIMITED = PUBLIC | {"health.report", "metrics.scrape"}
 ROLES: Mapping[str, frozenset[CallerRole]] = {
     "chat.v1": EVERYONE,
     "chat.v2": EVERYONE,
+    "messages.create": EVERYONE,
+    "messages.count": EVERYONE,
+    "embeddings.create": EVERYONE,
     "models.listing": EVERYONE,
     "models.one": EVERYONE,
     "health.report": OPERATORS,
@@ -69,6 +72,12 @@ class AccessService:
         if found is None:
             raise Unauthorized("The API key is not known here.")
         return found
+
+    def knows(self, key: str) -> bool:
+        """True when `key` is a caller's key of this gateway."""
+        digest = _digest(key)
+        # All are compared, so that the time taken says nothing of which one fits.
+        return sum(compare_digest(known, digest) for known, _ in self._callers) > 0
 
     def authorize(self, caller: Caller, endpoint: str | None) -> None:
         """Raises Forbidden when the caller's role may not use the route; no route at all is everyone's 404."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -14,12 +15,15 @@ from core.pipeline.collect import collect
 from core.pricing import cost_of
 from schemas.answer import Answer
 from schemas.chat import ChatRequest
+from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.stream import ChatChunk, Finished
 from services.dispatch import Dispatcher
 from services.interceptors import Interceptor
 from services.routing import RoutingService
 from services.run import Run
+from services.sessions import session_of
+from services.thoughts import Listener, ThoughtMemory
 
 
 class ChatService:
@@ -32,27 +36,34 @@ class ChatService:
         pipeline: Pipeline,
         interceptors: Sequence[Interceptor],
         clock: Clock,
+        thoughts: ThoughtMemory,
     ) -> None:
+        self._thoughts = thoughts
         self._routing = routing
         self._dispatcher = dispatcher
         self._pipeline = pipeline
         self._interceptors = tuple(interceptors)
         self._clock = clock
 
-    def stream(self, request: ChatRequest, request_id: str, started: float) -> "ChatStream":
-        """The answer as a stream that has not begun yet; `started` is the monotonic time of the request's arrival.
-
-        Raises InvalidRequest and ModelNotFound.
-        """
-        call = self._dispatcher.call(request, request_id, started)
+    def stream(self, request: ChatRequest, origin: Origin) -> "ChatStream":
+        """The answer as a stream that has not begun yet. Raises InvalidRequest and ModelNotFound."""
+        call = self._dispatcher.call(request, origin)
         targets = self._routing.targets(request.model)
-        request = self._pipeline.prepare(request)
-        run = Run(request, call, Outcome(model=request.model, stream=request.stream))
+        request = replace(request, session=session_of(request, origin.tenant))
+        request = self._pipeline.prepare(self._thoughts.recall(request))
+        run = Run(request, call, Outcome(model=request.model, stream=request.stream, repairs=request.repairs))
         source = self._dispatcher.chunks(run, targets)
-        chunks = self._pipeline.process(request, source)
+        chunks = self._pipeline.process(request, self._heard(run, source))
         for interceptor in self._interceptors:
             chunks = interceptor.watch(request, chunks, call.request_id)
         return ChatStream(run, source, chunks, self._interceptors, self._clock)
+
+    def _heard(self, run: Run, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
+        """The same chunks, of whose thinking is remembered what the provider that wrote it will want back."""
+        listener = Listener(self._thoughts, run.request.session or "")
+        for chunk in chunks:
+            listener.hear(chunk, self._dispatcher.issuer(run))
+            yield chunk
 
 
 class ChatStream:
@@ -135,7 +146,8 @@ class ChatStream:
         outcome, target = self.outcome, self._run.target
         outcome.usage, outcome.finish_reason = end.usage, end.reason
         if target is not None:
-            outcome.cost = cost_of(end.usage, target.info.price_on(self._today()))
+            prompt = end.usage.prompt if end.usage is not None else 0
+            outcome.cost = cost_of(end.usage, target.info.price_on(self._today(), prompt))
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._clock.now(), UTC).date()

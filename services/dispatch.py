@@ -7,13 +7,14 @@ from config.settings import RetrySettings, StreamSettings
 from core.cancel import Cancellation
 from core.clock import Clock
 from core.errors import (
+    CannotCarry,
     ClientGone,
     CredentialsExhausted,
     GatewayError,
     InternalError,
     ModelNotFound,
     NoCredentials,
-    UpstreamBroken,
+    Unauthorized,
     UpstreamError,
     UpstreamOverloaded,
 )
@@ -25,13 +26,22 @@ from core.waiting import pause
 from schemas.chat import ChatRequest
 from schemas.credential import Credential
 from schemas.model import Target
+from schemas.origin import Origin
 from schemas.outcome import Attempt
 from schemas.stream import ChatChunk, Finished, KeepAlive
+from services.blame import scrub, whose
+from services.gate import gated
+from services.refusals import Refusals
 from services.run import Call, Lease, Run, Site
+from services.thoughts import ThoughtMemory
 from services.upstream_events import events_of
 
 HUMAN_CHECK = "upstream_human_check"
 """The site asks for a human, whichever credential is used: asking it again with another one would be a loop."""
+
+
+NEXT_TARGET = (UpstreamOverloaded, ModelNotFound, CannotCarry)
+"""Failures that another credential of the same target would meet as well."""
 
 
 class Dispatcher:
@@ -45,6 +55,7 @@ class Dispatcher:
         retry: RetrySettings,
         backoff: Backoff,
         clock: Clock,
+        thoughts: ThoughtMemory,
     ) -> None:
         self._sites = sites
         self._transport = transport
@@ -52,11 +63,16 @@ class Dispatcher:
         self._retry = retry
         self._backoff = backoff
         self._clock = clock
+        self._refusals = Refusals(thoughts)
 
-    def call(self, request: ChatRequest, request_id: str, started: float) -> Call:
-        """What accompanies `request`, which arrived at the monotonic time `started`."""
-        signs = SignsOfLife(self._stream.keep_alive, started, watched=request.stream)
-        return Call(request_id, started, Cancellation(), signs)
+    def call(self, request: ChatRequest, origin: Origin) -> Call:
+        """What accompanies `request`."""
+        signs = SignsOfLife(self._stream.keep_alive, origin.started, watched=request.stream)
+        return Call(origin, Cancellation(), signs)
+
+    def issuer(self, run: Run) -> str | None:
+        """The family of the provider that is asked now, whose signatures only itself understands."""
+        return self._sites[run.target.provider].provider.issuer if run.target is not None else None
 
     def chunks(self, run: Run, targets: tuple[Target, ...]) -> Iterator[ChatChunk]:
         """The chunks of the first answer that begins; raises the last failure when none does."""
@@ -79,14 +95,28 @@ class Dispatcher:
             try:
                 yield from self._attempt(run, target, lease)
             except GatewayError as failure:
-                if run.committed or not _fails_over(failure):
+                if run.committed:
+                    raise
+                if self._changes(run, target, failure):
+                    continue
+                if not _fails_over(failure):
                     raise
                 run.note(failure)
                 run.excluded.add(lease.credential.id)
-                if isinstance(failure, UpstreamOverloaded | ModelNotFound) or failure.code == HUMAN_CHECK:
+                if isinstance(failure, NEXT_TARGET) or failure.code == HUMAN_CHECK:
                     return
             else:
                 return
+
+    def _changes(self, run: Run, target: Target, failure: GatewayError) -> bool:
+        """True when the provider has refused something that can be left out, and now will be."""
+        changed = self._sites[target.provider].provider.second_try(run.request, failure)
+        if changed is None:
+            return False
+        run.note(failure)
+        self._refusals.learn(target.provider, run.request, changed)
+        run.request = changed
+        return True
 
     def _rest(self, run: Run) -> Iterator[ChatChunk]:
         """Wait before the only credential is asked once more."""
@@ -106,10 +136,13 @@ class Dispatcher:
     def _lease(self, run: Run, target: Target) -> Lease | None:
         """A credential of the target's provider that was not tried yet; None when there is none."""
         try:
-            return self._sites[target.provider].pool.lease(frozenset(run.excluded))
+            excluded, own = frozenset(run.excluded), run.call.origin.own
+            return self._sites[target.provider].lease(own, excluded, self._clock.now())
         except (CredentialsExhausted, NoCredentials) as none_left:
             run.note_shortage(none_left)
-            return None
+        except Unauthorized as missing:
+            run.note(missing)
+        return None
 
     def _attempt(self, run: Run, target: Target, lease: Lease) -> Iterator[ChatChunk]:
         began = run.trying_since = self._clock.monotonic()
@@ -120,7 +153,7 @@ class Dispatcher:
         try:
             yield from self._exchange(run, target, lease.credential)
         except GatewayError as failure:
-            _scrub(failure, lease.credential.secret)
+            scrub(failure, lease.credential)
             error, run.lease = failure.code or failure.type, None
             lease.fail(failure, self._clock.monotonic() - began)
             raise
@@ -140,53 +173,48 @@ class Dispatcher:
         site = self._sites[target.provider]
         # A client may repeat its own id, but a provider may demand a new one for every request (GLM's code 1231).
         attempt_id = f"{run.call.request_id[:52]}-{uuid4().hex[:10]}"
-        upstream = site.provider.build(run.request, target, credential, attempt_id)
+        request = self._refusals.applied(target.provider, run.request)
+        upstream = site.provider.build(request, target, credential, attempt_id)
         run.outcome.dropped = upstream.dropped
-        deadline = run.call.started + self._stream.total_timeout
-        patience = Patience(
-            self._stream.connect_timeout,
-            site.silence,
-            self._stream.keep_alive,
-            deadline,
-            content_by=self._clock.monotonic() + site.silence,
-            signs=run.call.signs,
-        )
-        exchange = self._transport.open(upstream, patience, run.call.cancel)
+        if site.strict and upstream.dropped:
+            names = ", ".join(upstream.dropped)
+            raise CannotCarry(f"This cannot be carried to the provider: {names}.", param=upstream.dropped[0])
+        exchange = self._transport.open(upstream, self._patience(run, site), run.call.cancel)
         try:
             for _ in exchange.opening():
                 yield KeepAlive()
             if exchange.status >= 300:
-                raise site.provider.error(exchange.status, exchange.headers, exchange.read(65_536))
+                error = site.provider.error(exchange.status, exchange.headers, exchange.read(65_536))
+                raise whose(error, credential)
             events = events_of(exchange.headers, exchange.blocks())
-            yield from self._gated(run, exchange, site.provider.decode(events, run.request))
+            for chunk in gated(site.provider.decode(events, request), lambda: self._commit(run, exchange)):
+                run.finished = run.finished or isinstance(chunk, Finished)
+                yield chunk
         finally:
             if run.finished:
                 exchange.drain()
             exchange.close()
 
-    def _gated(self, run: Run, exchange: Exchange, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
-        for chunk in chunks:
-            if not run.committed and not isinstance(chunk, KeepAlive):
-                self._commit(run, chunk)
-                exchange.begun()
-            if isinstance(chunk, Finished):
-                run.finished = True
-            yield chunk
+    def _patience(self, run: Run, site: Site) -> Patience:
+        """A provider that was asked for a whole answer says nothing until it is complete."""
+        whole = not run.request.stream and site.provider.dialect == run.request.native.dialect
+        silence = max(site.silence, self._stream.whole_timeout) if whole else site.silence
+        return Patience(
+            self._stream.connect_timeout,
+            silence,
+            self._stream.keep_alive,
+            deadline=run.call.started + self._stream.total_timeout,
+            content_by=self._clock.monotonic() + silence,
+            signs=run.call.signs,
+        )
 
-    def _commit(self, run: Run, chunk: ChatChunk) -> None:
-        if isinstance(chunk, Finished) and chunk.reason in ("stop", "tool_calls"):
-            raise UpstreamBroken("the provider's answer was empty", code="upstream_empty_answer")
+    def _commit(self, run: Run, exchange: Exchange) -> None:
         run.committed = True
+        exchange.begun()
         run.outcome.time_to_first_token = self._clock.monotonic() - run.call.started
 
 
-def _scrub(failure: GatewayError, secret: str) -> None:
-    """Providers like to quote the key they refuse, and no pattern knows every shape of key."""
-    failure.message = failure.message.replace(secret, "***")
-    for name, value in (failure.details or {}).items():
-        if isinstance(value, str):
-            failure.details = {**(failure.details or {}), name: value.replace(secret, "***")}
-
-
 def _fails_over(failure: GatewayError) -> bool:
-    return isinstance(failure, ModelNotFound) or (isinstance(failure, UpstreamError) and failure.failover)
+    return isinstance(failure, (ModelNotFound, CannotCarry)) or (
+        isinstance(failure, UpstreamError) and failure.failover
+    )

@@ -1,9 +1,10 @@
 """ModelService: the models that can be asked, as clients see them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.model import ModelInfo
+from schemas.model import ModelInfo, Price
 from services.routing import RoutingService
 
 
@@ -14,12 +15,35 @@ class ModelService:
         self._routing = routing
 
     def listing(self) -> list[dict[str, Any]]:
-        """Every routable name, aliases after the model they stand for."""
+        """Every routable name in OpenAI's shape, aliases after the model they stand for."""
         return [self._entry(info, name) for info in self._routing.routable() for name in (info.id, *info.aliases)]
 
     def one(self, name: str) -> dict[str, Any]:
         """One model by any of its names, under the name that was asked for. Raises ModelNotFound."""
         return self._entry(self._routing.info(name), name)
+
+    def anthropic_page(self, limit: int, after: str | None, before: str | None) -> dict[str, Any]:
+        """The page of at most `limit` models behind `after`, or ahead of `before`, in Anthropic's shape.
+
+        (https://platform.claude.com/docs/en/api/models-list)
+        """
+        entries = [_anthropic(info, name) for info in self._routing.routable() for name in (info.id, *info.aliases)]
+        ids = [entry["id"] for entry in entries]
+        start = ids.index(after) + 1 if after in ids else 0
+        end = ids.index(before) if before in ids else len(entries)
+        page = entries[start:end]
+        page = page[-limit:] if before in ids and after not in ids else page[:limit]
+        last = start + len(page) if before not in ids else end
+        return {
+            "data": page,
+            "has_more": bool(page) and (last < len(entries) if before not in ids else len(page) < end - start),
+            "first_id": page[0]["id"] if page else None,
+            "last_id": page[-1]["id"] if page else None,
+        }
+
+    def anthropic_one(self, name: str) -> dict[str, Any]:
+        """One model in Anthropic's shape, under the name that was asked for. Raises ModelNotFound."""
+        return _anthropic(self._routing.info(name), name)
 
     def _entry(self, info: ModelInfo, name: str) -> dict[str, Any]:
         price = info.price_on(datetime.now(UTC).date())
@@ -32,18 +56,33 @@ class ModelService:
             "max_output_tokens": info.max_output,
             "abilities": sorted(info.abilities),
             "thinking": info.thinking,
-            "providers": self._routing.providers(info),
-            "pricing": None,
+            "providers": self._routing.providers(name),
+            "pricing": None if price is None else _pricing(price),
         }
-        if price is not None:
-            entry["pricing"] = {
-                "currency": "USD",
-                "per_tokens": 1_000_000,
-                "input": price.input,
-                "cached_input": price.cached,
-                "output": price.output,
-                "since": price.since.isoformat(),
-            }
+        targets = self._routing.targets(name)
+        stand_in = targets[0].info.id
         if name != info.id:
             entry["alias_of"] = info.id
+        elif stand_in != info.id:
+            entry["served_by"] = stand_in
         return entry
+
+
+def _pricing(price: Price) -> Mapping[str, Any]:
+    priced = {
+        "currency": "USD",
+        "per_tokens": 1_000_000,
+        "input": price.input,
+        "cached_input": price.cached,
+        "output": price.output,
+        "since": price.since.isoformat(),
+    }
+    writes = {"cache_write": price.write_short, "cache_write_long": price.write_long}
+    return priced | {name: value for name, value in writes.items() if value is not None}
+
+
+def _anthropic(info: ModelInfo, name: str) -> dict[str, Any]:
+    created = datetime.fromtimestamp(info.created, UTC).isoformat().replace("+00:00", "Z")
+    entry = {"type": "model", "id": name, "display_name": name, "created_at": created}
+    limits = {"max_input_tokens": info.context, "max_tokens": info.max_output}
+    return entry | {field: tokens for field, tokens in limits.items() if tokens}

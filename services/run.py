@@ -1,9 +1,11 @@
 """What the dispatcher works on: the provider instances, and where one request stands among them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from core.cancel import Cancellation
+from core.credentials.callers_own import CallersOwn
 from core.errors import (
     GatewayError,
     NoCredentials,
@@ -18,6 +20,7 @@ from core.signs import SignsOfLife
 from schemas.chat import ChatRequest
 from schemas.credential import Credential
 from schemas.model import Target
+from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.usage import Usage
 
@@ -46,21 +49,43 @@ class Pool(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A provider instance with its credentials; `silence` is the longest wait for its next byte, in seconds."""
+    """A provider instance with its credentials; `silence` is the longest wait for its next byte, in seconds.
+
+    `strict`: a request that it cannot carry whole is refused.
+    """
 
     provider: Provider
-    pool: Pool
+    pool: Pool | CallersOwn
     silence: float
+    strict: bool = False
+
+    def lease(self, own: Mapping[str, str], exclude: frozenset[str], now: float) -> Lease:
+        """A credential that is not in `exclude`: one of the pool's, or the caller's.
+
+        Raises CredentialsExhausted, NoCredentials, or Unauthorized when the caller has to bring one and did not.
+        """
+        if isinstance(self.pool, CallersOwn):
+            return self.pool.lease(own, exclude, now)
+        return self.pool.lease(exclude)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a chat request brings along besides itself; `started` is monotonic seconds."""
+    """What a chat request brings along besides itself."""
 
-    request_id: str
-    started: float
+    origin: Origin
     cancel: Cancellation
     signs: SignsOfLife
+
+    @property
+    def request_id(self) -> str:
+        """The request's id."""
+        return self.origin.request_id
+
+    @property
+    def started(self) -> float:
+        """The monotonic time of its arrival, in seconds."""
+        return self.origin.started
 
 
 @dataclass(slots=True)

@@ -1,14 +1,18 @@
 """Telemetry: what is counted, as the rest of the gateway sees it."""
 
+from collections.abc import Iterable
+
 from core.metrics import Metrics
 from schemas.outcome import Outcome
 
 
 class Telemetry:
-    """Turns events into metrics. Model and provider names come from the catalogue and the settings only."""
+    """Turns events into metrics, under labels from known sets only."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, models: Iterable[str] = ()) -> None:
+        """`models` are the names that may stand in a label; any other, which a caller may have made up, is `other`."""
         self._metrics = metrics
+        self._models = frozenset(models)
 
     def answered(self, endpoint: str, method: str, status: str, seconds: float) -> None:
         """A request is over."""
@@ -36,7 +40,12 @@ class Telemetry:
         """A chat request is over, whatever became of it."""
         m = self._metrics
         for attempt in outcome.attempts:
-            m.child(m.upstream, attempt.provider, attempt.model, attempt.error or "success").inc()
+            m.child(m.upstream, attempt.provider, self._model(attempt.model), attempt.error or "success").inc()
+        for name in outcome.dropped:
+            what = "anthropic-beta" if name.startswith("anthropic-beta") else "field"
+            m.child(m.dropped, outcome.provider or "other", what).inc()
+        for what in outcome.repairs:
+            m.child(m.repairs, what).inc()
         if outcome.time_to_first_token is not None:
             m.first_token.observe(outcome.time_to_first_token)
             m.overhead.observe(overhead)
@@ -52,12 +61,21 @@ class Telemetry:
         """Everything in Prometheus' text format."""
         return self._metrics.render()
 
+    def _model(self, name: str) -> str:
+        return name if name in self._models else "other"
+
     def _spent(self, outcome: Outcome) -> None:
         m, usage = self._metrics, outcome.usage
         if usage is None or outcome.provider is None or outcome.upstream_model is None:
             return
-        labels = (outcome.provider, outcome.upstream_model)
-        kinds = {"input": usage.uncached, "cached": usage.read, "output": usage.output, "reasoning": usage.reasoning}
+        labels = (outcome.provider, self._model(outcome.upstream_model))
+        kinds = {
+            "input": usage.uncached,
+            "cached": usage.read,
+            "cache_write": (usage.write_short or 0) + (usage.write_long or 0),
+            "output": usage.output,
+            "reasoning": usage.reasoning,
+        }
         for kind, tokens in kinds.items():
             if tokens:
                 m.child(m.tokens, *labels, kind).inc(tokens)

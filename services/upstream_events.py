@@ -3,15 +3,43 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from core import sse
+from core.errors import UpstreamBroken
 
 
 def events_of(headers: Mapping[str, str], blocks: Iterable[bytes]) -> Iterator[sse.Event]:
-    """The events in the body's `blocks`; a body that is no stream becomes one event named `body`.
+    """The events in the body's `blocks`; a body that is no stream becomes one event named `body`, and each
+    line of one that is JSON by lines an event named `line`.
 
     An empty block, which is silence, becomes `SILENCE`. Header names are in lower case. Raises UpstreamError.
     """
     kind = headers.get("content-type", "").lower()
+    if "ndjson" in kind or "jsonlines" in kind:
+        return _lines(blocks)
     return _whole_body(blocks) if "json" in kind or "html" in kind else sse.decode(blocks)
+
+
+def _lines(blocks: Iterable[bytes]) -> Iterator[sse.Event]:
+    """One event a line of a body that is JSON line by line."""
+    rest: list[bytes] = []
+    size = 0
+    for block in blocks:
+        if not block:
+            yield sse.SILENCE
+            continue
+        first, *others = block.split(b"\n")
+        rest.append(first)
+        size += len(first)
+        if size > sse.MAX_EVENT_BYTES:
+            raise UpstreamBroken("the provider sent a line without end")
+        for line in others:
+            yield from _line(b"".join(rest))
+            rest, size = [line], len(line)
+    yield from _line(b"".join(rest))
+
+
+def _line(line: bytes) -> Iterator[sse.Event]:
+    if line.strip():
+        yield sse.Event(line, "line")
 
 
 def _whole_body(blocks: Iterable[bytes]) -> Iterator[sse.Event]:

@@ -1,15 +1,19 @@
 """A whole answer as OpenAI's `chat.completion` object."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from api.dialects.base import Reply
+from api.dialects.openai_chat_raw import shown_thinking
 from schemas.answer import Answer
 from schemas.chat import ToolCall
 from schemas.usage import Usage
 
 
 def render_answer(answer: Answer, reply: Reply) -> dict[str, Any]:
-    """The object, with every field the specification demands."""
+    """The object, with every field the specification demands; the provider's own where it speaks this form."""
+    if answer.native is not None:
+        return _forwarded(answer.native, reply)
     legacy = is_legacy(reply)
     message: dict[str, Any] = {
         "role": "assistant",
@@ -39,6 +43,13 @@ def render_answer(answer: Answer, reply: Reply) -> dict[str, Any]:
     return body
 
 
+def _forwarded(native: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
+    first, *others = native["choices"]
+    message = shown_thinking(first.get("message") or {}, reply.request.thinking_mode)
+    choices = [{**first, "message": message}, *others]
+    return {**native, "object": "chat.completion", "model": reply.request.model, "choices": choices}
+
+
 def usage_object(usage: Usage) -> dict[str, Any]:
     """OpenAI's usage: the prompt includes cached tokens; what was not reported is left out; estimates say so."""
     body: dict[str, Any] = {
@@ -46,13 +57,18 @@ def usage_object(usage: Usage) -> dict[str, Any]:
         "completion_tokens": usage.output or 0,
         "total_tokens": usage.total,
     }
-    if usage.read is not None:
-        body["prompt_tokens_details"] = {"cached_tokens": usage.read}
+    details = {"cached_tokens": usage.read, "cache_write_tokens": _sum(usage.write_short, usage.write_long)}
+    if known := {name: tokens for name, tokens in details.items() if tokens is not None}:
+        body["prompt_tokens_details"] = known
     if usage.reasoning is not None:
         body["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
     if usage.source == "estimated":
         body["estimated"] = True
     return body
+
+
+def _sum(short: int | None, long: int | None) -> int | None:
+    return None if short is None and long is None else (short or 0) + (long or 0)
 
 
 def finish_reason(reason: str, legacy: bool) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.errors import InvalidRequest
-from schemas.chat import ImagePart, Message, OpaquePart, Part, Role, TextPart, ToolCall
+from schemas.chat import DocumentPart, ImagePart, Message, OpaquePart, Part, Role, TextPart, ToolCall
 from schemas.codec import dumps
 from schemas.openai_chat import ContentPart, FunctionCall, ImageUrl, WireMessage
 
@@ -58,16 +58,29 @@ def _part(part: ContentPart, body: Mapping[str, Any], path: str) -> Part:
         case "text" | "input_text" | "output_text":
             if part.text is None:
                 raise _missing(f"{path}.text")
-            return TextPart(part.text)
+            return TextPart(part.text, _mark(body))
         case "refusal":
             return TextPart(part.refusal or "")
         case "image_url":
-            return _image(part, path)
+            return _image(part, body, path)
+        case "file" if isinstance(file := body.get("file"), Mapping) and isinstance(file.get("file_data"), str):
+            name = file.get("filename")
+            return DocumentPart(_data_url(file["file_data"]), name=name if isinstance(name, str) else None)
         case _:
             return OpaquePart(part.type, body)
 
 
-def _image(part: ContentPart, path: str) -> ImagePart:
+def _mark(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Anthropic's `cache_control`, which some clients write into OpenAI's parts."""
+    mark = body.get("cache_control")
+    return mark if isinstance(mark, Mapping) else None
+
+
+def _data_url(data: str) -> str:
+    return data if data.startswith(("data:", "http://", "https://")) else f"data:application/pdf;base64,{data}"
+
+
+def _image(part: ContentPart, body: Mapping[str, Any], path: str) -> ImagePart:
     image = part.image_url
     if image is None:
         raise _missing(f"{path}.image_url")
@@ -75,7 +88,7 @@ def _image(part: ContentPart, path: str) -> ImagePart:
     if not url.startswith(("http://", "https://", "data:")):
         message = f"{path}.image_url.url must be an http, https or data URL."
         raise InvalidRequest(message, param=f"{path}.image_url.url", code="invalid_value")
-    return ImagePart(url, detail)
+    return ImagePart(url, detail, _mark(body))
 
 
 def _tool_calls(wire: WireMessage, path: str) -> tuple[ToolCall, ...]:

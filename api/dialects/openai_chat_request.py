@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from api.dialects.base import Inbound
 from api.dialects.openai_chat_messages import parse_messages
 from api.dialects.openai_chat_problems import invalid_request
+from api.dialects.openai_chat_repair import repaired
 from api.dialects.openai_chat_tools import parse_tool_choice, parse_tools
 from core.errors import InvalidRequest
 from schemas.chat import ChatRequest, Native, ResponseFormat, Sampling, ThinkingOptions
@@ -24,7 +25,7 @@ MAX_STOP_WORDS = 4
 
 def parse_request(inbound: Inbound) -> ChatRequest:
     """The canonical request. Raises InvalidRequest, which names the field."""
-    body = inbound.body
+    body, repairs = repaired(inbound.body)
     try:
         wire = ChatCompletionRequest.model_validate(body)
     except ValidationError as error:
@@ -34,7 +35,7 @@ def parse_request(inbound: Inbound) -> ChatRequest:
     return ChatRequest(
         model=wire.model or inbound.model,
         messages=parse_messages(wire.messages, body["messages"]),
-        native=Native("openai_chat", body, inbound.raw, inbound.headers),
+        native=Native("openai_chat", body, b"" if repairs else inbound.raw, inbound.headers),
         stream=bool(wire.stream),
         include_usage=bool(wire.stream_options and wire.stream_options.include_usage),
         thinking_mode=inbound.thinking,
@@ -46,6 +47,7 @@ def parse_request(inbound: Inbound) -> ChatRequest:
         response_format=_response_format(wire),
         user=wire.user,
         extra={name: value for name, value in body.items() if name not in CARRIED and value is not None},
+        repairs=repairs,
     )
 
 

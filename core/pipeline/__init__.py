@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from config.settings import PipelineSettings
+from core.counting import TokenCounter
 from core.pipeline.base import Stage
 from core.pipeline.content_filter import ContentFilter
 from core.pipeline.format import Format
@@ -19,8 +20,9 @@ STAGES: tuple[type[Stage], ...] = (ResponseValidation, Thinking, StopWords, Cont
 class Pipeline:
     """One set of stages, good for any number of requests at once."""
 
-    def __init__(self, settings: PipelineSettings) -> None:
-        self._stages = tuple(stage(settings) for stage in STAGES)
+    def __init__(self, settings: PipelineSettings, counter: TokenCounter) -> None:
+        """`counter` is loaded with the first text that has to be counted."""
+        self._stages = tuple(stage(settings, counter) for stage in STAGES)
 
     def prepare(self, request: ChatRequest) -> ChatRequest:
         """The request to send. Raises InvalidRequest when a stage refuses it."""

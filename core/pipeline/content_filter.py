@@ -2,15 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import structlog
 
 from config.settings import PipelineSettings
-from core.pipeline.base import Stage
+from core.counting import TokenCounter
+from core.pipeline.base import WITHOUT_CONTENT, Stage
 from core.pipeline.filter_rule import FilterRule, RuleSearch
 from core.pipeline.source import close
 from schemas.chat import ChatRequest
-from schemas.stream import ChatChunk, Finished, KeepAlive, ReasoningDelta, TextDelta
+from schemas.stream import ChatChunk, Finished, ReasoningDelta, TextDelta
 
 
 class ContentFilter(Stage):
@@ -22,10 +24,14 @@ class ContentFilter(Stage):
     Raises ValueError that names the pattern when one is no regular expression.
     """
 
-    def __init__(self, settings: PipelineSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: PipelineSettings, counter: TokenCounter | None = None) -> None:
+        super().__init__(settings, counter)
         chosen = settings.content_filter
         self._rules = tuple(FilterRule(pattern) for pattern in chosen.patterns) if chosen.enabled else ()
+
+    def prepare(self, request: ChatRequest) -> ChatRequest:
+        """The request, whose answer cannot be forwarded as it came when it has to be searched."""
+        return replace(request, verbatim=False) if self._rules else request
 
     def process(self, request: ChatRequest, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
         return self._filtered(chunks) if self._rules else chunks
@@ -46,7 +52,7 @@ def _apply(
     run = _Run(rules, hits)
     like: TextDelta | ReasoningDelta | None = None
     for chunk in chunks:
-        if isinstance(chunk, KeepAlive):
+        if isinstance(chunk, WITHOUT_CONTENT):
             yield chunk
             continue
         if like is not None and type(chunk) is not type(like):

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 
-from core.pipeline.base import Stage
+from core.pipeline.base import WITHOUT_CONTENT, Stage
 from core.pipeline.think_look import CLOSING, OPENING
 from schemas.chat import ChatRequest
-from schemas.stream import ChatChunk, KeepAlive, ReasoningDelta, TextDelta
+from schemas.stream import ChatChunk, ReasoningDelta, Signature, TextDelta
 
 
 class Format(Stage):
-    """Renders thinking by `thinking_mode`: `field` leaves it, `hide` marks it hidden, `tags` makes it visible text.
+    """Renders thinking by `thinking_mode`.
 
-    With `tags` each stretch of thinking stands in tags of its own, which are closed even if no answer follows.
+    `field` and `blocks` leave it, `hide` marks it hidden, `tags` makes it visible text: each stretch of thinking stands
+    in tags of its own, which are closed even if no answer follows.
     """
 
     def process(self, request: ChatRequest, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
@@ -29,7 +30,7 @@ def _tagged(chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
                 yield TextDelta(OPENING)
             yield TextDelta(chunk.text)
             continue
-        if thinking and not isinstance(chunk, KeepAlive):
+        if thinking and not isinstance(chunk, (*WITHOUT_CONTENT, Signature)):
             thinking = False
             yield TextDelta(CLOSING)
         yield chunk

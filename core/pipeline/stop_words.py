@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from core.pipeline.base import Stage
+from core.pipeline.base import WITHOUT_CONTENT, Stage, is_forwarded
 from core.pipeline.source import close
 from schemas.chat import ChatRequest
-from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
+from schemas.stream import ChatChunk, Finished, TextDelta
 
 
 class StopWords(Stage):
@@ -17,13 +17,13 @@ class StopWords(Stage):
 
     def process(self, request: ChatRequest, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
         words = tuple(word for word in request.sampling.stop if word)
-        return _until_stop(words, chunks) if words else chunks
+        return _until_stop(request, words, chunks) if words else chunks
 
 
-def _until_stop(words: tuple[str, ...], chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
+def _until_stop(request: ChatRequest, words: tuple[str, ...], chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
     search = _Search(words)
     for chunk in chunks:
-        if isinstance(chunk, TextDelta):
+        if isinstance(chunk, TextDelta) and not is_forwarded(request, chunk):
             text = search.feed(chunk.text)
             if text == chunk.text:
                 yield chunk
@@ -31,10 +31,10 @@ def _until_stop(words: tuple[str, ...], chunks: Iterator[ChatChunk]) -> Iterator
                 yield TextDelta(text)
             if search.found:
                 close(chunks)
-                yield Finished("stop")
+                yield Finished("stop", stop_sequence=search.found)
                 return
             continue
-        if not isinstance(chunk, KeepAlive) and (text := search.end()):
+        if not isinstance(chunk, WITHOUT_CONTENT) and (text := search.end()):
             yield TextDelta(text)
         yield chunk
 
@@ -45,15 +45,14 @@ class _Search:
     def __init__(self, words: tuple[str, ...]) -> None:
         self._words = tuple(_Word(word) for word in words)
         self._held = ""
-        self.found = False
+        self.found: str | None = None
 
     def feed(self, text: str) -> str:
         """The text that stands ahead of any stop word, found or begun."""
-        hits = [(end, -len(word.text)) for word in self._words if (end := word.feed(text))]
+        hits = [(end, -len(word.text), word.text) for word in self._words if (end := word.feed(text))]
         text, held_before = self._held + text, len(self._held)
         if hits:
-            self.found = True
-            end, length = min(hits)
+            end, length, self.found = min(hits)
             return text[: held_before + end + length]
         cut = len(text) - max(word.matched for word in self._words)
         self._held = text[cut:]

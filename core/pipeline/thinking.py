@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from core.pipeline.base import Stage
+from core.pipeline.base import WITHOUT_CONTENT, Stage, is_forwarded
 from core.pipeline.think_tags import ThinkTags
 from core.pipeline.think_wrapper import Wrapper
 from schemas.chat import ChatRequest, Message, TextPart
-from schemas.stream import ChatChunk, KeepAlive, ReasoningDelta, TextDelta
+from schemas.stream import ChatChunk, ReasoningDelta, TextDelta
 
 _BLOCK_STARTS = ("<think", "<details")
 
@@ -30,7 +30,9 @@ class Thinking(Stage):
         wrapper = Wrapper()
         in_field = False
         for chunk in chunks:
-            if isinstance(chunk, TextDelta):
+            if isinstance(chunk, WITHOUT_CONTENT) or is_forwarded(request, chunk):
+                yield chunk
+            elif isinstance(chunk, TextDelta):
                 if in_field:
                     in_field = False
                     yield from wrapper.end()
@@ -43,8 +45,6 @@ class Thinking(Stage):
                     in_field = True
                     yield from tags.interrupt()
                 yield from wrapper.feed(chunk)
-            elif isinstance(chunk, KeepAlive):
-                yield chunk
             else:
                 in_field = False
                 yield from (*wrapper.end(), *tags.end(), chunk)

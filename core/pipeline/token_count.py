@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from config.settings import PipelineSettings
-from core.counting import TokenCounter
+from core.counting import estimate_request
 from core.pipeline.base import Stage
 from core.pipeline.think_look import CLOSING, OPENING
 from schemas.chat import ChatRequest
-from schemas.stream import ChatChunk, Finished, ReasoningDelta, TextDelta, ToolCallDelta
+from schemas.stream import ChatChunk, Finished, KeepAlive, ReasoningDelta, Started, TextDelta, ToolCallDelta
 from schemas.usage import Usage
 
 
@@ -17,18 +16,15 @@ class TokenCount(Stage):
 
     The output is the answer, all thinking whether shown or hidden, and the tool calls. The think tags that were
     written for the client are not counted: they are known by identity and only switch between thinking and answer.
+    For a dialect that tells of the prompt when an answer begins, such an answer begins with Started and what is known.
     """
-
-    def __init__(self, settings: PipelineSettings, counter: TokenCounter | None = None) -> None:
-        super().__init__(settings)
-        self._counter = counter or TokenCounter()
 
     def process(self, request: ChatRequest, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
         answer: list[str] = []
         thinking: list[str] = []
         calls: list[str] = []
         visible = answer
-        for chunk in chunks:
+        for chunk in _begun(request, chunks):
             if isinstance(chunk, TextDelta):
                 if chunk.text is OPENING:
                     visible = thinking
@@ -43,7 +39,7 @@ class TokenCount(Stage):
                 calls.append(chunk.arguments)
             elif isinstance(chunk, Finished):
                 usage = self._complete(chunk.usage, request, ("".join(answer), "".join(calls)), "".join(thinking))
-                chunk = Finished(chunk.reason, usage)  # noqa: PLW2901 - the end goes out with its usage
+                chunk = replace(chunk, usage=usage)  # noqa: PLW2901 - the end goes out with its usage
             yield chunk
 
     def _complete(self, usage: Usage | None, request: ChatRequest, shown: tuple[str, ...], thinking: str) -> Usage:
@@ -57,3 +53,20 @@ class TokenCount(Stage):
             output = sum(map(self._counter.count_text, shown)) + reasoning
             usage = replace(usage, output=output, reasoning=reasoning, source="estimated")
         return usage
+
+
+def _begun(request: ChatRequest, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
+    if request.thinking_mode != "blocks":
+        yield from chunks
+        return
+    begun = False
+    for chunk in chunks:
+        if not begun and not isinstance(chunk, KeepAlive):
+            begun = True
+            known = chunk if isinstance(chunk, Started) else Started()
+            if known.usage is None or not known.usage.prompt:
+                known = replace(known, usage=Usage(uncached=estimate_request(request), source="estimated"))
+            yield known
+            if isinstance(chunk, Started):
+                continue
+        yield chunk

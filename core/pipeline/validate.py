@@ -5,7 +5,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 from core.errors import UpstreamBroken
-from core.pipeline.base import Stage
+from core.pipeline.base import Stage, is_forwarded
 from schemas.chat import ChatRequest
 from schemas.stream import ChatChunk, Finished, ReasoningDelta, TextDelta, ToolCallDelta
 
@@ -28,10 +28,10 @@ class ResponseValidation(Stage):
                 if chunk.index not in begun:
                     begun.add(chunk.index)
                     yield _first_piece(chunk)
-                elif chunk.arguments:
+                elif chunk.arguments or chunk.raw is not None:
                     yield _later_piece(chunk)
             elif isinstance(chunk, Finished):
-                yield _mended(chunk, called=bool(begun))
+                yield chunk if is_forwarded(request, chunk) else _mended(chunk, called=bool(begun))
                 return
             else:
                 yield chunk
@@ -41,7 +41,7 @@ class ResponseValidation(Stage):
 def _first_piece(piece: ToolCallDelta) -> ToolCallDelta:
     if not piece.name:
         raise UpstreamBroken("the provider sent a tool call without a name")
-    return piece if piece.id else replace(piece, id=f"call_{uuid4().hex[:24]}")
+    return piece if piece.id else replace(piece, id=f"call_{uuid4().hex[:24]}", raw=None)
 
 
 def _later_piece(piece: ToolCallDelta) -> ToolCallDelta:
@@ -52,7 +52,7 @@ def _later_piece(piece: ToolCallDelta) -> ToolCallDelta:
 
 def _mended(finished: Finished, *, called: bool) -> Finished:
     if finished.reason == "stop" and called:
-        return replace(finished, reason="tool_calls")
+        return replace(finished, reason="tool_calls", raw=())
     if finished.reason == "tool_calls" and not called:
-        return replace(finished, reason="stop")
+        return replace(finished, reason="stop", raw=())
     return finished

@@ -26,7 +26,7 @@ from schemas.chat import ChatRequest, DialectName
 from schemas.credential import Credential
 from schemas.embedding import EmbeddingRequest, Embeddings
 from schemas.limit import LimitReading
-from schemas.model import Ability, Target
+from schemas.model import Ability, Target, ThinkingControl
 from schemas.stream import ChatChunk
 
 
@@ -45,13 +45,15 @@ class Provider(ABC):
     """One configured instance of a provider. Holds settings and nothing of any request or stream.
 
     `dialect` is the dialect whose requests it forwards as they were written. `issuer` names the family of providers
-    that takes its signatures of thinking back. `abilities` are those of a model that the catalogue does not know.
+    that takes its signatures of thinking back. `abilities` are those of a model that the catalogue does not know, and
+    `control` how the thinking of such a model is steered.
     """
 
     kind: ClassVar[str]
     dialect: ClassVar[DialectName | None] = None
     issuer: ClassVar[str | None] = None
     abilities: ClassVar[frozenset[Ability]] = frozenset({"streaming"})
+    control: ClassVar[ThinkingControl] = "none"
 
     def __init__(self, name: str, base_url: str, clock: Clock, headers: Mapping[str, str] | None = None) -> None:
         """`headers` are sent with every request beside the provider's own."""

@@ -9,12 +9,14 @@ from core.errors import ContextLengthExceeded, GatewayError, UpstreamServerError
 from core.providers import glm_content, glm_fields
 from core.providers.draft import Draft
 from core.providers.glm_auth import JwtSigner
-from core.providers.glm_errors import TOKEN_EXPIRED, business_error
+from core.providers.zhipu_errors import TOKEN_EXPIRED, business_error
 from core.providers.openai_compatible import FINISH_REASONS, OpenAICompatible
 from core.providers.openai_faults import Said
+from core.providers.openai_history import portable
 from core.providers.openai_messages import Wire
-from schemas.chat import Message
+from schemas.chat import DialectName, Message
 from schemas.credential import Credential
+from schemas.model import Ability, ThinkingControl
 from schemas.stream import FinishReason
 
 WINDOW_EXCEEDED = "model_context_window_exceeded"
@@ -24,6 +26,11 @@ class GLM(OpenAICompatible):
     """All hosts of the open platform, Coding Plan ones too; the state it holds is the cache of signed tokens."""
 
     kind: ClassVar[str] = "glm"
+    # GLM knows too little of OpenAI's parameters for a client's body to go on as it is.
+    dialect: ClassVar[DialectName | None] = None
+    issuer: ClassVar[str | None] = "glm"
+    abilities: ClassVar[frozenset[Ability]] = frozenset({"streaming", "tools", "thinking", "json_object"})
+    control: ClassVar[ThinkingControl] = "switch"
     reasoning_field: ClassVar[str | None] = "reasoning_content"
     finish_reasons: ClassVar[Mapping[str, FinishReason | type[GatewayError]]] = {
         **FINISH_REASONS,
@@ -32,8 +39,15 @@ class GLM(OpenAICompatible):
         WINDOW_EXCEEDED: "length",
     }
 
-    def __init__(self, name: str, base_url: str, clock: Clock, auth: Literal["bearer", "jwt"] = "bearer") -> None:
-        super().__init__(name, base_url, clock)
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        clock: Clock,
+        auth: Literal["bearer", "jwt"] = "bearer",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(name, base_url, clock, headers)
         self._signer = JwtSigner(clock) if auth == "jwt" else None
         # Zhipu's SDKs send images as bare base64; only the host in China may still depend on it.
         self._bare_images = urlsplit(self.base_url).hostname == "open.bigmodel.cn"
@@ -43,7 +57,7 @@ class GLM(OpenAICompatible):
         return {"Authorization": f"Bearer {token}"}
 
     def messages(self, draft: Draft) -> list[Wire]:
-        messages = glm_content.with_question(draft.request.messages)
+        messages = glm_content.with_question(portable(draft))
         wire = [self.message(draft, message, index) for index, message in enumerate(messages)]
         if order := glm_content.instructions(draft):
             wire.append({"role": "system", "content": order})

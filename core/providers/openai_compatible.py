@@ -1,20 +1,29 @@
 """Any provider that speaks OpenAI's chat completions, in steps that a vendor overrides where it differs."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from core.clock import Clock
-from core.errors import GatewayError, UpstreamBroken, UpstreamServerError
+from core.errors import GatewayError, InvalidRequest, UpstreamBroken, UpstreamServerError
 from core.providers import openai_faults as faults
 from core.providers.base import STATUS_ERRORS, Provider, UpstreamRequest, status_error
 from core.providers.draft import Draft
+from core.providers.openai_embeddings import read_embeddings
+from core.providers.openai_fields import accepted, thinking_fields
+from core.providers.openai_history import portable
+from core.providers.openai_limits import read_limits
 from core.providers.openai_messages import Wire, wire_choice, wire_format, wire_message, wire_part, wire_tool
+from core.providers.openai_native import Policy, native_body
+from core.providers.openai_raw import Forwarding
 from core.providers.openai_stream import Answer, read_usage, until_broken
 from core.sse import SILENCE, Event
-from schemas.chat import ChatRequest, Message, TextPart
+from schemas.chat import ChatRequest, DialectName, Message, TextPart
 from schemas.codec import dumps, loads
 from schemas.credential import Credential
-from schemas.model import Target
+from schemas.embedding import EmbeddingRequest, Embeddings
+from schemas.limit import LimitReading
+from schemas.model import Ability, Target, ThinkingControl
 from schemas.stream import ChatChunk, Finished, FinishReason, KeepAlive
 from schemas.usage import Usage
 
@@ -33,37 +42,52 @@ class OpenAICompatible(Provider):
     """The whole recipe for an endpoint without oddities. `base_url` is the API base or its …/chat/completions."""
 
     kind: ClassVar[str] = "openai-compatible"
+    dialect: ClassVar[DialectName | None] = "openai_chat"
+    abilities: ClassVar[frozenset[Ability]] = frozenset(
+        {"streaming", "tools", "vision", "thinking", "json_object", "json_schema", "embeddings"}
+    )
+    control: ClassVar[ThinkingControl] = "effort"
+    policy: ClassVar[Policy] = Policy()
     stop_limit: ClassVar[int] = 4
     max_tokens_field: ClassVar[str] = "max_tokens"
     reasoning_field: ClassVar[str | None] = None
     """Where reasoning of earlier turns goes in the history; None leaves it out."""
     finish_reasons: ClassVar[Mapping[str, FinishReason | type[GatewayError]]] = FINISH_REASONS
 
-    def __init__(self, name: str, base_url: str, clock: Clock) -> None:
-        super().__init__(name, base_url.rstrip("/").removesuffix("/chat/completions"), clock)
+    def __init__(self, name: str, base_url: str, clock: Clock, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(name, base_url.rstrip("/").removesuffix("/chat/completions"), clock, headers)
 
     def authorize(self, credential: Credential) -> dict[str, str]:
         return {"Authorization": f"Bearer {credential.secret}"}
 
     def build(self, request: ChatRequest, target: Target, credential: Credential, request_id: str) -> UpstreamRequest:
         draft = Draft(request, target, request_id)
+        native = request.native.dialect == self.dialect
+        body = native_body(draft, self.policy) if native else dumps(self.body(draft))
         headers = {
             "Content-Type": "application/json",
-            "Accept": "text/event-stream",
+            "Accept": "application/json" if native and not request.stream else "text/event-stream",
             "X-Request-ID": request_id,
-            **self.authorize(credential),
+            **self.session(request),
+            **self.signed(credential),
         }
-        body = dumps(self.body(draft))
         return UpstreamRequest(f"{self.base_url}/chat/completions", headers, body, dropped=draft.dropped)
 
+    def session(self, request: ChatRequest) -> dict[str, str]:
+        """Headers that keep a conversation where its prompt is cached."""
+        return {}
+
     def body(self, draft: Draft) -> Wire:
-        """The body, keys always in the same order. Answers are always streamed: a whole one is folded from chunks."""
+        """The body of a translated request, keys always in the same order.
+
+        Such answers are always streamed: a whole one is folded from chunks.
+        """
         body: Wire = {
             "model": draft.target.model,
             **self.tools(draft),
             "messages": self.messages(draft),
             "stream": True,
-            "stream_options": {"include_usage": True},
+            **({} if "stream_options" in draft.request.omit else {"stream_options": {"include_usage": True}}),
             **self.sampling(draft),
             **self.thinking(draft),
             **self.response_format(draft),
@@ -73,7 +97,7 @@ class OpenAICompatible(Provider):
 
     def messages(self, draft: Draft) -> list[Wire]:
         """The conversation."""
-        return [self.message(draft, message, index) for index, message in enumerate(draft.request.messages)]
+        return [self.message(draft, message, index) for index, message in enumerate(portable(draft))]
 
     def message(self, draft: Draft, message: Message, index: int) -> Wire:
         """Message number `index`."""
@@ -100,6 +124,8 @@ class OpenAICompatible(Provider):
     def sampling(self, draft: Draft) -> Wire:
         """How tokens are drawn; stop words beyond `stop_limit` are the gateway's to emulate."""
         sampling = draft.request.sampling
+        if sampling.top_k is not None:
+            draft.drop("top_k")
         fields = {
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
@@ -109,16 +135,11 @@ class OpenAICompatible(Provider):
             "presence_penalty": sampling.presence_penalty,
             "frequency_penalty": sampling.frequency_penalty,
         }
-        return {name: value for name, value in fields.items() if value is not None}
+        return accepted(draft, {name: value for name, value in fields.items() if value is not None})
 
     def thinking(self, draft: Draft) -> Wire:
         """What the client asked of the model's thinking."""
-        asked = draft.request.thinking
-        if asked.effort is not None:
-            return {"reasoning_effort": asked.effort}
-        if asked.enabled is not None:
-            draft.drop("thinking")
-        return {}
+        return thinking_fields(draft)
 
     def response_format(self, draft: Draft) -> Wire:
         """What the answer must look like."""
@@ -136,6 +157,7 @@ class OpenAICompatible(Provider):
 
     def decode(self, events: Iterable[Event], request: ChatRequest) -> Iterator[ChatChunk]:
         answer = Answer()
+        forwarding = Forwarding() if request.native.dialect == self.dialect and request.verbatim else None
         for event in until_broken(events, answer):
             if event is SILENCE:
                 if answer.reason is not None:
@@ -145,11 +167,17 @@ class OpenAICompatible(Provider):
             if event.data.startswith(b"[DONE]"):
                 answer.complete = True
                 break
-            frame = self._frame(event)
-            yield from answer.read(frame)
+            frame = self.tidied(self._frame(event))
+            chunks = answer.read(frame)
+            yield from chunks if forwarding is None else forwarding.tie(event.data, event.name, frame, chunks)
             if answer.raw_reason is not None and answer.reason is None:
                 answer.reason = self.finish_reason(answer.raw_reason, produced=answer.produced)
-        yield Finished(answer.last_reason(), None if answer.raw_usage is None else self.usage(answer.raw_usage))
+        usage = None if answer.raw_usage is None else self.usage(answer.raw_usage)
+        yield Finished(answer.last_reason(), usage, raw=() if forwarding is None else tuple(forwarding.end))
+
+    def tidied(self, frame: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The frame as OpenAI would have written it, for vendors that put something elsewhere. Raises GatewayError."""
+        return frame
 
     def _frame(self, event: Event) -> Mapping[str, Any]:
         try:
@@ -196,6 +224,27 @@ class OpenAICompatible(Provider):
         kind = kind or faults.TYPES.get(said.type or "", UpstreamServerError)
         return faults.fault(kind, said, param=said.param, retry_after=wait)
 
+    def second_try(self, request: ChatRequest, error: GatewayError) -> ChatRequest | None:
+        """Some servers know no `stream_options`, and say so with a 400."""
+        if "stream_options" in request.omit or not isinstance(error, InvalidRequest):
+            return None
+        named = "stream_options" in error.message or error.param == "stream_options"
+        return replace(request, omit=request.omit | {"stream_options"}) if named else None
+
+    def embed(
+        self, request: EmbeddingRequest, target: Target, credential: Credential, request_id: str
+    ) -> UpstreamRequest | None:
+        headers = {"Content-Type": "application/json", "X-Request-ID": request_id, **self.signed(credential)}
+        # Floats, whatever the caller wants: not every server knows base64, and it is made here.
+        body = {**request.native, "model": target.model, "encoding_format": "float"}
+        return UpstreamRequest(f"{self.base_url}/embeddings", headers, dumps(body))
+
+    def read_embeddings(self, body: bytes) -> Embeddings:
+        return read_embeddings(body)
+
+    def limits(self, headers: Mapping[str, str]) -> tuple[LimitReading, ...]:
+        return read_limits(headers, self._clock.now())
+
     def probe(self, credential: Credential) -> UpstreamRequest | None:
-        headers = {"Accept": "application/json", **self.authorize(credential)}
+        headers = {"Accept": "application/json", **self.signed(credential)}
         return UpstreamRequest(f"{self.base_url}/models", headers, method="GET")

@@ -53,6 +53,12 @@ class Counters(Protocol):
     def unlock(self, name: str, owner: str) -> None:
         """Give the lock back if `owner` still holds it."""
 
+    def keep(self, texts: Mapping[str, str], seconds: float, now: float) -> None:
+        """Keep short texts under these names for `seconds`; each may be lost sooner, when room is needed."""
+
+    def kept(self, names: Sequence[str], now: float) -> dict[str, str]:
+        """Those of the names under which a text is kept, with it, in one trip."""
+
 
 class Records(Protocol):
     """Durable JSON objects under (kind, key). What is written survives a kill -9 of the process."""

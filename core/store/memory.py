@@ -3,11 +3,12 @@
 import threading
 from bisect import bisect_left
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
 from core.store.base import Reading, Taken, Window
+from core.store.shelf import Shelf
 from core.store.windows import check
 
 _STEPS = 2
@@ -74,6 +75,7 @@ class MemoryCounters:
         self._mutex = threading.Lock()
         self._logs: OrderedDict[tuple[str, float], _Log] = OrderedDict()
         self._locks: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._shelf = Shelf()
 
     def __len__(self) -> int:
         """How many windows and locks are kept."""
@@ -111,6 +113,14 @@ class MemoryCounters:
         with self._mutex:
             if self._locks.get(name, ("", 0.0))[0] == owner:
                 del self._locks[name]
+
+    def keep(self, texts: Mapping[str, str], seconds: float, now: float) -> None:
+        """Keep short texts under these names for `seconds`, or until room is needed."""
+        self._shelf.keep(texts, seconds, now)
+
+    def kept(self, names: Sequence[str], now: float) -> dict[str, str]:
+        """Those of the names under which a text is kept, with it."""
+        return self._shelf.kept(names, now)
 
     def _current(self, window: Window, now: float) -> _Log:
         log = self._logs.get((window.key, window.seconds))

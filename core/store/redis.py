@@ -1,6 +1,6 @@
 """Both contracts in redis, for any number of workers."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha1
 from pathlib import Path
@@ -70,6 +70,7 @@ class RedisCounters:
     """Windows as lists under one hash tag, so that one script reaches all of a call in a cluster too."""
 
     def __init__(self, client: Any, prefix: str) -> None:
+        self._client = client
         self._prefix = prefix
         self._take = _Script(client, "take")
         self._lock = _Script(client, "lock")
@@ -97,6 +98,27 @@ class RedisCounters:
     def unlock(self, name: str, owner: str) -> None:
         """Give the lock back if `owner` still holds it."""
         self._unlock([self._lock_key(name)], [owner])
+
+    def keep(self, texts: Mapping[str, str], seconds: float, now: float) -> None:
+        """Keep short texts under these names for `seconds`, in one round trip."""
+        if not texts:
+            return
+        with _reaching(), self._client.pipeline(transaction=False) as pipe:
+            for name, text in texts.items():
+                pipe.set(self._kept_key(name), text, px=max(1, int(seconds * 1000)))
+            pipe.execute()
+
+    def kept(self, names: Sequence[str], now: float) -> dict[str, str]:
+        """Those of the names under which a text is kept, in one round trip."""
+        if not names:
+            return {}
+        with _reaching():
+            values = self._client.execute_command("MGET", *map(self._kept_key, names))
+        return {name: value.decode() for name, value in zip(names, values, strict=True) if value is not None}
+
+    def _kept_key(self, name: str) -> str:
+        # One hash tag, so that one command reaches all of them in a cluster too.
+        return f"{self._prefix}:{{kept}}:{name}"
 
     def _lock_key(self, name: str) -> str:
         return f"{self._prefix}:lock:{name}"

@@ -1,6 +1,6 @@
 """A store that goes on without its shared home, counting alone until the home is back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
@@ -135,6 +135,20 @@ class _Counters:
             self._gate.through(lambda: self._home.unlock(name, owner))
         except StoreUnavailable:
             return
+
+    def keep(self, texts: Mapping[str, str], seconds: float, now: float) -> None:
+        """Keep short texts; in this process while the home is away."""
+        try:
+            self._gate.through(lambda: self._home.keep(texts, seconds, now))
+        except StoreUnavailable:
+            self._alone.keep(texts, seconds, now)
+
+    def kept(self, names: Sequence[str], now: float) -> dict[str, str]:
+        """Those of the names under which a text is kept; in this process while the home is away."""
+        try:
+            return self._gate.through(lambda: self._home.kept(names, now))
+        except StoreUnavailable:
+            return self._alone.kept(names, now)
 
     def _share(self, window: Window) -> Window:
         return replace(window, limit=max(1, window.limit // self.workers))

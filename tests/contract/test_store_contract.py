@@ -45,6 +45,25 @@ def test_a_lock_that_many_want_is_given_to_one(store: Store) -> None:
     assert sum(together(8, lambda: store.counters.lock("l", f"owner {next(names)}", 30, NOW))) == 1
 
 
+# Texts that are kept for a while
+
+
+def test_a_text_is_kept_for_its_time(store: Store) -> None:
+    store.counters.keep({"a": "Grüße \n\0", "b": ""}, 30, NOW)
+    assert store.counters.kept(["a", "b", "never"], NOW) == {"a": "Grüße \n\0", "b": ""}
+
+
+def test_the_newest_text_under_a_name_counts(store: Store) -> None:
+    store.counters.keep({"a": "old"}, 30, NOW)
+    store.counters.keep({"a": "new"}, 30, NOW)
+    assert store.counters.kept(["a"], NOW) == {"a": "new"}
+
+
+def test_nothing_is_kept_and_asked_for_at_no_cost(store: Store) -> None:
+    store.counters.keep({}, 30, NOW)
+    assert store.counters.kept([], NOW) == {}
+
+
 # Records
 
 RECORDS: tuple[Record, ...] = (

@@ -89,7 +89,7 @@ def test_the_prompt_includes_what_was_cached() -> None:
         "prompt_tokens": 12,
         "completion_tokens": 7,
         "total_tokens": 19,
-        "prompt_tokens_details": {"cached_tokens": 4},
+        "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 3},
         "completion_tokens_details": {"reasoning_tokens": 3},
     }
 

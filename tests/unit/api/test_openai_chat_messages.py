@@ -46,7 +46,7 @@ def test_parts_are_text_images_and_what_we_do_not_look_into() -> None:
     ]
     message = one("user", content=content)
     assert message.parts == (
-        TextPart("a"),
+        TextPart("a", {"type": "ephemeral"}),
         ImagePart("https://x/i.png", "low"),
         ImagePart("data:image/png;base64,AA=="),
         OpaquePart("input_audio", audio),

@@ -13,18 +13,22 @@ from api.dialects.openai_chat import OpenAIChat
 from api.respond import answer
 from config.settings import PipelineSettings
 from core.cancel import Cancellation
+from core.counting import TokenCounter
 from core.errors import ClientGone, UpstreamBroken, UpstreamOverloaded
 from core.pipeline import Pipeline
 from core.signs import SignsOfLife
+from core.store.memory import MemoryCounters
 from schemas.codec import loads
 from schemas.context import ENVIRON_KEY, RequestContext
 from schemas.credential import Credential
 from schemas.model import ModelInfo, Target
+from schemas.origin import Origin
 from schemas.outcome import Attempt
 from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
 from schemas.usage import Usage
 from services.chat import ChatService
 from services.run import Call, Run
+from services.thoughts import ThoughtMemory
 from tests.fakes import FakeClock
 
 TARGET = Target("glm", "glm-4.6", ModelInfo("glm-4.6", "z-ai", 1000, 100, {}))
@@ -57,8 +61,11 @@ class FakeDispatcher:
         self.closed = False
         self.dropped: tuple[str, ...] = ("seed", "logprobs")
 
-    def call(self, request: Any, request_id: str, started: float) -> Call:
-        return Call(request_id, started, Cancellation(), SignsOfLife(10, started))
+    def call(self, request: Any, origin: Origin) -> Call:
+        return Call(origin, Cancellation(), SignsOfLife(10, origin.started))
+
+    def issuer(self, run: Run) -> None:
+        return None
 
     def chunks(self, run: Run, targets: tuple[Target, ...]) -> Iterator[ChatChunk]:
         run.lease, run.target = self.lease, targets[0]
@@ -91,7 +98,8 @@ class Exchange:
         self.context = RequestContext("req-1", 0.0)
         self.body = {"messages": [{"role": "user", "content": "Hi"}], "stream": stream}
         clock = FakeClock()
-        chat = ChatService(FakeRouting(), self.dispatcher, Pipeline(PipelineSettings()), (), clock)  # type: ignore[arg-type]
+        pipeline, thoughts = Pipeline(PipelineSettings(), TokenCounter()), ThoughtMemory(MemoryCounters(), clock)
+        chat = ChatService(FakeRouting(), self.dispatcher, pipeline, (), clock, thoughts)  # type: ignore[arg-type]
         self._chat = chat
         self.app = Flask(__name__)
         self.app.testing = True

@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from config.loader import load
-from config.settings import Settings
+from config.settings import ModelSettings, ProviderSettings, Settings
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "config" / "examples"
 
@@ -28,3 +28,12 @@ def test_the_full_example_shows_every_setting():
     for name, field in Settings.model_fields.items():
         fields = getattr(field.annotation, "model_fields", {})
         assert set(shown[name]) >= set(fields) if fields else name in shown, name
+    assert set(shown["providers"]["glm"]) == set(ProviderSettings.model_fields)
+    assert set(shown["models"]["our-model"]) | set(shown["models"]["fast"]) == set(ModelSettings.model_fields)
+
+
+def test_the_full_example_shows_the_defaults_where_there_are_some(tmp_path):
+    shown, defaults = load({"CONFIG_FILE": str(EXAMPLES / "full.yaml")}, tmp_path), load({}, tmp_path)
+    assert (shown.stream, shown.retry, shown.tokens) == (defaults.stream, defaults.retry, defaults.tokens)
+    assert (shown.default_model, shown.model_map) == (defaults.default_model, defaults.model_map)
+    assert {name: shown.providers[name] for name in defaults.providers} == defaults.providers

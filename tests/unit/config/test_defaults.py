@@ -18,7 +18,9 @@ PROMISED: dict[str, Any] = {
     "rate_limits.requests_per_minute": None,
     "tokens.strategy": "round_robin",
     "tokens.health_check_interval": 300,
+    "stream.whole_timeout": 600,
     "default_model": "0727-360B-API",
+    "models": {},
     "pipeline.content_filter.patterns": (),
     "logging.level": "INFO",
     "logging.file": None,
@@ -27,6 +29,25 @@ PROMISED: dict[str, Any] = {
     "logging.prompts": False,
     "store.redis_url": None,
     "store.timeout": 0.2,
+}
+MODEL_MAP = [
+    ("claude-opus-*", "glm-4.7"),
+    ("claude-fable-*", "glm-4.7"),
+    ("claude-mythos-*", "glm-4.7"),
+    ("claude-sonnet-*", "glm-4.7"),
+    ("claude-haiku-*", "glm-4.5-air"),
+]
+ADDRESSES = {
+    "glm": "https://api.z.ai/api/paas/v4/chat/completions",
+    "glm-web": "https://chat.z.ai/api/chat/completions",
+    "anthropic": "https://api.anthropic.com",
+    "openai": "https://api.openai.com/v1",
+    "groq": "https://api.groq.com/openai/v1",
+    "grok": "https://api.x.ai/v1",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta",
+    "ohmygpt": "https://api.ohmygpt.com/v1",
+    "deepseek": "https://api.deepseek.com",
+    "openrouter": "https://openrouter.ai/api/v1",
 }
 PROVIDERS: dict[str, Any] = {
     "glm": {
@@ -53,9 +74,21 @@ def test_without_configuration_a_setting_is_as_promised(tmp_path: Path, name: st
     assert reduce(getattr, name.split("."), load({}, tmp_path)) == value
 
 
+def test_claudes_models_lead_to_glm_in_the_promised_order(tmp_path: Path) -> None:
+    assert list(load({}, tmp_path).model_map.items()) == MODEL_MAP
+
+
+def test_the_promised_providers_are_there_in_their_order_with_no_key(tmp_path: Path) -> None:
+    providers = load({}, tmp_path).providers
+    assert [(name, provider.base_url) for name, provider in providers.items()] == list(ADDRESSES.items())
+    for name, provider in providers.items():
+        assert (provider.kind, provider.enabled, provider.timeout, provider.auth) == (name, True, 120, "bearer")
+        assert (provider.api_keys, provider.models, provider.strict) == ((), (), False)
+        assert (provider.headers, provider.betas) == ({}, None)
+
+
 def test_the_two_glm_providers_are_there_as_promised(tmp_path: Path) -> None:
     providers = load({}, tmp_path).providers
-    assert set(providers) == set(PROVIDERS)
     for name, promised in PROVIDERS.items():
         assert {field: getattr(providers[name], field) for field in promised} == promised
 

@@ -7,7 +7,7 @@ import pytest
 from core.errors import UpstreamBroken, UpstreamTimeout
 from core.pipeline.collect import collect
 from schemas.answer import Answer
-from schemas.chat import ToolCall
+from schemas.chat import ThinkingBlock, ToolCall
 from schemas.stream import ChatChunk, Finished, KeepAlive, ReasoningDelta, TextDelta, ToolCallDelta
 from schemas.usage import Usage
 
@@ -22,7 +22,7 @@ def test_the_pieces_become_one_answer() -> None:
         TextDelta("cause"),
         Finished("length", usage),
     ]
-    assert collect(chunks) == Answer("because", "why", (), "length", usage)
+    assert collect(chunks) == Answer("because", "why", (), "length", usage, (ThinkingBlock("why"),))
 
 
 def test_interleaved_tool_calls_come_out_whole_in_the_order_of_their_indexes() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.settings import ContentFilterSettings, FilterPattern, PipelineSettings
+from core.counting import TokenCounter
 from core.errors import UpstreamTimeout
 from core.pipeline import STAGES, Pipeline
 from core.pipeline.collect import collect
@@ -17,7 +18,8 @@ from schemas.stream import ChatChunk, Finished, KeepAlive, ReasoningDelta, TextD
 from schemas.usage import Usage
 
 END = Finished("stop", Usage(uncached=1, output=2))
-PLAIN = Pipeline(PipelineSettings())
+COUNTER = TokenCounter()
+PLAIN = Pipeline(PipelineSettings(), COUNTER)
 FILTERING = Pipeline(
     PipelineSettings(
         content_filter=ContentFilterSettings(
@@ -26,7 +28,8 @@ FILTERING = Pipeline(
                 FilterPattern(name="word", pattern="bomb", action="block", max_length=4),
             )
         )
-    )
+    ),
+    COUNTER,
 )
 MODES: list[ThinkingMode] = ["tags", "field", "hide"]
 

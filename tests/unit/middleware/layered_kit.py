@@ -1,10 +1,11 @@
 """A two-line application around the middlewares that are tested."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from flask import Response
+from flask import Request, Response
 from werkzeug.test import TestResponse
 
 from core.errors import GatewayError
@@ -22,6 +23,19 @@ def render(error: GatewayError, request_id: str) -> bytes:
     return dumps({"code": error.code, "message": error.message, "request_id": request_id})
 
 
+@dataclass(frozen=True)
+class FakeShape:
+    """A shape for every request unless told otherwise."""
+
+    body: Callable[[GatewayError, str], bytes]
+    fits: Callable[[Request], bool] = lambda _: True
+    status: Callable[[GatewayError], int] = lambda error: error.status
+    id_header: str | None = None
+
+
+SHAPE = FakeShape(render)
+
+
 class Layers:
     """`stack` between the request's context and one view, at `/thing/<name>` for GET and POST."""
 
@@ -32,7 +46,7 @@ class Layers:
         self.app = LayeredFlask("layered")
         self.app.testing = True
         self.app.add_url_rule("/thing/<name>", "thing", view or (lambda name: Response(name)), methods=["GET", "POST"])
-        rendering = [Errors(render)] if errors else []
+        rendering = [Errors((SHAPE,))] if errors else []
         self.app.install([RequestContexts(self.clock, trusted_proxies), *rendering, *stack])
 
     def ask(self, path: str = "/thing/a", method: str = "GET", **options: Any) -> TestResponse:

@@ -13,7 +13,7 @@ from schemas.caller import Caller
 from schemas.outcome import Attempt, Outcome
 from schemas.usage import Usage
 from tests.fakes import FakeClock
-from tests.unit.middleware.layered_kit import Layers, View, render
+from tests.unit.middleware.layered_kit import SHAPE, Layers, View
 
 
 class House:
@@ -22,7 +22,8 @@ class House:
     def __init__(self, view: View | None = None, *inside: Any) -> None:
         self.lines: list[dict[str, Any]] = []
         self.clock = FakeClock()
-        self.layers = Layers(AccessLog(self.lines.append, self.clock), Errors(render), *inside, view=view, errors=False)
+        stack = (AccessLog(self.lines.append, self.clock), Errors((SHAPE,)), *inside)
+        self.layers = Layers(*stack, view=view, errors=False)
         self.layers.clock.advance(-0.25)
 
     def line(self, **options: Any) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from core.errors import (
 from middleware.base import context_of
 from middleware.errors import Errors
 from schemas.codec import dumps
-from tests.unit.middleware.layered_kit import Layers
+from tests.unit.middleware.layered_kit import FakeShape, Layers
 
 
 @pytest.fixture(autouse=True)
@@ -157,21 +157,25 @@ def test_the_context_knows_the_error_for_the_log() -> None:
         raise UpstreamTimeout("late")
 
     layers.app.view_functions["thing"] = fail
-    layers.app.install([RequestContexts(layers.clock, 0), look, Errors(lambda error, request_id: b"{}")])
+    layers.app.install([RequestContexts(layers.clock, 0), look, Errors((FakeShape(lambda error, request_id: b"{}"),))])
     layers.ask()
     assert seen == ["upstream_timeout"]
 
 
-def test_the_shape_is_that_of_the_paths_prefix() -> None:
+def test_the_first_shape_that_fits_is_taken_with_its_status_and_its_name_for_the_id() -> None:
     layers = Layers()
     from middleware.request_context import RequestContexts
 
-    def default(error: GatewayError, request_id: str) -> bytes:
-        return dumps("default")
-
-    def special(error: GatewayError, request_id: str) -> bytes:
-        return dumps("special")
-
-    layers.app.install([RequestContexts(layers.clock, 0), Errors(default, {"/v1/messages": special})])
-    assert layers.ask("/v1/messages/nothing").get_json() == "special"
-    assert layers.ask("/v1/other").get_json() == "default"
+    default = FakeShape(lambda error, request_id: dumps("default"))
+    special = FakeShape(
+        lambda error, request_id: dumps("special"),
+        fits=lambda request: request.path.startswith("/v1/messages"),
+        status=lambda error: 529,
+        id_header="request-id",
+    )
+    layers.app.install([RequestContexts(layers.clock, 0), Errors((special, default))])
+    told = layers.ask("/v1/messages/nothing", headers={"X-Request-ID": "req-7"})
+    assert (told.status_code, told.get_json(), told.headers["request-id"]) == (529, "special", "req-7")
+    usual = layers.ask("/v1/other")
+    assert (usual.status_code, usual.get_json()) == (404, "default")
+    assert "request-id" not in usual.headers

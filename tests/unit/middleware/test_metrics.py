@@ -8,7 +8,7 @@ from core.metrics import Metrics
 from middleware.errors import Errors
 from middleware.metrics import RequestMetrics
 from services.telemetry import Telemetry
-from tests.unit.middleware.layered_kit import Layers, View, render
+from tests.unit.middleware.layered_kit import SHAPE, Layers, View
 
 
 class House:
@@ -17,7 +17,7 @@ class House:
     def __init__(self, view: View | None = None) -> None:
         self.metrics = Metrics()
         counting = RequestMetrics(Telemetry(self.metrics), self)  # type: ignore[arg-type] # this is its clock
-        self.layers = Layers(counting, Errors(render), view=view, errors=False)
+        self.layers = Layers(counting, Errors((SHAPE,)), view=view, errors=False)
 
     def monotonic(self) -> float:
         return self.layers.clock.monotonic()

@@ -15,14 +15,17 @@ from core.providers.base import Provider, UpstreamRequest, status_error
 from core.retry import Backoff
 from core.signs import SignsOfLife
 from core.sse import Event
+from core.store.memory import MemoryCounters
 from schemas.chat import ChatRequest, Message, Native, TextPart
 from schemas.credential import Credential
 from schemas.model import ModelInfo, Price, Target
+from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
 from schemas.usage import Usage
 from services.dispatch import Dispatcher
 from services.run import Call, Run, Site
+from services.thoughts import ThoughtMemory
 from tests.fakes import FakeClock
 
 PRICES = (Price(date(2026, 1, 1), input=1.0, output=10.0), Price(date(2030, 1, 1), input=2.0, output=20.0))
@@ -201,6 +204,7 @@ class Stage:
         self.one, self.two = FakeProvider("one", self.transport), FakeProvider("two", self.transport)
         self.targets = (Target("one", "m-one", INFO), Target("two", "m-two", INFO))
         self.cancel = Cancellation()
+        self.thoughts = ThoughtMemory(MemoryCounters(), self.clock)
         self.dispatcher = Dispatcher(
             {"one": Site(self.one, self.pool, 60), "two": Site(self.two, self.other, 60)},
             self.transport,  # type: ignore[arg-type] # a fake of the part that is used
@@ -208,10 +212,11 @@ class Stage:
             RetrySettings(max_attempts=max_attempts, total_seconds=total_seconds),
             Backoff(Random(1), first=0),
             self.clock,
+            self.thoughts,
         )
         self.run = Run(
             chat_request(),
-            Call("req-1", self.clock.monotonic(), self.cancel, SignsOfLife(10, self.clock.monotonic())),
+            Call(Origin("req-1", self.clock.monotonic()), self.cancel, SignsOfLife(10, self.clock.monotonic())),
             Outcome("m", stream=False),
         )
 

@@ -14,6 +14,9 @@ from services.access import PUBLIC, ROLES, UNLIMITED, AccessService
 KEYS = [("root", "k-admin", "admin"), ("ops", "k-operator", "operator"), ("app", "k-user", "user")]
 MAY: dict[str, set[str]] = {
     "chat.v1": {"admin", "operator", "user"},
+    "messages.create": {"admin", "operator", "user"},
+    "messages.count": {"admin", "operator", "user"},
+    "embeddings.create": {"admin", "operator", "user"},
     "chat.v2": {"admin", "operator", "user"},
     "models.listing": {"admin", "operator", "user"},
     "models.one": {"admin", "operator", "user"},

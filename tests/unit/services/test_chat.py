@@ -7,10 +7,12 @@ import pytest
 
 from config.settings import ContentFilterSettings, FilterPattern, PipelineSettings
 from core.catalogue import Catalogue
+from core.counting import TokenCounter
 from core.errors import ClientGone, InvalidRequest, ModelNotFound, UpstreamBroken, UpstreamServerError, UpstreamTimeout
 from core.pipeline import Pipeline
 from core.routing import Route
 from schemas.chat import ChatRequest
+from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
 from schemas.usage import Usage
@@ -65,10 +67,17 @@ class House:
         routing = RoutingService(Catalogue([INFO]), [Route("one", "fake")], lambda _: True)
         settings = pipeline or PipelineSettings()
         watchers = (*interceptors, self.witness)
-        self.chat = ChatService(routing, self.stage.dispatcher, Pipeline(settings), watchers, self.clock)
+        self.chat = ChatService(
+            routing,
+            self.stage.dispatcher,
+            Pipeline(settings, TokenCounter()),
+            watchers,
+            self.clock,
+            self.stage.thoughts,
+        )
 
     def stream(self, **fields: Any) -> ChatStream:
-        return self.chat.stream(chat_request(**fields), "req-1", self.clock.monotonic())
+        return self.chat.stream(chat_request(**fields), Origin("req-1", self.clock.monotonic()))
 
     @property
     def ends(self) -> list[str]:
@@ -107,7 +116,7 @@ def test_nothing_is_asked_before_the_stream_is_read() -> None:
 def test_an_unknown_model_is_refused_at_once() -> None:
     house = House()
     with pytest.raises(ModelNotFound):
-        house.chat.stream(ChatRequest("nope", (), chat_request().native), "req-1", 0)
+        house.chat.stream(ChatRequest("nope", (), chat_request().native), Origin("req-1", 0))
 
 
 def test_requests_do_not_know_of_each_other() -> None:
@@ -303,14 +312,14 @@ def test_an_answer_that_ends_with_its_first_chunk_is_an_attempt_too() -> None:
 
 def test_overhead_is_the_time_that_was_not_spent_at_a_provider() -> None:
     house = House(Script(seconds=5))
-    stream = house.chat.stream(chat_request(), "req-1", house.clock.monotonic() - 0.25)
+    stream = house.chat.stream(chat_request(), Origin("req-1", house.clock.monotonic() - 0.25))
     stream.collect()
     assert stream.overhead() == pytest.approx(0.25)
 
 
 def test_overhead_is_known_when_the_first_chunk_is_there() -> None:
     house = House(Script([BROKEN], seconds=2), Script(seconds=5))
-    stream = house.chat.stream(chat_request(), "req-1", house.clock.monotonic() - 0.25)
+    stream = house.chat.stream(chat_request(), Origin("req-1", house.clock.monotonic() - 0.25))
     next(iter(stream))
     assert stream.overhead() == pytest.approx(0.25)
     stream.close()

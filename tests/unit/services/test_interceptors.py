@@ -27,7 +27,7 @@ def outcome(**fields: object) -> Outcome:
 
 def scraped(done: Outcome) -> str:
     metrics = Metrics()
-    MetricsInterceptor(Telemetry(metrics)).finished(chat_request(), done, "req-1")
+    MetricsInterceptor(Telemetry(metrics, ["glm-4.6"])).finished(chat_request(), done, "req-1")
     return metrics.render().decode()
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from core import errors
 from core.providers.glm import GLM
-from core.providers.glm_errors import BEIJING, DAY, FIVE_HOURS, HOUR, MEANINGS, WEEK, reset_time
+from core.providers.zhipu_errors import BEIJING, DAY, FIVE_HOURS, HOUR, MEANINGS, WEEK, reset_time
 from core.sse import Event
 from schemas.chat import ChatRequest, Message, Native, TextPart
 from schemas.codec import dumps

@@ -1,0 +1,79 @@
+"""Embeddings, in OpenAI's form."""
+
+import struct
+from base64 import b64encode
+from typing import Any
+
+from flask import Blueprint, Response
+from flask import request as current
+from pydantic import ValidationError
+
+from api.origin import origin_of
+from core.errors import GatewayError, InvalidRequest
+from schemas.codec import dumps
+from schemas.context import ENVIRON_KEY, RequestContext
+from schemas.embedding import EmbeddingRequest, Embeddings
+from schemas.openai_embeddings import EmbeddingBody
+from schemas.outcome import Outcome
+from services import Services
+
+
+def blueprint(services: Services) -> Blueprint:
+    """The routes."""
+    bp = Blueprint("embeddings", __name__)
+
+    def embed() -> Response:
+        context: RequestContext = current.environ[ENVIRON_KEY]
+        request = _parsed(context)
+        context.outcome = Outcome(model=request.model, stream=False)
+        try:
+            embeddings = services.embeddings.embed(request, origin_of(current), context.outcome)
+        except GatewayError as error:
+            context.outcome.error = error.code or error.type
+            raise
+        _tell(context)
+        return Response(dumps(_rendered(request, embeddings)), mimetype="application/json")
+
+    bp.add_url_rule("/v1/embeddings", "create", embed, methods=["POST"])
+    return bp
+
+
+def _parsed(context: RequestContext) -> EmbeddingRequest:
+    if context.body is None:
+        raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
+    try:
+        body = EmbeddingBody.model_validate(context.body)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        field = str(problem["loc"][0])
+        missing = problem["type"] == "missing"
+        code = "missing_required_parameter" if missing else "invalid_value"
+        raise InvalidRequest(f"{field}: {problem['msg']}.", param=field, code=code) from None
+    return EmbeddingRequest(body.model, body.inputs(), context.body, body.dimensions, body.encoding_format or "float")
+
+
+def _rendered(request: EmbeddingRequest, embeddings: Embeddings) -> dict[str, Any]:
+    packed = request.encoding == "base64"
+    rows = [
+        {"object": "embedding", "index": index, "embedding": _packed(vector) if packed else vector}
+        for index, vector in enumerate(embeddings.vectors)
+    ]
+    tokens = embeddings.prompt_tokens or 0
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "data": rows, "model": request.model, "usage": usage}
+
+
+def _packed(vector: tuple[float, ...]) -> str:
+    """Little-endian 32-bit floats in base64, which is what OpenAI's SDKs ask for."""
+    return b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
+def _tell(context: RequestContext) -> None:
+    outcome = context.outcome
+    if outcome is None:
+        return
+    context.headers["X-Gateway-Provider"] = str(outcome.provider)
+    context.headers["X-Gateway-Upstream-Model"] = str(outcome.upstream_model)
+    context.headers["X-Gateway-Attempts"] = str(len(outcome.attempts))
+    if outcome.cost is not None:
+        context.headers["X-Gateway-Cost-USD"] = f"{outcome.cost:.8f}"

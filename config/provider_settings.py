@@ -1,0 +1,84 @@
+"""The settings of one provider instance, and the instances that exist without being configured."""
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from config.group import Group, Seconds
+from config.masking import mask_text
+from config.vendors import VENDORS, Kind
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?")
+OWN_HEADERS = frozenset({"connection", "content-length", "content-type", "host", "transfer-encoding"})
+"""Headers that say how a request is sent, which no setting may change."""
+
+
+class ProviderSettings(Group):
+    """One provider instance. `timeout` is the longest silence in seconds.
+
+    `base_url` is its kind's unless given. `auth` says what signs a request: the key, a signature made with it (jwt),
+    what the caller signed with (passthrough), or nothing (none). `strict` refuses a request of which a part cannot be
+    carried. `headers` are sent with every request. `betas` are the flags of `anthropic-beta` that are let through, "*"
+    for all; None leaves that to the kind. `models` limits what the instance serves, to models that the catalogue knows
+    and to others that it has of its own; empty means all that the catalogue knows.
+    """
+
+    kind: Kind
+    base_url: str = Field(pattern=r"^https?://")
+    api_keys: tuple[SecretStr, ...] = ()
+    token_file: Path | None = None
+    auth: Literal["bearer", "jwt", "passthrough", "none"] = "bearer"
+    timeout: Seconds = 120
+    models: tuple[str, ...] = ()
+    strict: bool = False
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    betas: tuple[str, ...] | None = None
+    enabled: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, given: Any) -> Any:
+        vendor = VENDORS.get(str(given.get("kind"))) if isinstance(given, dict) else None
+        if vendor is None:
+            return given
+        filled: dict[str, Any] = {"base_url": vendor.base_url} if vendor.base_url else {}
+        if vendor.keyless and not given.get("api_keys") and not given.get("token_file"):
+            filled["auth"] = "none"
+        return {**filled, **given}
+
+    @field_validator("headers")
+    @classmethod
+    def _sendable(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, value in headers.items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise ValueError(f"{mask_text(repr(name))} is no name of a header")
+            if name.lower() in OWN_HEADERS:
+                raise ValueError(f"the header {name} is the gateway's own")
+            if not _HEADER_VALUE.fullmatch(value.get_secret_value()):
+                raise ValueError(f"the value of the header {name} cannot be sent")
+        return headers
+
+    @model_validator(mode="after")
+    def _signable(self) -> "ProviderSettings":
+        if self.auth == "jwt" and self.kind != "glm":
+            raise ValueError("auth jwt is for the kind glm only, as no other takes a signature in place of its key")
+        if self.auth == "passthrough" and (self.api_keys or self.token_file):
+            raise ValueError("auth passthrough sends what the caller signed with: leave out api_keys and token_file")
+        if self.auth == "none" and (self.api_keys or self.token_file):
+            raise ValueError("auth none sends no key: leave out api_keys and token_file, or write auth: bearer")
+        return self
+
+
+def unconfigured(name: str) -> dict[str, Any]:
+    """What holds of the instance `name` before anything is said of it: its kind, when it is called like one."""
+    more = {"token_file": Path("token.json")} if name == "glm-web" else {}
+    return {"kind": name, **more} if name in VENDORS else {}
+
+
+def default_providers() -> dict[str, ProviderSettings]:
+    """The instances that exist without being configured, in the order in which they are tried."""
+    standing = (vendor.kind for vendor in VENDORS.values() if vendor.standing)
+    return {kind: ProviderSettings.model_validate(unconfigured(kind)) for kind in standing}

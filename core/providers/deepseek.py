@@ -1,0 +1,56 @@
+"""DeepSeek, as its differences from OpenAI (https://api-docs.deepseek.com)."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from core.errors import GatewayError, UpstreamOverloaded
+from core.providers.draft import Draft
+from core.providers.effort import OFF, effort_of
+from core.providers.openai_compatible import FINISH_REASONS, OpenAICompatible
+from core.providers.openai_messages import Wire
+from core.providers.openai_native import Policy
+from core.providers.openai_stream import read_usage
+from schemas.chat import Message
+from schemas.stream import FinishReason
+from schemas.usage import Usage
+
+
+class DeepSeek(OpenAICompatible):
+    """Tells hits and misses of its cache apart, and wants its reasoning back while a tool loop runs."""
+
+    kind: ClassVar[str] = "deepseek"
+    policy: ClassVar[Policy] = Policy(replays_reasoning=True)
+    finish_reasons: ClassVar[Mapping[str, FinishReason | type[GatewayError]]] = {
+        **FINISH_REASONS,
+        "insufficient_system_resource": UpstreamOverloaded,
+    }
+
+    def message(self, draft: Draft, message: Message, index: int) -> Wire:
+        """Message number `index`; one that calls tools carries the reasoning that led to the calls."""
+        wire = super().message(draft, message, index)
+        if message.tool_calls and message.reasoning:
+            wire["reasoning_content"] = message.reasoning
+        return wire
+
+    def thinking(self, draft: Draft) -> Wire:
+        """The switch, and the effort of a model that thinks."""
+        asked = draft.request.thinking
+        effort = effort_of(asked)
+        if effort in OFF:
+            return {"thinking": {"type": "disabled"}}
+        fields: Wire = {"thinking": {"type": "enabled"}} if asked.enabled else {}
+        return fields if effort is None else {**fields, "reasoning_effort": effort}
+
+    def response_format(self, draft: Draft) -> Wire:
+        """JSON at most: a schema is dropped by name."""
+        wanted = draft.request.response_format
+        if wanted is None or wanted.kind != "json_schema":
+            return super().response_format(draft)
+        draft.drop("response_format.json_schema")
+        return {"response_format": {"type": "json_object"}}
+
+    def usage(self, raw: Mapping[str, Any]) -> Usage | None:
+        hits = raw.get("prompt_cache_hit_tokens")
+        if isinstance(hits, int) and not raw.get("prompt_tokens_details"):
+            raw = {**raw, "prompt_tokens_details": {"cached_tokens": hits}}
+        return read_usage(raw)

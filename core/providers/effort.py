@@ -1,0 +1,32 @@
+"""Thinking asked for by effort or by a budget of tokens, each as the other."""
+
+from schemas.chat import ThinkingOptions
+
+OFF = frozenset({"none", "minimal"})
+"""Efforts that mean no thinking worth the name."""
+
+BUDGETS: tuple[tuple[str, int], ...] = (("low", 2_048), ("medium", 8_192), ("high", 16_384), ("xhigh", 32_768))
+"""What an effort comes to in tokens; a budget is the least effort that covers it, and `high` above all but that."""
+LARGEST = 32_768
+
+
+def effort_of(asked: ThinkingOptions) -> str | None:
+    """The effort that was asked for, in OpenAI's words; None when the client did not say how much."""
+    if asked.enabled is False:
+        return "none"
+    if asked.effort is not None:
+        return asked.effort
+    if asked.budget is None:
+        return None
+    return next((effort for effort, budget in BUDGETS if asked.budget <= budget), "xhigh")
+
+
+def budget_of(asked: ThinkingOptions) -> int | None:
+    """The tokens of thinking that were asked for, 0 for none; None when the client did not say how much."""
+    if asked.enabled is False:
+        return 0
+    if asked.budget is not None:
+        return asked.budget
+    if asked.effort is None:
+        return None
+    return 0 if asked.effort in OFF else dict(BUDGETS).get(asked.effort, LARGEST)

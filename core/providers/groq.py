@@ -1,0 +1,35 @@
+"""Groq, as its differences from OpenAI (https://console.groq.com/docs/openai)."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from core.providers import openai_faults as faults
+from core.providers.draft import Draft
+from core.providers.openai_compatible import OpenAICompatible
+from core.providers.openai_messages import Wire
+from core.providers.openai_native import REASONING_FIELDS, Policy
+
+
+class Groq(OpenAICompatible):
+    """Refuses what it lacks, and tells usage and late failures in a field of its own, `x_groq`."""
+
+    kind: ClassVar[str] = "groq"
+    policy: ClassVar[Policy] = Policy(
+        refused=frozenset({"logprobs", "top_logprobs", "logit_bias"}),
+        refused_in_messages=REASONING_FIELDS | {"name"},
+    )
+
+    def thinking(self, draft: Draft) -> Wire:
+        """The effort, and the thinking in a field of its own rather than in think tags."""
+        fields = super().thinking(draft)
+        thinks = "thinking" in draft.target.info.abilities and draft.target.info.thinking != "none"
+        return {**fields, "reasoning_format": "parsed"} if thinks else fields
+
+    def tidied(self, frame: Mapping[str, Any]) -> Mapping[str, Any]:
+        own = frame.get("x_groq")
+        if not isinstance(own, dict):
+            return frame
+        if own.get("error"):
+            said = faults.read_said({"error": own["error"]}) or faults.Said("the generation failed")
+            raise self.fault(said, None, None)
+        return {**frame, "usage": own["usage"]} if own.get("usage") and not frame.get("usage") else frame

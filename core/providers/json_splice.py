@@ -1,0 +1,55 @@
+"""Replaces one value in the text of a JSON object, so that every other byte stays as it was written."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from schemas.codec import dumps, loads
+
+MOST_MENTIONS = 64
+"""More places than this that look like the key are not searched: no honest body has them, and time is bounded."""
+
+_AFTER_KEY = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+")
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+
+
+def replaced(raw: bytes, body: Mapping[str, Any], key: str, value: str) -> bytes | None:
+    """`raw`, which is `body` as text, with `value` as that of the top-level `key`, whose own value is a string.
+
+    None when the text does not make plain which member that is: then `body` has to be written anew. It is plain when
+    exactly one member anywhere in the text has that key and that value. The text is searched, not parsed.
+    """
+    current = body.get(key)
+    # A key may be spelled with escapes, which the search would overlook.
+    if not isinstance(current, str) or any(escape in raw for escape in _escapes(key)):
+        return None
+    places = [place for start in _mentions(raw, key) if (place := _value(raw, start, current)) is not None]
+    if len(places) != 1:
+        return None
+    start, end = places[0]
+    view = memoryview(raw)  # so that a long body is copied once only
+    return b"".join((view[:start], dumps(value), view[end:]))
+
+
+def _escapes(key: str) -> set[bytes]:
+    """What the escape of any letter of `key` begins with."""
+    return {f"\\u{ord(letter) >> 4:03x}".encode() for letter in key}
+
+
+def _mentions(raw: bytes, key: str) -> list[int]:
+    """Where the text goes on after each `"key"`, none at all when there are too many."""
+    quoted = dumps(key)
+    ends: list[int] = []
+    at = raw.find(quoted)
+    while at >= 0 and len(ends) <= MOST_MENTIONS:
+        if raw[at - 1 : at] != b"\\":
+            ends.append(at + len(quoted))
+        at = raw.find(quoted, at + len(quoted))
+    return ends if len(ends) <= MOST_MENTIONS else []
+
+
+def _value(raw: bytes, start: int, expected: str) -> tuple[int, int] | None:
+    """Where the string `expected` stands as a member's value, if that is what follows the key that ends at `start`."""
+    colon = _AFTER_KEY.match(raw, start)
+    found = _STRING.match(raw, colon.end()) if colon else None
+    return found.span() if found and loads(found[0]) == expected else None

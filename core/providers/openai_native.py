@@ -1,0 +1,125 @@
+"""Forwards the body of an OpenAI client to a provider that speaks OpenAI's form, with the fewest edits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.providers.draft import Draft
+from core.providers.json_splice import replaced
+from schemas.codec import dumps
+
+THINK_STARTS = ("<think", "<details")
+REASONING_FIELDS = frozenset({"reasoning_content", "reasoning", "reasoning_details", "thinking"})
+"""Where earlier answers of other providers carry their thinking."""
+USAGE_WANTED = {"include_usage": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a vendor that speaks OpenAI's form cannot be sent.
+
+    `developer`: it knows the role of that name. `refused` are top-level parameters and `refused_in_messages` fields of
+    messages that it answers with an error. `replays_reasoning`: it wants the reasoning back that led to a tool call.
+    """
+
+    developer: bool = False
+    refused: frozenset[str] = frozenset()
+    refused_in_messages: frozenset[str] = frozenset()
+    replays_reasoning: bool = False
+
+
+HARMLESS: Mapping[str, tuple[Any, ...]] = {
+    "n": (1,),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "logit_bias": ({},),
+    "presence_penalty": (0,),
+    "frequency_penalty": (0,),
+}
+"""Values that ask for nothing, and so are no loss when they are left out."""
+
+
+def native_body(draft: Draft, policy: Policy) -> bytes:
+    """The client's own body for the target: another model name, usage asked for in streams, and what `policy` demands.
+
+    Without more than that, every byte of the rest stays as the client wrote it.
+    """
+    request = draft.request
+    body = request.native.body
+    edited = _edited(draft, body, policy)
+    asks = bool(body.get("stream")) and "stream_options" not in request.omit
+    options = body.get("stream_options") or {}
+    if asks and not (isinstance(options, Mapping) and options.get("include_usage")):
+        edited = edited if edited is not None else dict(body)
+        edited["stream_options"] = {**(options if isinstance(options, Mapping) else {}), **USAGE_WANTED}
+    if "stream_options" in request.omit and "stream_options" in body:
+        edited = {name: value for name, value in (edited or body).items() if name != "stream_options"}
+    return _written(draft, body, edited)
+
+
+def _written(draft: Draft, body: Mapping[str, Any], edited: dict[str, Any] | None) -> bytes:
+    raw, model = draft.request.native.raw, draft.target.model
+    added = None
+    if edited is not None and "stream_options" not in body:
+        rest = {name: value for name, value in edited.items() if name != "stream_options"}
+        if rest == body:
+            added, edited = edited.get("stream_options"), None
+    if edited is None and raw:
+        spliced = replaced(raw, body, "model", model) if "model" in body else _inserted(raw, "model", model)
+        if spliced is not None:
+            return spliced if added is None else _inserted(spliced, "stream_options", added)
+    whole = {**(edited if edited is not None else body), "model": model}
+    return dumps(whole if added is None else {**whole, "stream_options": added})
+
+
+def _inserted(raw: bytes, name: str, value: Any) -> bytes:
+    head, _, rest = raw.partition(b"{")
+    comma = b"" if rest.lstrip().startswith(b"}") else b","
+    return head + b"{" + dumps(name) + b":" + dumps(value) + comma + rest
+
+
+def _edited(draft: Draft, body: Mapping[str, Any], policy: Policy) -> dict[str, Any] | None:
+    """The body as `policy` demands it, None when it may stay as it is."""
+    refused = [name for name in body if name in policy.refused]
+    messages = _edited_messages(draft, body, policy)
+    if messages is None and not refused:
+        return None
+    edited = {name: value for name, value in body.items() if name not in refused}
+    for name in refused:
+        if body[name] is not None and body[name] not in HARMLESS.get(name, ()):
+            draft.drop(name)
+    if messages is not None:
+        edited["messages"] = messages
+    return edited
+
+
+def _edited_messages(draft: Draft, body: Mapping[str, Any], policy: Policy) -> list[Any] | None:
+    changed = False
+    messages = []
+    for index, message in enumerate(body["messages"]):
+        edited = _edited_message(draft, message, index, policy)
+        changed = changed or edited is not message
+        messages.append(edited)
+    return messages if changed else None
+
+
+def _edited_message(draft: Draft, message: Mapping[str, Any], index: int, policy: Policy) -> Mapping[str, Any]:
+    edits: dict[str, Any] = {}
+    if message.get("role") == "developer" and not policy.developer:
+        edits["role"] = "system"
+    content = message.get("content")
+    if message.get("role") == "assistant" and isinstance(content, str) and _has_block(content):
+        # The gateway wrote the block for the client; the same history must always be the same prompt.
+        edits["content"] = draft.request.messages[index].text or (None if message.get("tool_calls") else "")
+    if policy.replays_reasoning and message.get("tool_calls") and not message.get("reasoning_content"):
+        remembered = draft.request.messages[index].reasoning
+        if remembered:
+            edits["reasoning_content"] = remembered
+    refused = [name for name in message if name in policy.refused_in_messages]
+    if not edits and not refused:
+        return message
+    return {**{name: value for name, value in message.items() if name not in refused}, **edits}
+
+
+def _has_block(content: str) -> bool:
+    return content.lstrip()[:10].lower().startswith(THINK_STARTS)

@@ -1,0 +1,23 @@
+"""OpenAI's own API, as its differences from those that imitate it."""
+
+from typing import ClassVar
+
+from core.providers.draft import Draft
+from core.providers.openai_compatible import OpenAICompatible
+from core.providers.openai_messages import Wire
+from core.providers.openai_native import REASONING_FIELDS, Policy
+
+
+class OpenAI(OpenAICompatible):
+    """The Chat Completions of api.openai.com (https://platform.openai.com/docs/api-reference/chat)."""
+
+    kind: ClassVar[str] = "openai"
+    # It answers fields of messages that it does not know with a 400.
+    policy: ClassVar[Policy] = Policy(developer=True, refused_in_messages=REASONING_FIELDS)
+    max_tokens_field: ClassVar[str] = "max_completion_tokens"
+
+    def identity(self, draft: Draft) -> Wire:
+        """Who asks; a conversation keeps to the servers that have its prompt cached by `prompt_cache_key`."""
+        request = draft.request
+        fields = {"safety_identifier": request.user, "prompt_cache_key": request.session}
+        return {name: value[:64] for name, value in fields.items() if value}

@@ -1,0 +1,40 @@
+"""OpenRouter, as its differences from OpenAI (https://openrouter.ai/docs/api-reference/overview)."""
+
+from typing import Any, ClassVar
+
+from core.providers.draft import Draft
+from core.providers.effort import OFF, effort_of
+from core.providers.openai_compatible import OpenAICompatible
+from core.providers.openai_messages import Wire, wire_part
+from core.providers.openai_native import Policy
+from schemas.chat import ImagePart, Message, TextPart
+
+
+class OpenRouter(OpenAICompatible):
+    """Steers thinking by an object, and carries Anthropic's cache marks to the models that know them."""
+
+    kind: ClassVar[str] = "openrouter"
+    policy: ClassVar[Policy] = Policy(developer=True)
+
+    def content(self, draft: Draft, message: Message, index: int) -> str | list[Wire]:
+        """The content of message number `index`, marks of what to cache included."""
+        if not any(isinstance(part, (TextPart, ImagePart)) and part.cache for part in message.parts):
+            return super().content(draft, message, index)
+        return [{**wire_part(part), **_mark(part)} for part in message.parts]
+
+    def thinking(self, draft: Draft) -> Wire:
+        """The `reasoning` object: an effort, a budget of tokens, or off."""
+        asked = draft.request.thinking
+        if asked.budget is not None and asked.enabled is not False:
+            return {"reasoning": {"max_tokens": asked.budget}}
+        effort = effort_of(asked)
+        if effort in OFF:
+            return {"reasoning": {"enabled": False}}
+        if effort is not None:
+            return {"reasoning": {"effort": effort}}
+        return {"reasoning": {"enabled": True}} if asked.enabled else {}
+
+
+def _mark(part: Any) -> Wire:
+    cache = getattr(part, "cache", None)
+    return {"cache_control": cache} if cache else {}

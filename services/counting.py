@@ -1,0 +1,59 @@
+"""CountingService: how many tokens a prompt has."""
+
+from functools import partial
+
+from core.counting import TokenCounter
+from core.errors import GatewayError, InvalidRequest, ModelNotFound
+from core.providers.base import Provider, UpstreamRequest
+from schemas.chat import ChatRequest
+from schemas.credential import Credential
+from schemas.model import Target
+from schemas.origin import Origin
+from schemas.outcome import Outcome
+from services.once import Once, Question
+from services.routing import RoutingService
+
+PATIENCE = 10.0
+"""Seconds to wait for a provider's own count, which is worth less than a prompt answer."""
+
+
+class CountingService:
+    """Asks the provider that would answer, if it counts at all, and counts offline otherwise."""
+
+    def __init__(self, routing: RoutingService, once: Once, asks: frozenset[str], counter: TokenCounter) -> None:
+        """`asks` names the provider instances that can be asked."""
+        self._routing = routing
+        self._once = once
+        self._asks = asks
+        self._counter = counter
+
+    def count(self, request: ChatRequest, origin: Origin) -> int:
+        """The tokens of the prompt, an estimate when no provider could say.
+
+        Raises ModelNotFound, and InvalidRequest when the provider finds the request wrong.
+        """
+        targets = self._routing.targets(request.model)
+        if targets[0].provider in self._asks:
+            outcome = Outcome(model=request.model, stream=False)
+            try:
+                return self._once.ask(Question(origin, outcome, PATIENCE), targets[:1], partial(_build, request), _read)
+            except ModelNotFound:
+                pass  # some hosts have models they cannot count for
+            except InvalidRequest:
+                raise
+            except GatewayError:
+                pass  # a count is not worth failing for
+        return self._counter.count_request(request)
+
+
+def _build(
+    request: ChatRequest, provider: Provider, target: Target, credential: Credential, request_id: str
+) -> UpstreamRequest:
+    upstream = provider.count(request, target, credential, request_id)
+    if upstream is None:
+        raise ModelNotFound("The provider counts no tokens.")
+    return upstream
+
+
+def _read(provider: Provider, body: bytes) -> int:
+    return provider.read_count(body)

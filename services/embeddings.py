@@ -1,0 +1,58 @@
+"""EmbeddingService: texts to vectors, by whichever provider has the model."""
+
+from datetime import UTC, datetime
+from functools import partial
+
+from core.clock import Clock
+from core.errors import ModelNotFound
+from core.pricing import cost_of
+from core.providers.base import Provider, UpstreamRequest
+from schemas.credential import Credential
+from schemas.embedding import EmbeddingRequest, Embeddings
+from schemas.model import Target
+from schemas.origin import Origin
+from schemas.outcome import Outcome
+from schemas.usage import Usage
+from services.once import Once, Question
+from services.routing import RoutingService
+
+PATIENCE = 120.0
+
+
+class EmbeddingService:
+    """One call of a provider a request."""
+
+    def __init__(self, routing: RoutingService, once: Once, clock: Clock) -> None:
+        self._routing = routing
+        self._once = once
+        self._clock = clock
+
+    def embed(self, request: EmbeddingRequest, origin: Origin, outcome: Outcome) -> Embeddings:
+        """The vectors; `outcome` is filled in on the way. Raises GatewayError."""
+        targets = self._routing.targets(request.model)
+        build = partial(_build, request)
+        embeddings = self._once.ask(Question(origin, outcome, PATIENCE), targets, build, _read)
+        outcome.finish_reason = "stop"
+        outcome.seconds = self._clock.monotonic() - origin.started
+        if embeddings.prompt_tokens is not None:
+            self._note_cost(outcome, embeddings.prompt_tokens, targets)
+        return embeddings
+
+    def _note_cost(self, outcome: Outcome, tokens: int, targets: tuple[Target, ...]) -> None:
+        outcome.usage = Usage(uncached=tokens, output=0)
+        answered = next(target for target in targets if target.provider == outcome.provider)
+        today = datetime.fromtimestamp(self._clock.now(), UTC).date()
+        outcome.cost = cost_of(outcome.usage, answered.info.price_on(today, tokens))
+
+
+def _build(
+    request: EmbeddingRequest, provider: Provider, target: Target, credential: Credential, request_id: str
+) -> UpstreamRequest:
+    upstream = provider.embed(request, target, credential, request_id)
+    if upstream is None:
+        raise ModelNotFound(f"{request.model[:100]!r} has no embeddings here.", param="model")
+    return upstream
+
+
+def _read(provider: Provider, body: bytes) -> Embeddings:
+    return provider.read_embeddings(body)

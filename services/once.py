@@ -1,0 +1,115 @@
+"""Once: asks a provider something that has one short answer, beside the path of chats."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import uuid4
+
+from config.settings import RetrySettings
+from core.cancel import Cancellation
+from core.clock import Clock
+from core.errors import (
+    CredentialsExhausted,
+    GatewayError,
+    ModelNotFound,
+    NoCredentials,
+    Unauthorized,
+    UpstreamError,
+    UpstreamOverloaded,
+)
+from core.providers.base import Provider, UpstreamRequest
+from core.transport import Transport
+from schemas.credential import Credential
+from schemas.model import Target
+from schemas.origin import Origin
+from schemas.outcome import Attempt, Outcome
+from schemas.usage import Usage
+from services.blame import scrub, whose
+from services.run import Lease, Site
+
+T = TypeVar("T")
+Build = Callable[[Provider, Target, Credential, str], UpstreamRequest]
+Read = Callable[[Provider, bytes], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, in `seconds` at most, and for whom."""
+
+    origin: Origin
+    outcome: Outcome
+    seconds: float
+
+
+class Once:
+    """Tries targets and credentials in turn, as often as a chat would."""
+
+    def __init__(self, sites: Mapping[str, Site], transport: Transport, retry: RetrySettings, clock: Clock) -> None:
+        self._sites = sites
+        self._transport = transport
+        self._retry = retry
+        self._clock = clock
+
+    def ask(self, question: Question, targets: Sequence[Target], build: Build, read: Read[T]) -> T:
+        """What `read` makes of the first good answer. Raises GatewayError."""
+        failure: GatewayError = NoCredentials("No provider could be asked.")
+        for target in targets:
+            excluded: set[str] = set()
+            while len(question.outcome.attempts) < self._retry.max_attempts:
+                try:
+                    site = self._sites[target.provider]
+                    lease = site.lease(question.origin.own, frozenset(excluded), self._clock.now())
+                except (CredentialsExhausted, NoCredentials, Unauthorized) as none_left:
+                    failure = none_left if not question.outcome.attempts else failure
+                    break
+                try:
+                    return self._attempt(question, target, site, lease, build, read)
+                except GatewayError as error:
+                    failure = error
+                    if not isinstance(error, (UpstreamError, ModelNotFound)):
+                        raise
+                    if isinstance(error, (UpstreamOverloaded, ModelNotFound)):
+                        break
+                    excluded.add(lease.credential.id)
+        raise failure
+
+    def _attempt(self, question: Question, target: Target, site: Site, lease: Lease, build: Build, read: Read[T]) -> T:
+        began, error = self._clock.monotonic(), None
+        question.outcome.provider, question.outcome.upstream_model = target.provider, target.model
+        try:
+            result = self._exchange(question, target, site.provider, lease.credential, build, read)
+        except GatewayError as failure:
+            scrub(failure, lease.credential)
+            error = failure.code or failure.type
+            lease.fail(failure, self._clock.monotonic() - began)
+            raise
+        else:
+            lease.succeed(_usage(result), self._clock.monotonic() - began, None)
+            return result
+        finally:
+            lease.abandon()
+            seconds = self._clock.monotonic() - began
+            question.outcome.upstream_seconds += seconds
+            attempt = Attempt(target.provider, target.model, lease.credential.id, seconds, error)
+            question.outcome.attempts.append(attempt)
+
+    def _exchange(
+        self,
+        question: Question,
+        target: Target,
+        provider: Provider,
+        credential: Credential,
+        build: Build,
+        read: Read[T],
+    ) -> T:
+        attempt_id = f"{question.origin.request_id[:52]}-{uuid4().hex[:10]}"
+        upstream = build(provider, target, credential, attempt_id)
+        status, headers, body = self._transport.call(upstream, question.seconds, Cancellation())
+        if status >= 300:
+            raise whose(provider.error(status, headers, body), credential)
+        return read(provider, body)
+
+
+def _usage(result: object) -> Usage | None:
+    tokens = getattr(result, "prompt_tokens", None)
+    return Usage(uncached=tokens, output=0) if isinstance(tokens, int) else None

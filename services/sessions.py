@@ -1,0 +1,55 @@
+"""Tells which conversation a request belongs to."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from schemas.chat import ChatRequest
+from schemas.codec import loads
+
+HEADERS = ("x-claude-code-session-id", "session-id", "session_id", "x-session-id", "x-grok-conv-id")
+"""Where clients name their session: Claude Code, Codex, others."""
+BODY_FIELDS = ("prompt_cache_key", "session_id", "conversation_id")
+MAX_LENGTH = 512
+
+
+def session_of(request: ChatRequest, tenant: str) -> str:
+    """A name, opaque and of 32 hex digits, that is the same for every turn of one conversation of one `tenant`.
+
+    From what the client itself calls its session, else from how the conversation begins: its system prompt and the
+    first thing the user said.
+    """
+    named = _named(request.native.headers, request.native.body)
+    beginning = named if named is not None else _beginning(request)
+    return sha256("\0".join((tenant, "named" if named else "begun", beginning)).encode()).hexdigest()[:32]
+
+
+def _named(headers: Mapping[str, str], body: Mapping[str, Any]) -> str | None:
+    for name in HEADERS:
+        if headers.get(name):
+            return headers[name][:MAX_LENGTH]
+    for name in BODY_FIELDS:
+        value = body.get(name)
+        if isinstance(value, str) and value:
+            return value[:MAX_LENGTH]
+    return _of_metadata(body.get("metadata"))
+
+
+def _of_metadata(metadata: Any) -> str | None:
+    """Claude Code writes its session into `metadata.user_id`: in JSON, in older versions behind `_session_`."""
+    user = metadata.get("user_id") if isinstance(metadata, dict) else None
+    if not isinstance(user, str):
+        return None
+    if user.startswith("{"):
+        try:
+            session = loads(user).get("session_id")
+        except (ValueError, AttributeError):
+            return None
+        return session if isinstance(session, str) and session else None
+    return user.partition("_session_")[2] or None
+
+
+def _beginning(request: ChatRequest) -> str:
+    system = [message.text for message in request.messages if message.role == "system"]
+    first = next((message.text for message in request.messages if message.role == "user"), "")
+    return "\0".join((*system[:1], first))

@@ -1,0 +1,187 @@
+"""Thoughts: remembers whose a signature of thinking is, and what a provider wants back that a client cannot carry."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any
+
+from core.clock import Clock
+from core.errors import StoreUnavailable
+from core.store.base import Counters
+from core.store.shelf import Shelf
+from schemas.chat import UNSIGNED, ChatRequest, Message, ThinkingBlock, ToolCall
+from schemas.codec import dumps, loads
+from schemas.stream import ChatChunk, Finished, ReasoningDelta, Signature, ToolCallDelta
+
+KEPT_SECONDS = 7 * 86_400.0
+ABSENT_SECONDS = 60.0
+"""How long it is believed that nobody remembers a thing."""
+LOCAL_BYTES = 16 * 1024 * 1024
+MAX_REMEMBERED_TEXT = 200_000
+ABSENT = ""
+
+
+class ThoughtMemory:
+    """Shared by all workers, with this worker's own copy in front; what is lost is asked for by no one but it.
+
+    A turn is known by the session and its first tool call, a signature by its hash.
+    """
+
+    def __init__(self, counters: Counters, clock: Clock) -> None:
+        self._counters = counters
+        self._clock = clock
+        self._local = Shelf(LOCAL_BYTES)
+
+    def recall(self, request: ChatRequest) -> ChatRequest:
+        """The request with what is remembered of its history: issuers, thinking, signatures of calls, refusals.
+
+        Takes at most one trip to the store, and none for a conversation without thinking and tool calls, or one whose
+        history this worker has seen.
+        """
+        wanted = list(dict.fromkeys(_names(request)))
+        if not wanted:
+            return request
+        found = self._find(wanted)
+        messages = tuple(_recalled(message, request.session or "", found) for message in request.messages)
+        omit = found.get(_session_name(request.session or ""), "")
+        return replace(request, messages=messages, omit=request.omit | set(omit.split()))
+
+    def remember(self, session: str, issuer: str, thinking: Sequence[ThinkingBlock], calls: Sequence[ToolCall]) -> None:
+        """Keep whose these thoughts are, and the thoughts themselves when they led to tool calls."""
+        texts = {_signature_name(mark): issuer for block in thinking if (mark := block.signature or block.data)}
+        signed = {call.id: call.signature for call in calls if call.signature}
+        if calls and (thinking or signed):
+            texts[_turn_name(session, calls[0].id)] = _written(issuer, thinking, signed)
+        self._keep(texts)
+
+    def refuse(self, session: str, omit: frozenset[str]) -> None:
+        """From now on this session is sent without `omit`."""
+        self._keep({_session_name(session): " ".join(sorted(omit))})
+
+    def _keep(self, texts: Mapping[str, str]) -> None:
+        if not texts:
+            return
+        now = self._clock.now()
+        self._local.keep(texts, KEPT_SECONDS, now)
+        try:
+            self._counters.keep(texts, KEPT_SECONDS, now)
+        except StoreUnavailable:
+            return
+
+    def _find(self, names: Sequence[str]) -> dict[str, str]:
+        now = self._clock.now()
+        found = self._local.kept(names, now)
+        missing = [name for name in names if name not in found]
+        if missing:
+            shared = self._shared(missing, now)
+            self._local.keep(shared, KEPT_SECONDS, now)
+            self._local.keep({name: ABSENT for name in missing if name not in shared}, ABSENT_SECONDS, now)
+            found |= shared
+        return {name: text for name, text in found.items() if text != ABSENT}
+
+    def _shared(self, names: Sequence[str], now: float) -> dict[str, str]:
+        try:
+            return self._counters.kept(names, now)
+        except StoreUnavailable:
+            return {}
+
+
+@dataclass(slots=True)
+class Listener:
+    """Hears one answer, and tells the memory when it is over."""
+
+    memory: ThoughtMemory
+    session: str
+    _text: list[str] = field(default_factory=list)
+    _thinking: list[ThinkingBlock] = field(default_factory=list)
+    _calls: list[ToolCall] = field(default_factory=list)
+
+    def hear(self, chunk: ChatChunk, issuer: str | None) -> None:
+        """Note what `chunk` says of thinking; at the end, remember it as the issuer's."""
+        if isinstance(chunk, ReasoningDelta):
+            self._text.append(chunk.text)
+        elif isinstance(chunk, Signature):
+            self._sign(chunk)
+        elif isinstance(chunk, ToolCallDelta) and chunk.id is not None:
+            self._calls.append(ToolCall(chunk.id, chunk.name or "", "", chunk.signature))
+        elif isinstance(chunk, Finished) and issuer is not None:
+            self._flush()
+            self.memory.remember(self.session, issuer, self._thinking, self._calls)
+
+    def _sign(self, chunk: Signature) -> None:
+        if chunk.redacted:
+            self._flush()
+            self._thinking.append(ThinkingBlock(data=chunk.value))
+        else:
+            text, self._text = "".join(self._text), []
+            self._thinking.append(ThinkingBlock(text, chunk.value))
+
+    def _flush(self) -> None:
+        if self._text:
+            self._thinking.append(ThinkingBlock("".join(self._text)))
+            self._text = []
+
+
+def _names(request: ChatRequest) -> Iterator[str]:
+    session = request.session or ""
+    assistants = [message for message in request.messages if message.role == "assistant"]
+    for message in assistants:
+        yield from (_signature_name(mark) for block in message.thinking if (mark := block.signature or block.data))
+        if message.tool_calls:
+            yield _turn_name(session, message.tool_calls[0].id)
+    if any(message.thinking or message.tool_calls for message in assistants):
+        yield _session_name(session)
+
+
+def _recalled(message: Message, session: str, found: Mapping[str, str]) -> Message:
+    if message.role != "assistant" or not (message.thinking or message.tool_calls):
+        return message
+    issued = tuple(_issued(block, found) for block in message.thinking)
+    first = message.tool_calls[0].id if message.tool_calls else ""
+    kept = _read(found.get(_turn_name(session, first), ""))
+    if kept is None:
+        return replace(message, thinking=issued)
+    signatures = kept["calls"]
+    calls = tuple(replace(call, signature=call.signature or signatures.get(call.id)) for call in message.tool_calls)
+    remembered = tuple(ThinkingBlock(text, mark, data, kept["issuer"]) for text, mark, data in kept["thinking"])
+    text = "\n".join(block.text for block in remembered if block.text)
+    return replace(
+        message,
+        tool_calls=calls,
+        thinking=issued if any(block.signature or block.data for block in issued) else remembered,
+        reasoning=message.reasoning or text or None,
+    )
+
+
+def _issued(block: ThinkingBlock, found: Mapping[str, str]) -> ThinkingBlock:
+    mark = block.signature or block.data
+    return replace(block, issuer=found.get(_signature_name(mark))) if mark else replace(block, issuer=UNSIGNED)
+
+
+def _written(issuer: str, thinking: Sequence[ThinkingBlock], signed: Mapping[str, str]) -> str:
+    # What is signed must come back whole.
+    blocks = [
+        [block.text if block.signature else block.text[:MAX_REMEMBERED_TEXT], block.signature, block.data]
+        for block in thinking
+    ]
+    return dumps({"issuer": issuer, "thinking": blocks, "calls": signed}).decode()
+
+
+def _read(text: str) -> dict[str, Any] | None:
+    return loads(text) if text else None
+
+
+def _signature_name(mark: str) -> str:
+    return f"signature:{_hash(mark)}"
+
+
+def _turn_name(session: str, call: str) -> str:
+    return f"turn:{_hash(session + chr(0) + call)}"
+
+
+def _session_name(session: str) -> str:
+    return f"session:{session}"
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:32]

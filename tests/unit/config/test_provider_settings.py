@@ -1,0 +1,106 @@
+"""What a provider instance may be told, and what is refused with a sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from config.loader import ConfigurationError, describe, load
+
+HUSH = "hush-hush"
+
+
+def provider(tmp_path: Path, entry: str, **environ: str):
+    (tmp_path / "gateway.yaml").write_text(f"providers: {{x: {entry}}}", encoding="utf-8")
+    return load(environ, tmp_path).providers["x"]
+
+
+def problems(tmp_path: Path, entry: str, **environ: str) -> list[str]:
+    with pytest.raises(ConfigurationError) as raised:
+        provider(tmp_path, entry, **environ)
+    return list(raised.value.problems)
+
+
+def test_an_instance_takes_all_that_is_promised(tmp_path):
+    entry = (
+        "{kind: anthropic-compatible, base_url: 'https://h/a', auth: passthrough, strict: true, timeout: 9,"
+        " betas: [a-2025-01-01, b-2025-01-01], models: [m, n], headers: {X-Team: blue, x-org: a b}}"
+    )
+    made = provider(tmp_path, entry)
+    assert (made.auth, made.strict, made.timeout) == ("passthrough", True, 9)
+    assert (made.betas, made.models) == (("a-2025-01-01", "b-2025-01-01"), ("m", "n"))
+    assert {name: value.get_secret_value() for name, value in made.headers.items()} == {
+        "X-Team": "blue",
+        "x-org": "a b",
+    }
+
+
+@pytest.mark.parametrize("auth", ["bearer", "jwt", "passthrough", "none"])
+def test_glm_takes_every_way_to_sign(tmp_path, auth):
+    assert provider(tmp_path, f"{{kind: glm, auth: {auth}}}").auth == auth
+
+
+@pytest.mark.parametrize("kind", ["glm-web", "glm-anthropic", "openai", "gemini"])
+def test_a_signature_in_place_of_the_key_is_for_glm_only(tmp_path, kind):
+    (line,) = problems(tmp_path, f"{{kind: {kind}, auth: jwt, api_key: k}}")
+    assert line.startswith("gateway.yaml (providers.x): auth jwt is for the kind glm only, as no other takes")
+
+
+@pytest.mark.parametrize("more", ["api_key: hush-hush", "token_file: t.json"])
+@pytest.mark.parametrize(
+    ("auth", "said"),
+    [("passthrough", "auth passthrough sends what the caller signed with"), ("none", "auth none sends no key")],
+)
+def test_where_no_key_is_sent_none_may_be_configured(tmp_path, auth, said, more):
+    (line,) = problems(tmp_path, f"{{kind: openai, auth: {auth}, {more}}}")
+    assert line.startswith(f"gateway.yaml (providers.x): {said}: leave out api_keys and token_file")
+    assert HUSH not in line
+
+
+def test_a_key_of_the_environment_counts_too(tmp_path):
+    (tmp_path / "gateway.yaml").write_text("providers: {openai: {auth: passthrough}}")
+    with pytest.raises(ConfigurationError) as raised:
+        load({"OPENAI_API_KEY": HUSH}, tmp_path)
+    assert "OPENAI_API_KEY, gateway.yaml (providers.openai): auth passthrough" in raised.value.problems[0]
+
+
+def test_headers_are_masked_wherever_the_configuration_is_shown(tmp_path):
+    (tmp_path / "gateway.yaml").write_text(f"providers: {{openai: {{headers: {{X-Team: {HUSH}}}}}}}")
+    settings = load({}, tmp_path)
+    assert "X-Team: '********'" in describe(settings)
+    assert HUSH not in describe(settings) + repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ("{'X Team': hush-hush}", "'X Team' is no name of a header"),
+        ("{'': hush-hush}", "'' is no name of a header"),
+        ("{Content-Length: hush-hush}", "the header Content-Length is the gateway's own"),
+        ("{host: hush-hush}", "the header host is the gateway's own"),
+        (r'{X-A: "hush-hush\r\nX-B: c"}', "the value of the header X-A cannot be sent"),
+        (r'{X-A: "hush-hush\n"}', "the value of the header X-A cannot be sent"),
+        ("{X-A: ' hush-hush'}", "the value of the header X-A cannot be sent"),
+        ("{X-A: hush-hush€}", "the value of the header X-A cannot be sent"),
+        ("{X-A: [hush-hush]}", "providers.x.headers.X-A: a list is not a text"),
+        ("{X-A: 4711}", "providers.x.headers.X-A: ******** is not a text"),
+        ("hush-hush", "providers.x.headers: ******** is not a mapping of names to settings"),
+    ],
+)
+def test_a_header_that_cannot_be_sent_is_named_without_its_value(tmp_path, headers, said):
+    (line,) = problems(tmp_path, f"{{kind: openai, headers: {headers}}}")
+    assert said in line
+    assert HUSH not in line
+    assert "4711" not in line
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("{kind: openai, auth: basic}", "providers.x.auth: 'basic' is not one of bearer, jwt, passthrough, none"),
+        ("{kind: openai, strict: maybe}", "providers.x.strict: 'maybe' is not true or false"),
+        ("{kind: openai, betas: all}", "providers.x.betas: 'all' is not a list"),
+        ("{kind: openai, timeout: 0}", "providers.x.timeout: 0 is not a number, above 0"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_is_allowed(tmp_path, entry, said):
+    assert said in problems(tmp_path, entry)[0]

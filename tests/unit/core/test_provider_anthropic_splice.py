@@ -1,0 +1,98 @@
+"""What replacing one value in the text of a JSON object promises."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.providers.json_splice import MOST_MENTIONS, replaced
+from schemas.codec import loads
+
+ODD = (
+    b'\n{ "max_tokens" : 10,\t"temperature":1.0 , "top_p":1e-7, "x":12345678901234567890123,\r\n'
+    b'"messages":[{"role":"user","content":"caf\\u00e9 \\/ \\"model\\": \\"a\\" \xc3\xa9"}], "model"\n :\t"a", "z":-0.0 }\n'
+)
+
+
+def spliced(raw, value="b"):
+    return replaced(raw, loads(raw), "model", value)
+
+
+def test_every_other_byte_stays_as_it_was_written():
+    assert spliced(ODD) == ODD.replace(b':\t"a"', b':\t"b"')
+
+
+@pytest.mark.parametrize(
+    "raw", [b'{"model":"a"}', b'{"model":"a","z":1}', b'{"z":"model","model":"a"}', b'{"z":1,"model":"a"}']
+)
+def test_the_member_is_found_wherever_it_stands(raw):
+    assert loads(spliced(raw)) == {**loads(raw), "model": "b"}
+
+
+def test_members_of_that_name_with_another_value_are_left_alone():
+    tool = (
+        b'{"tools":[{"properties":{"model":{"type":"string"}}}],"messages":[{"input":{"model":"c","n":{"model":7}}}],'
+    )
+    assert spliced(tool + b'"model":"a"}') == tool + b'"model":"b"}'
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"model":"a","metadata":{"model":"a"}}',
+        b'{"metadata":{"model":"a"},"model":"a"}',
+        b'{"model":"a","model":"a"}',
+        b'{"mod\\u0065l":"a","metadata":{"model":"a"}}',
+        b'{"mod\\u006Cl":1,"model":"a"}',
+        b'{"model":7}',
+        b'{"z":{"model":"a"}}',
+        b"{}",
+        b'{"model":null}',
+    ],
+)
+def test_nothing_is_replaced_where_it_is_not_plain_which_member_is_meant(raw):
+    assert spliced(raw) is None
+
+
+def test_the_last_of_two_members_counts_as_it_does_for_a_parser():
+    assert spliced(b'{"model":"x","model":"a"}') == b'{"model":"x","model":"b"}'
+
+
+def test_names_with_quotes_and_backslashes_around_them_are_no_key():
+    raw = json.dumps({'"model': "a", "\\": '"model": "a"', "text": 'say "model":"a"', "model": "a"}).encode()
+    assert loads(spliced(raw)) == {**loads(raw), "model": "b"}
+
+
+def test_values_are_compared_as_what_they_spell():
+    assert (
+        spliced('{"model":"gl\\u006d é"}'.encode()) is None
+    )  # an escaped letter of the key's own is never looked past
+    assert spliced(b'{"model":"a\\/b"}') == b'{"model":"b"}'
+
+
+def test_a_new_value_is_written_as_json():
+    assert spliced(b'{"model":"a"}', 'b"\\é') == '{"model":"b\\"\\\\é"}'.encode()
+
+
+def test_a_body_full_of_look_alikes_is_not_searched_to_its_end():
+    nested = ",".join('{"model":"x"}' for _ in range(MOST_MENTIONS + 1))
+    assert spliced(f'{{"z":[{nested}],"model":"a"}}'.encode()) is None
+    fewer = ",".join('{"model":"x"}' for _ in range(MOST_MENTIONS - 1))
+    assert spliced(f'{{"z":[{fewer}],"model":"a"}}'.encode()).endswith(b'"model":"b"}')
+
+
+KEYS = st.sampled_from(["model", "mod", '"model"', "model\\", "x"])
+VALUES = st.recursive(
+    st.sampled_from(["a", "model", '"model":"a"', '\\"model":', "é", 1.0, 1e-7, None]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=5), st.booleans(), st.sampled_from([None, 1, "\t"]))
+def test_what_is_replaced_is_the_top_level_value_and_nothing_else(members, ascii_only, indent):
+    value = {**members, "model": "a"}
+    raw = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode()
+    new = replaced(raw, value, "model", "other")
+    assert new is None or json.loads(new) == {**value, "model": "other"}
