@@ -85,7 +85,11 @@ def _credentials(settings: Settings) -> dict[str, int]:
     from core.credentials.sources import ProviderSource
 
     enabled = {name: provider for name, provider in settings.providers.items() if provider.enabled}
-    counts = {name: len(ProviderSource(name, provider).poll() or ()) for name, provider in enabled.items()}
+    counts = {
+        # Callers bring their keys along at any time.
+        name: 1 if provider.auth == "passthrough" else len(ProviderSource(name, provider).poll() or ())
+        for name, provider in enabled.items()
+    }
     return {name: count for name, count in counts.items() if count}
 
 
@@ -95,7 +99,7 @@ def _serve(settings: Settings, credentials: dict[str, int]) -> NoReturn:
     _check_store(settings)
     environment = process_environment(settings)
     if not credentials:
-        environment.update(_start_simulator())
+        environment.update(_start_simulator(settings))
     click.echo(banner(settings, credentials, simulated=not credentials))
     sys.stdout.flush()
     # The server takes this process's place, so that signals reach it.
@@ -103,18 +107,19 @@ def _serve(settings: Settings, credentials: dict[str, int]) -> NoReturn:
     os.execve(sys.executable, command, environment)  # noqa: S606 - no shell is wanted
 
 
-def _start_simulator() -> dict[str, str]:
-    """Start the simulator as a process that ends with this one; returns the environment that leads to it."""
+def _start_simulator(settings: Settings) -> dict[str, str]:
+    """Start the simulator as a process that ends with this one; returns the environment that leads to it alone."""
     command = [sys.executable, "-m", "demo", "--port", "0", "--parent", str(os.getpid())]
     process = subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
     line = process.stdout.readline().strip() if process.stdout is not None else ""
     if "http://" not in line:
         _give_up("The simulator did not start.")
     url = line[line.index("http://") :]
+    others = (name.upper() for name in settings.providers if name != "glm")
     return {
         "GLM_ENDPOINT": f"{url}/api/paas/v4/chat/completions",
         "GLM_API_KEY": SIMULATOR_KEY,
-        "GATEWAY__PROVIDERS__GLM-WEB__ENABLED": "false",
+        **{f"GATEWAY__PROVIDERS__{name}__ENABLED": "false" for name in others},
     }
 
 

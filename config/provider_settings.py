@@ -17,7 +17,7 @@ OWN_HEADERS = frozenset({"connection", "content-length", "content-type", "host",
 
 
 class ProviderSettings(Group):
-    """One provider instance. `timeout` is the longest silence in seconds.
+    """One provider instance. `timeout` is the longest silence in seconds, its kind's unless given.
 
     `base_url` is its kind's unless given. `auth` says what signs a request: the key, a signature made with it (jwt),
     what the caller signed with (passthrough), or nothing (none). `strict` refuses a request of which a part cannot be
@@ -44,7 +44,9 @@ class ProviderSettings(Group):
         vendor = VENDORS.get(str(given.get("kind"))) if isinstance(given, dict) else None
         if vendor is None:
             return given
-        filled: dict[str, Any] = {"base_url": vendor.base_url} if vendor.base_url else {}
+        filled: dict[str, Any] = {"timeout": vendor.timeout}
+        if vendor.base_url:
+            filled["base_url"] = vendor.base_url
         if vendor.keyless and not given.get("api_keys") and not given.get("token_file"):
             filled["auth"] = "none"
         return {**filled, **given}

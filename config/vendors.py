@@ -29,7 +29,8 @@ class Vendor:
 
     `base_url` None means that each instance must say its own. The variables are those of the instance that is called
     like the kind; that one exists without being configured when the kind is `standing`, else as soon as anything is
-    said of it. `keyless` ones are asked without a key when they have none.
+    said of it. `keyless` ones are asked without a key when they have none. `timeout` is the usual one in seconds: models
+    that think for minutes before their first word are not rare.
     """
 
     kind: Kind
@@ -38,6 +39,7 @@ class Vendor:
     address_variable: str | None = None
     standing: bool = False
     keyless: bool = False
+    timeout: float = 300
 
 
 def _standing(kind: Kind, base_url: str, name: str) -> Vendor:
@@ -45,9 +47,16 @@ def _standing(kind: Kind, base_url: str, name: str) -> Vendor:
 
 
 _TABLE = (
-    Vendor("glm", "https://api.z.ai/api/paas/v4/chat/completions", "GLM_API_KEY", "GLM_ENDPOINT", standing=True),
-    Vendor("glm-web", "https://chat.z.ai/api/chat/completions", None, "GLM_WEB_ENDPOINT", standing=True),
-    Vendor("glm-anthropic", "https://api.z.ai/api/anthropic"),
+    Vendor(
+        "glm",
+        "https://api.z.ai/api/paas/v4/chat/completions",
+        "GLM_API_KEY",
+        "GLM_ENDPOINT",
+        standing=True,
+        timeout=120,
+    ),
+    Vendor("glm-web", "https://chat.z.ai/api/chat/completions", None, "GLM_WEB_ENDPOINT", standing=True, timeout=120),
+    Vendor("glm-anthropic", "https://api.z.ai/api/anthropic", timeout=120),
     _standing("anthropic", "https://api.anthropic.com", "ANTHROPIC"),
     _standing("openai", "https://api.openai.com/v1", "OPENAI"),
     _standing("groq", "https://api.groq.com/openai/v1", "GROQ"),

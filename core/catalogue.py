@@ -26,11 +26,6 @@ class Catalogue:
         """Return the model with that id or alias."""
         return self._by_name.get(name.lower())
 
-    @property
-    def names(self) -> frozenset[str]:
-        """Every id and alias, in lower case."""
-        return frozenset(self._by_name)
-
     def near(self, name: str, limit: int = 5) -> list[str]:
         """Return the ids of at most `limit` models whose names resemble `name`, the nearest first."""
         close = get_close_matches(name.lower()[:100], self._by_name, n=limit * 2)

@@ -9,15 +9,13 @@ PER_MILLION = 1_000_000
 def cost_of(usage: Usage | None, price: Price | None) -> float | None:
     """USD, or None when the usage or any price that is needed is unknown: unknown is never zero.
 
-    `price` must be the one for a prompt of `usage.prompt` tokens. A read without a price of its own is charged as any
-    other token of the prompt, as its vendor gives no discount that is known of: what it cost at most. A write to the
-    cache has no such bound, so that without its price the cost is unknown.
+    `price` must be the one for a prompt of `usage.prompt` tokens.
     """
     if usage is None or price is None or usage.output is None:
         return None
     prompt = (
         (usage.uncached, price.input),
-        (usage.read, price.cached if price.cached is not None else price.input),
+        (usage.read, price.cached),
         (usage.write_short, price.write_short),
         (usage.write_long, price.write_long),
     )

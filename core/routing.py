@@ -1,7 +1,7 @@
 """Which targets a model name leads to."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from schemas.model import Ability, ModelInfo, Target, ThinkingControl
@@ -13,14 +13,15 @@ SEPARATOR = "/"
 class Route:
     """A provider instance as routing sees it.
 
-    `limited_to` are the names, in lower case, of the models it serves among those that are known (none: all of its
-    kind); `own` the names of those that nobody else knows. `abilities` and `thinking` are those of an unknown model.
+    `listed` are the models that its configuration names, by their names in lower case: with any, it serves no others.
+    `families` are the beginnings of the names of models that nobody but this kind makes, and which it serves even when
+    the catalogue does not know them. `abilities` and `thinking` are those of an unknown model.
     """
 
     provider: str
     kind: str
-    limited_to: frozenset[str] = frozenset()
-    own: tuple[str, ...] = ()
+    listed: Mapping[str, str] = field(default_factory=dict)
+    families: tuple[str, ...] = ()
     abilities: frozenset[Ability] = frozenset({"streaming"})
     thinking: ThinkingControl = "none"
 
@@ -28,9 +29,17 @@ class Route:
         """The target for a known model, or None when this provider does not serve it."""
         # By its own name first, so that two instances of one kind may serve different models.
         upstream = info.upstream.get(self.provider) or info.upstream.get(self.kind)
-        if upstream is None or (self.limited_to and not self.limited_to & {info.id.lower(), upstream.lower()}):
-            return None
-        return Target(self.provider, upstream, info)
+        if self.listed:
+            named = self._named(info, upstream)
+            return Target(self.provider, upstream or named, info) if named else None
+        return Target(self.provider, upstream, info) if upstream else None
+
+    def own(self, model: str) -> Target | None:
+        """The target for a model that is not known: None unless it is listed here, or one of this kind's own."""
+        name = self.listed.get(model.lower())
+        if name is None and not self.listed and model.lower().startswith(self.families):
+            name = model
+        return self.unknown(name) if name is not None else None
 
     def unknown(self, model: str) -> Target:
         """The target for a model of that name of which nothing is known but that this provider has it."""
@@ -45,30 +54,19 @@ class Route:
         )
         return Target(self.provider, model, info)
 
-    def own_models(self) -> list[ModelInfo]:
-        """The models that only this instance is known to have."""
-        return [self.unknown(name).info for name in self.own]
-
-
-def route(
-    provider: str,
-    kind: str,
-    models: Sequence[str],
-    known: Iterable[str],
-    abilities: frozenset[Ability],
-    thinking: ThinkingControl,
-) -> Route:
-    """The route of an instance whose configuration names `models`: those that are `known` (lower case) limit it."""
-    names = frozenset(known)
-    limiting = frozenset(name.lower() for name in models if name.lower() in names)
-    own = tuple(name for name in models if name.lower() not in names)
-    # An instance that names only models of its own serves none of the others.
-    return Route(provider, kind, limiting or frozenset(map(str.lower, own)), own, abilities, thinking)
+    def _named(self, info: ModelInfo, upstream: str | None) -> str | None:
+        names = (info.id, *info.aliases, upstream or info.id)
+        return next((self.listed[name.lower()] for name in names if name.lower() in self.listed), None)
 
 
 def candidates(info: ModelInfo, routes: Sequence[Route]) -> tuple[Target, ...]:
     """Every target for a model, in the order of the routes."""
     return tuple(target for route in routes if (target := route.target(info)) is not None)
+
+
+def listed(models: Iterable[str]) -> Mapping[str, str]:
+    """The names as they are looked up, with how they are written."""
+    return {name.lower(): name for name in models}
 
 
 def mapped(name: str, patterns: Mapping[str, str]) -> str | None:

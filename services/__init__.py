@@ -18,7 +18,7 @@ from core.pipeline import Pipeline
 from core.providers import PROVIDERS
 from core.providers.base import Provider
 from core.retry import Backoff
-from core.routing import Route, route
+from core.routing import Route, listed
 from core.store.base import Store
 from core.store.opening import open_store
 from core.transport import Transport
@@ -94,7 +94,7 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     prober = Prober(providers, transport, reachability)
     tokens = TokenService(pools, sources, prober, store.counters, settings.tokens, clock, worker_id)
 
-    routes = _routes(enabled, providers, catalogue)
+    routes = [_route(name, one, providers[name]) for name, one in enabled.items()]
     routing = RoutingService(catalogue, routes, lambda name: _usable(pools.get(name)), settings.model_map)
     sites = {
         name: Site(providers[name], pools.get(name) or CallersOwn(name), one.timeout, one.strict)
@@ -159,13 +159,9 @@ def _usable(pool: CredentialPool | None) -> bool:
     return pool is None or len(pool) > 0
 
 
-def _routes(
-    settings: Mapping[str, ProviderSettings], providers: Mapping[str, Provider], catalogue: Catalogue
-) -> list[Route]:
-    return [
-        route(name, one.kind, one.models, catalogue.names, providers[name].abilities, providers[name].control)
-        for name, one in settings.items()
-    ]
+def _route(name: str, settings: ProviderSettings, provider: Provider) -> Route:
+    known = (provider.families, provider.abilities, provider.control)
+    return Route(name, settings.kind, listed(settings.models), *known)
 
 
 def _counting(providers: Mapping[str, Provider]) -> frozenset[str]:

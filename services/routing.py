@@ -11,8 +11,8 @@ from schemas.model import ModelInfo, Target
 class RoutingService:
     """Routes over the provider instances that have a credential; `usable` says which do at this moment.
 
-    A name is looked up as a model's id or alias, then as a model of an instance's own, then as `instance/model`, and at
-    last in `model_map`, whose patterns say who stands in for models that nobody here serves.
+    A name is looked up as a model's id or alias, then as a model of an instance's or a kind's own, then as
+    `instance/model`, and at last in `model_map`, whose patterns say who stands in for models that nobody here serves.
     """
 
     def __init__(
@@ -38,8 +38,9 @@ class RoutingService:
         """Every model that has a target now: those of the catalogue in its order, then the instances' own."""
         routes = self._open_routes()
         known = [info for info in self._catalogue.models if candidates(info, routes) or self._stand_in(info.id)]
-        own = [info for route in routes for info in route.own_models() if self._catalogue.find(info.id) is None]
-        return known + list({info.id: info for info in own}.values())
+        listed = (route.unknown(name).info for route in routes for name in route.listed.values())
+        own = {info.id: info for info in listed if self._catalogue.find(info.id) is None}
+        return [*known, *own.values()]
 
     def info(self, model: str) -> ModelInfo:
         """What is known of a routable model. Raises ModelNotFound."""
@@ -55,9 +56,8 @@ class RoutingService:
         info = self._catalogue.find(model)
         if info is not None and (found := candidates(info, routes)):
             return found
-        if own := tuple(route.unknown(name) for route in routes for name in route.own if name.lower() == model.lower()):
-            return own
-        return self._by_instance(model, routes)
+        own = tuple(target for route in routes if (target := route.own(model)) is not None) if info is None else ()
+        return own or self._by_instance(model, routes)
 
     def _by_instance(self, model: str, routes: Sequence[Route]) -> tuple[Target, ...]:
         instance, _, name = model.partition(SEPARATOR)

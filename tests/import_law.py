@@ -45,7 +45,8 @@ class Siblings:
 
 SIBLINGS: Mapping[str, Siblings] = {
     "core/providers": Siblings(
-        frozenset({"base", "openai_compatible"}), marks=frozenset({"Provider", "OpenAICompatible"})
+        frozenset({"base", "openai_compatible", "anthropic_compatible"}),
+        marks=frozenset({"Provider", "OpenAICompatible", "AnthropicCompatible"}),
     ),
     "core/pipeline": Siblings(frozenset({"base"}), marks=frozenset({"Stage"})),
     "middleware": Siblings(frozenset({"base"})),

@@ -46,11 +46,10 @@ class Blocks:
         self._open = None
         return lead + _event("content_block_stop", {"index": self._next - 1})
 
-    def follow(self, event: Mapping[str, Any]) -> None:
-        """Note what a forwarded event does to the blocks."""
-        kind, index = event.get("type"), event.get("index")
+    def follow(self, kind: str | None, event: Mapping[str, Any]) -> None:
+        """Note what a forwarded event of that kind does to the blocks."""
         if kind == "content_block_start":
-            block = event.get("content_block")
+            block, index = event.get("content_block"), event.get("index")
             self._open = str(block.get("type")) if isinstance(block, Mapping) else ""
             self._begin(index if isinstance(index, int) else self._next)
         elif kind == "content_block_stop":

@@ -63,15 +63,15 @@ class Frames:
 
     def _forward(self, raw: RawEvent) -> bytes:
         """The event as it came, but for the model's name, which is the one that was asked for."""
-        name = raw.value.get("type")
+        kind = raw.value.get("type") or raw.name
         data = raw.data or dumps(raw.value)
-        if name == "message_start":
+        if kind == "message_start":
             if self._begun:
                 return b""
             self._begun = True
             data = self._renamed(raw.value) or data
-        self._blocks.follow(raw.value)
-        return sse.encode(data.replace(b"\n", b"\ndata: "), raw.name or str(name))
+        self._blocks.follow(kind, raw.value)
+        return sse.encode(data.replace(b"\n", b"\ndata: "), raw.name or str(kind))
 
     def _renamed(self, event: Mapping[str, Any]) -> bytes | None:
         message, model = event.get("message"), self._reply.request.model
@@ -85,7 +85,7 @@ class Frames:
         events = [raw for raw in end.raw if raw.name != WHOLE]
         if not events:
             return content + self._told(end) + STOP
-        stopped = any(raw.value.get("type") == "message_stop" for raw in events)
+        stopped = any("message_stop" in (raw.name, raw.value.get("type")) for raw in events)
         return content + b"".join(map(self._forward, events)) + (b"" if stopped else STOP)
 
     def _told(self, end: Finished) -> bytes:

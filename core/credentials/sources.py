@@ -63,11 +63,15 @@ class FileSource:
 
 
 class ProviderSource:
-    """All credentials of one provider instance: the keys in its settings, then the tokens of its file."""
+    """All credentials of one provider instance: the keys in its settings, then the tokens of its file.
+
+    An instance that is asked without a key has one credential that is empty.
+    """
 
     def __init__(self, provider: str, settings: ProviderSettings) -> None:
         keys = (Entry(secret) for key in settings.api_keys if (secret := key.get_secret_value().strip()))
-        self._keys = _credentials(provider, keys)
+        unsigned = (Credential(provider, ""),) if settings.auth == "none" else ()
+        self._keys = (*_credentials(provider, keys), *unsigned)
         self._file = FileSource(provider, settings.token_file) if settings.token_file else None
         self._polled = False
 

@@ -63,26 +63,23 @@ def native_body(draft: Draft, policy: Policy, fields: frozenset[str] | None = No
 
 def edited(draft: Draft, policy: Policy) -> Mapping[str, Any]:
     """The client's body without what must not go upstream; itself when there is no such thing."""
-    body = draft.request.native.body
-    changes: Wire = {}
-    if policy.freezes_billing and (system := _frozen(body.get("system"))) is not body.get("system"):
-        changes["system"] = system
+    body: Mapping[str, Any] = draft.request.native.body
     history = _History(draft, policy)
     messages = history.edited(body.get("messages"))
     if messages is not body.get("messages"):
-        changes["messages"] = messages
-    if not changes:
+        body = {**body, "messages": messages}
+    if history.lost_thinking and _breaks_loop(body):
+        body = _without_thinking(draft, body)
+    return _frozen(body) if policy.freezes_billing else body
+
+
+def _frozen(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The body with a system prompt without Claude Code's changing block."""
+    system = body.get("system")
+    if not isinstance(system, list) or not any(map(_is_billing, system)):
         return body
-    whole = {**body, **changes}
-    return _without_thinking(draft, whole) if history.lost_thinking and _breaks_loop(whole) else whole
-
-
-def _frozen(system: Any) -> Any:
-    """The system prompt without Claude Code's changing block."""
-    if not isinstance(system, list):
-        return system
     kept = [block for block in system if not _is_billing(block)]
-    return system if len(kept) == len(system) else kept
+    return {name: kept if name == "system" else value for name, value in body.items() if name != "system" or kept}
 
 
 def _is_billing(block: Any) -> bool:
@@ -154,10 +151,10 @@ def _breaks_loop(body: Mapping[str, Any]) -> bool:
     return kind_of(body.get("thinking")) == "enabled" and calls_unthinking(body["messages"])
 
 
-def _without_thinking(draft: Draft, body: Wire) -> Wire:
+def _without_thinking(draft: Draft, body: Mapping[str, Any]) -> Wire:
     """The body with thinking switched off, and without the edits of the context that demand it."""
     draft.drop("thinking")
-    off = {**body, "thinking": {"type": "disabled"}}
+    off: Wire = {**body, "thinking": {"type": "disabled"}}
     management = body.get("context_management")
     if isinstance(management, dict) and isinstance(edits := management.get("edits"), list):
         kept = [edit for edit in edits if not kind_of(edit).startswith("clear_thinking")]

@@ -50,7 +50,7 @@ class AnthropicCompatible(Provider):
 
     kind: ClassVar[str] = "anthropic-compatible"
     dialect: ClassVar[DialectName | None] = "anthropic_messages"
-    abilities: ClassVar[frozenset[Ability]] = frozenset({"streaming", "tools"})
+    abilities: ClassVar[frozenset[Ability]] = frozenset({"streaming", "tools", "vision", "thinking"})
     betas: ClassVar[frozenset[str]] = COMPATIBLE
     freezes_billing: ClassVar[bool] = True
     marks_prefix: ClassVar[bool] = False
@@ -140,9 +140,12 @@ class AnthropicCompatible(Provider):
             raise UpstreamBroken("the provider sent something that is no JSON") from cause
         said = value if isinstance(value, dict) else {}
         failed = "error" in (event.name, said.get("type")) or bool(said.get("error"))
-        if failed or (event.name == WHOLE and "content" not in said):
-            raise self.fault(read_trouble(value) or Trouble(Said("")), None, None)
-        return said
+        if not failed and (event.name != WHOLE or "content" in said):
+            return said
+        trouble = read_trouble(value)
+        if trouble is None and not failed:
+            raise UpstreamBroken("the provider's answer is no message")
+        raise self.fault(trouble or Trouble(Said("")), None, None)
 
     def finish_reason(self, answer: Answer) -> FinishReason:
         """Why the answer ended. Raises UpstreamBroken when the provider never said that it did, and what its word for

@@ -9,6 +9,7 @@ from typing import Any
 from core.errors import (
     BodyTooLarge,
     Conflict,
+    ContentRefused,
     ContextLengthExceeded,
     GatewayError,
     InvalidRequest,
@@ -49,6 +50,7 @@ CAUSES: Mapping[str, type[GatewayError]] = {
 
 TEXTS: tuple[tuple[re.Pattern[str], type[GatewayError]], ...] = (
     (re.compile(r"prompt is too long|exceeds? (?:the )?context (?:limit|window)", re.I), ContextLengthExceeded),
+    (re.compile(r"content filtering policy", re.I), ContentRefused),
     (re.compile(r"credit balance is too low", re.I), UpstreamQuotaExhausted),
     (re.compile(r"reached your specified (?:\w+ )?API usage limits", re.I), UpstreamQuotaExhausted),
     (re.compile(r"organization has been disabled", re.I), UpstreamUnauthorized),

@@ -3,6 +3,7 @@
 (https://platform.claude.com/docs/en/build-with-claude/extended-thinking)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,7 @@ UNKNOWN_TOKENS = 4096
 """For a model whose own limit is not known."""
 ROOM_FOR_ANSWER = 4096
 LEAST_EFFORT = "low"
-OFF_SWITCH: Wire = {"type": "disabled"}
+OFF_SWITCH: Mapping[str, Any] = {"type": "disabled"}
 BUDGETED = frozenset({"budget", "switch", "effort"})
 """Ways of steering that Anthropic's form has but one switch for, which demands a budget."""
 
@@ -30,7 +31,7 @@ class Plan:
     """How the model is to think: the fields that say so, the effort, and the tokens of the whole answer."""
 
     max_tokens: int
-    thinking: Wire = field(default_factory=dict)
+    thinking: Mapping[str, Any] = field(default_factory=dict)
     effort: str | None = None
 
     @property

@@ -45,13 +45,15 @@ class Provider(ABC):
     """One configured instance of a provider. Holds settings and nothing of any request or stream.
 
     `dialect` is the dialect whose requests it forwards as they were written. `issuer` names the family of providers
-    that takes its signatures of thinking back. `abilities` are those of a model that the catalogue does not know, and
+    that takes its signatures of thinking back. `families` are beginnings of the names, in lower case, of models that
+    it serves whether or not the catalogue knows them. `abilities` are those of a model that the catalogue does not know, and
     `control` how the thinking of such a model is steered.
     """
 
     kind: ClassVar[str]
     dialect: ClassVar[DialectName | None] = None
     issuer: ClassVar[str | None] = None
+    families: ClassVar[tuple[str, ...]] = ()
     abilities: ClassVar[frozenset[Ability]] = frozenset({"streaming"})
     control: ClassVar[ThinkingControl] = "none"
 
@@ -67,9 +69,13 @@ class Provider(ABC):
         """The headers that sign a request."""
 
     def signed(self, credential: Credential) -> dict[str, str]:
-        """The configured headers and those that sign: the credential's own, untouched, when it brings some."""
-        own = credential.headers
-        return {**self._headers, **(self.authorize(credential) if own is None else own)}
+        """The configured headers and those that sign: the credential's own, untouched, when it brings some.
+
+        A credential without a secret signs nothing.
+        """
+        if credential.headers is not None:
+            return {**self._headers, **credential.headers}
+        return {**self._headers, **(self.authorize(credential) if credential.secret else {})}
 
     @abstractmethod
     def build(self, request: ChatRequest, target: Target, credential: Credential, request_id: str) -> UpstreamRequest:

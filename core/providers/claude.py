@@ -13,6 +13,7 @@ class Claude(AnthropicCompatible):
     """`api.anthropic.com`: it signs thinking, caches what is marked, and lists its models to any valid key."""
 
     kind: ClassVar[str] = "anthropic"
+    families: ClassVar[tuple[str, ...]] = ("claude-",)
     issuer: ClassVar[str | None] = "anthropic"
     abilities: ClassVar[frozenset[Ability]] = frozenset(
         {"streaming", "tools", "vision", "documents", "thinking", "json_schema", "prompt_cache"}

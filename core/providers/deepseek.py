@@ -19,6 +19,7 @@ class DeepSeek(OpenAICompatible):
     """Tells hits and misses of its cache apart, and wants its reasoning back while a tool loop runs."""
 
     kind: ClassVar[str] = "deepseek"
+    families: ClassVar[tuple[str, ...]] = ("deepseek-",)
     policy: ClassVar[Policy] = Policy(replays_reasoning=True)
     finish_reasons: ClassVar[Mapping[str, FinishReason | type[GatewayError]]] = {
         **FINISH_REASONS,

@@ -125,7 +125,7 @@ def read_trouble(body: Any) -> Trouble | None:
 def _wait(message: str, details: list[Mapping[str, Any]]) -> float | None:
     told = (_SECONDS.fullmatch(text(detail.get("retryDelay"))) for detail in details)
     found = next((match for match in told if match), None) or _RETRY.search(message)
-    return float(found[1]) if found else None
+    return min(float(found[1]), DAY) if found else None
 
 
 def _quotas(details: list[Mapping[str, Any]]) -> Iterator[str]:

@@ -27,9 +27,9 @@ class Budget:
 BUDGETS: tuple[tuple[str, Budget], ...] = (
     ("flash-lite", Budget(512, 24_576, unasked=False)),
     ("pro", Budget(128, 32_768, can_stop=False)),
-    ("", Budget(1, 24_576)),
+    ("", Budget(128, 24_576)),
 )
-"""By what stands in the model's name; the first that fits counts."""
+"""By what stands in the model's name; the first that fits counts. Some take no fewer than 128 that could be told 1."""
 
 
 def generation(model: str) -> tuple[int, int]:

@@ -5,18 +5,21 @@ from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
 from core.clock import Clock
-from core.errors import ContextLengthExceeded, GatewayError, UpstreamServerError
+from core.errors import ContextLengthExceeded, GatewayError, InvalidRequest, UpstreamServerError
 from core.providers import glm_content, glm_fields
+from core.providers.base import UpstreamRequest
 from core.providers.draft import Draft
 from core.providers.glm_auth import JwtSigner
-from core.providers.zhipu_errors import TOKEN_EXPIRED, business_error
 from core.providers.openai_compatible import FINISH_REASONS, OpenAICompatible
 from core.providers.openai_faults import Said
 from core.providers.openai_history import portable
 from core.providers.openai_messages import Wire
+from core.providers.zhipu_errors import TOKEN_EXPIRED, business_error
 from schemas.chat import DialectName, Message
+from schemas.codec import dumps
 from schemas.credential import Credential
-from schemas.model import Ability, ThinkingControl
+from schemas.embedding import EmbeddingRequest
+from schemas.model import Ability, Target, ThinkingControl
 from schemas.stream import FinishReason
 
 WINDOW_EXCEEDED = "model_context_window_exceeded"
@@ -83,6 +86,17 @@ class GLM(OpenAICompatible):
 
     def extras(self, draft: Draft, body: Wire) -> Wire:
         return glm_fields.extra_fields(draft)
+
+    def embed(
+        self, request: EmbeddingRequest, target: Target, credential: Credential, request_id: str
+    ) -> UpstreamRequest:
+        if not all(isinstance(text, str) for text in request.inputs):
+            raise InvalidRequest("GLM takes texts, not numbers of tokens", param="input")
+        body: Wire = {"model": target.model, "input": request.inputs}
+        if request.dimensions is not None:
+            body["dimensions"] = request.dimensions
+        headers = {"Content-Type": "application/json", **self.signed(credential)}
+        return UpstreamRequest(f"{self.base_url}/embeddings", headers, dumps(body))
 
     def finish_reason(self, word: str, *, produced: bool) -> FinishReason:
         if word == WINDOW_EXCEEDED and not produced:

@@ -7,7 +7,7 @@ from typing import Any
 from core.errors import InvalidRequest
 from core.providers.draft import Draft
 from core.providers.openai_messages import wire_format, wire_part, wire_tool
-from schemas.chat import HostedTool, ImagePart, Message, OpaquePart, Part, TextPart, Tool, ToolChoice
+from schemas.chat import DocumentPart, HostedTool, ImagePart, Message, OpaquePart, Part, TextPart, Tool, ToolChoice
 from schemas.codec import dumps
 
 Wire = dict[str, Any]
@@ -38,18 +38,49 @@ def content(draft: Draft, message: Message, index: int, *, bare_images: bool) ->
     `bare_images` sends base64 images without their `data:` prefix. Raises InvalidRequest naming the part that the
     model cannot read.
     """
-    if all(isinstance(part, TextPart) for part in message.parts):
-        return message.text
+    parts = message.parts
+    if draft.request.native.dialect == "anthropic_messages":
+        parts = tuple(_readable(draft, part) for part in parts)
+    if all(isinstance(part, TextPart) for part in parts):
+        return "\n".join(part.text for part in parts if isinstance(part, TextPart))
     wire = []
-    for number, part in enumerate(message.parts):
+    for number, part in enumerate(parts):
         _check(draft, part, f"messages[{index}].content[{number}]")
-        wire.append(_image(draft, part, bare=bare_images) if isinstance(part, ImagePart) else wire_part(part))
+        wire.append(_wire(draft, part, bare=bare_images))
     return wire
+
+
+def _readable(draft: Draft, part: Part) -> Part:
+    """The part, or in words that it was left out: what a tool showed once stays in the history of a coding agent, and
+    a refusal would end its session."""
+    sees = "vision" in draft.target.info.abilities
+    if isinstance(part, ImagePart) and not sees:
+        draft.drop("content.image")
+        return TextPart("[An image stood here, which this model cannot see.]")
+    if isinstance(part, DocumentPart) and not (sees and _is_linked(part)):
+        draft.drop("content.document")
+        name = f" ({part.name})" if part.name else ""
+        return TextPart(f"[A document{name} stood here, which this model cannot read.]")
+    return part
+
+
+def _is_linked(part: DocumentPart) -> bool:
+    return part.url is not None and part.url.startswith(("http://", "https://"))
+
+
+def _wire(draft: Draft, part: Part, *, bare: bool) -> Wire:
+    if isinstance(part, ImagePart):
+        return _image(draft, part, bare=bare)
+    if isinstance(part, DocumentPart) and part.url is not None:
+        return {"type": "file_url", "file_url": {"url": part.url}}
+    return wire_part(part)
 
 
 def _check(draft: Draft, part: Part, where: str) -> None:
     if isinstance(part, TextPart):
         return
+    if isinstance(part, DocumentPart) and not _is_linked(part):
+        raise InvalidRequest("GLM takes documents by http or https URL only", param=where)
     if isinstance(part, OpaquePart) and part.kind not in MEDIA:
         raise InvalidRequest(f"GLM takes no content of type {part.kind[:64]!r}", param=where)
     if "vision" not in draft.target.info.abilities:

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 from core.providers.draft import Draft
-from schemas.chat import Sampling
+from schemas.chat import Sampling, ThinkingOptions
 from schemas.model import ThinkingControl
 
 Wire = dict[str, Any]
@@ -17,6 +17,9 @@ LEVELS: Mapping[ThinkingControl, Mapping[str, str]] = {
 """The effort levels that have an effect, by how the model is steered."""
 
 OFF = frozenset({"none", "minimal"})
+SILENT = ThinkingOptions()
+LEVELS_OFF: frozenset[ThinkingControl] = frozenset({"switch", "effort"})
+"""Ways to steer thinking that include turning it off."""
 LEAST_EFFORT = "low"
 
 PASSED = frozenset({"do_sample", "sensitive_word_check", "watermark_enabled", "meta"})
@@ -91,6 +94,9 @@ def thinking_fields(draft: Draft) -> Wire:
     asked = draft.request.thinking
     control = draft.target.info.thinking
     effort, enabled = asked.effort, asked.enabled
+    if asked == SILENT and draft.request.native.dialect == "anthropic_messages" and control in LEVELS_OFF:
+        # Where Anthropic's clients say nothing they mean no thinking, and GLM thinks until it is told not to.
+        enabled = False
     if effort is not None and enabled is not None and enabled == (effort in OFF):
         draft.drop("reasoning_effort")
         effort = None

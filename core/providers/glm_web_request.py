@@ -124,7 +124,9 @@ def _params(request: ChatRequest, info: ModelInfo) -> Wire:
     params = {
         "temperature": None if sampling.temperature is None else min(sampling.temperature, 1.0),
         "top_p": sampling.top_p,
-        "max_tokens": None if sampling.max_tokens is None else min(sampling.max_tokens, info.max_output),
+        "max_tokens": None
+        if sampling.max_tokens is None
+        else min(sampling.max_tokens, info.max_output or sampling.max_tokens),
     }
     return {name: value for name, value in params.items() if value is not None}
 

@@ -17,6 +17,7 @@ class Grok(OpenAICompatible):
     """Counts reasoning beside the completion, and caches a conversation on one server only."""
 
     kind: ClassVar[str] = "grok"
+    families: ClassVar[tuple[str, ...]] = ("grok-",)
     policy: ClassVar[Policy] = Policy(refused_in_messages=REASONING_FIELDS)
 
     def session(self, request: ChatRequest) -> dict[str, str]:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from core.providers import openai_faults as faults
 from core.providers.draft import Draft
+from core.providers.effort import OFF
 from core.providers.openai_compatible import OpenAICompatible
 from core.providers.openai_messages import Wire
 from core.providers.openai_native import REASONING_FIELDS, Policy
@@ -22,6 +23,8 @@ class Groq(OpenAICompatible):
     def thinking(self, draft: Draft) -> Wire:
         """The effort, and the thinking in a field of its own rather than in think tags."""
         fields = super().thinking(draft)
+        if draft.target.info.thinking == "switch" and "reasoning_effort" in fields:
+            fields = {"reasoning_effort": "none" if fields["reasoning_effort"] in OFF else "default"}
         thinks = "thinking" in draft.target.info.abilities and draft.target.info.thinking != "none"
         return {**fields, "reasoning_format": "parsed"} if thinks else fields
 

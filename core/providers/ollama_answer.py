@@ -1,6 +1,6 @@
 """Reads Ollama's answers: JSON objects, one a line (https://docs.ollama.com/api/streaming)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from core.errors import UpstreamBroken
@@ -40,15 +40,14 @@ class Answer:
         Raises the error it tells of, and UpstreamBroken when it cannot be read.
         """
         for frame in _frames(event.data):
+            yield from self._frame(mapping(frame))
             if self.done:
                 return
-            yield from self._frame(mapping(frame))
 
     def _frame(self, frame: Mapping[str, Any]) -> Iterator[ChatChunk]:
-        message = frame.get("message")
         if "error" in frame and (failure := ollama_error(frame, None)) is not None:
             raise failure
-        for chunk in self._message(mapping(message)):
+        for chunk in self._message(mapping(frame.get("message"))):
             self._produced = True
             yield chunk
         if frame.get("done") is True:
@@ -83,21 +82,19 @@ class Answer:
         return Finished("tool_calls" if reason == "stop" and self._calls else reason, self._usage)
 
 
-def _frames(data: bytes) -> Iterator[Any]:
-    """The values in `data`: one, however it is laid out, or one a line."""
+def _frames(data: bytes) -> Iterable[Any]:
+    """The values in `data`: one, however it is laid out, or one a line, each read when its turn comes."""
     try:
-        yield loads(data)
+        return [loads(data)]
+    except ValueError:
+        return map(_value, [line for line in data.split(b"\n") if line.strip()] or [data])
+
+
+def _value(line: bytes) -> Any:
+    try:
+        return loads(line)
     except ValueError as cause:
-        lines = [line for line in data.split(b"\n") if line.strip()]
-        if len(lines) < 2:
-            raise UpstreamBroken("the provider sent something that is no JSON") from cause
-    else:
-        return
-    for line in lines:
-        try:
-            yield loads(line)
-        except ValueError as cause:
-            raise UpstreamBroken("the provider sent something that is no JSON") from cause
+        raise UpstreamBroken("the provider sent something that is no JSON") from cause
 
 
 def read_usage(frame: Mapping[str, Any]) -> Usage | None:

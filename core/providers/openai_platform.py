@@ -12,6 +12,7 @@ class OpenAI(OpenAICompatible):
     """The Chat Completions of api.openai.com (https://platform.openai.com/docs/api-reference/chat)."""
 
     kind: ClassVar[str] = "openai"
+    families: ClassVar[tuple[str, ...]] = ("gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-")
     # It answers fields of messages that it does not know with a 400.
     policy: ClassVar[Policy] = Policy(developer=True, refused_in_messages=REASONING_FIELDS)
     max_tokens_field: ClassVar[str] = "max_completion_tokens"

@@ -4,7 +4,12 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.upstreams.answers import glm_body, glm_stream, glm_web_stream, models_body
+from tests.upstreams import anthropic_answers as anthropic
+from tests.upstreams import gemini_answers as gemini
+from tests.upstreams import ollama_answers as ollama
+from tests.upstreams import openai_answers as openai
+from tests.upstreams.answers import glm_web_stream, models_body
+from tests.upstreams.forms import ANTHROPIC, GEMINI, GLM, OLLAMA, OPENAI, Form
 from tests.upstreams.steps import Step, stream, whole
 from tests.upstreams.wire import Request
 
@@ -59,12 +64,37 @@ class Scripts:
         return entry.behaviour(request) if entry is not None else plain_answer(request)
 
 
+CHATS: tuple[tuple[str, Form], ...] = (
+    ("/v1/messages", ANTHROPIC),
+    (":streamGenerateContent?alt=sse", GEMINI),
+    ("/api/chat", OLLAMA),
+    ("/v4/chat/completions", GLM),
+    ("/chat/completions", OPENAI),
+)
+"""The form of each path of a chat, by how it ends; the first that fits counts."""
+ONCE: tuple[tuple[str, Callable[[], bytes]], ...] = (
+    ("/v1/messages/count_tokens", anthropic.count_body),
+    (":countTokens", gemini.count_body),
+    (":batchEmbedContents", gemini.embeddings_body),
+    ("/api/embed", ollama.embeddings_body),
+    ("/embeddings", openai.embeddings_body),
+    ("/api/tags", ollama.tags_body),
+    ("/v1/models?limit=1", anthropic.models_body),
+    ("/models?pageSize=1", gemini.models_body),
+    ("/models", models_body),
+)
+"""What has one short answer, by how the path ends."""
+
+
 def plain_answer(request: Request) -> Sequence[Step]:
     """What a provider in good health answers, in the form that the path asks for."""
-    if request.method == "GET" and request.path.endswith("/models"):
-        return whole(models_body())
-    if request.method != "POST" or not request.path.endswith("/chat/completions"):
-        return whole(b'{"error":{"code":"1222","message":"the API does not exist"}}', 404)
-    if request.path.startswith("/api/chat/"):
+    path = request.path
+    if path.startswith("/api/chat/") and request.method == "POST":
         return stream(glm_web_stream())
-    return stream(glm_stream()) if request.body.get("stream") else whole(glm_body())
+    short = next((body for ending, body in ONCE if path.endswith(ending)), None)
+    if short is not None:
+        return whole(short())
+    form = next((form for ending, form in CHATS if path.endswith(ending)), None)
+    if form is not None and request.method == "POST":
+        return form.answer(request)
+    return whole(b'{"error":{"code":"1222","message":"the API does not exist"}}', 404)

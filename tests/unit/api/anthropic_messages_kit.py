@@ -1,5 +1,6 @@
 """Requests in Anthropic's dialect, and a reader of its streams that holds every event to the grammar."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -62,9 +63,7 @@ def folded(sent: Iterable[bytes]) -> dict[str, Any]:
 
 
 def raw(value: dict[str, Any], name: str | None = "") -> RawEvent:
-    """The event `value` with spaces and a key order that no writer of ours would choose."""
-    import json
-
+    """The event `value`, spelled with spaces, as no writer of ours would."""
     return RawEvent(json.dumps(value).encode(), value["type"] if name == "" else name, value)
 
 

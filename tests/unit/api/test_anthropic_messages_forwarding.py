@@ -105,7 +105,9 @@ def test_an_event_without_a_name_gets_that_of_its_type() -> None:
 def test_a_part_of_an_event_is_written_anew() -> None:
     part = delta(0, "text_delta", text="世")
     part.data = b""
-    sent = frames([Started(raw=START), begins(0, "text", text=""), TextDelta("世", raw=part), stops(0), Finished("stop")])
+    sent = frames(
+        [Started(raw=START), begins(0, "text", text=""), TextDelta("世", raw=part), stops(0), Finished("stop")]
+    )
     assert sent[2] == b"event: content_block_delta\ndata: " + dumps(part.value) + b"\n\n"
 
 

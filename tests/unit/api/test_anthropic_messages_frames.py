@@ -1,7 +1,7 @@
 """The answer of a provider of another dialect as Anthropic's events."""
 
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import pytest
@@ -31,6 +31,30 @@ from tests.unit.api.anthropic_messages_kit import OMIT, THINK, events, folded, f
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 USAGE = Usage(uncached=5, read=40, output=9, reasoning=2)
+TOLD = """event: message_start
+data: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"glm-\\"4.6\\"",\
+"content":[],"stop_reason":null,"stop_sequence":null,"stop_details":null,"usage":{"input_tokens":7,"output_tokens":0}}}
+
+event: content_block_start
+data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi "}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"\\"世界\\"\\n"}}
+
+event: content_block_stop
+data: {"type":"content_block_stop","index":0}
+
+event: message_delta
+data: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"input_tokens":5,\
+"cache_read_input_tokens":40,"output_tokens":9,"output_tokens_details":{"thinking_tokens":2}}}
+
+event: message_stop
+data: {"type":"message_stop"}
+
+"""
 
 
 def blocks(*chunks: ChatChunk, **fields: Any) -> list[dict[str, Any]]:
@@ -48,23 +72,7 @@ def text(words: str) -> dict[str, Any]:
 
 def test_a_text_is_told_to_the_letter() -> None:
     sent = frames([Started(Usage(uncached=7)), TextDelta("Hi "), TextDelta('"世界"\n'), Finished("stop", USAGE)])
-    assert b"".join(sent).decode().split("\n\n") == [
-        'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","type":"message",'
-        '"role":"assistant","model":"glm-\\"4.6\\"","content":[],"stop_reason":null,"stop_sequence":null,'
-        '"stop_details":null,"usage":{"input_tokens":7,"output_tokens":0}}}',
-        'event: content_block_start\ndata: {"type":"content_block_start","index":0,'
-        '"content_block":{"type":"text","text":""}}',
-        'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
-        '"delta":{"type":"text_delta","text":"Hi "}}',
-        'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
-        '"delta":{"type":"text_delta","text":"\\"世界\\"\\n"}}',
-        'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}',
-        'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},'
-        '"usage":{"input_tokens":5,"cache_read_input_tokens":40,"output_tokens":9,'
-        '"output_tokens_details":{"thinking_tokens":2}}}',
-        'event: message_stop\ndata: {"type":"message_stop"}',
-        "",
-    ]
+    assert b"".join(sent) == TOLD.encode()
     assert len(sent) == 3
 
 
@@ -194,7 +202,7 @@ def test_two_streams_do_not_mix() -> None:
 
 def cut(words: str, places: list[int]) -> list[str]:
     edges = [0, *sorted({place % (len(words) + 1) for place in places}), len(words)]
-    return [words[start:end] for start, end in zip(edges, edges[1:], strict=False) if start < end]
+    return [words[start:end] for start, end in pairwise(edges) if start < end]
 
 
 WORDS = st.text(min_size=1, max_size=6)

@@ -23,7 +23,15 @@ def test_what_comes_in_order_goes_through_at_once() -> None:
 
 
 def test_what_comes_inside_an_unfinished_call_waits_by_calls() -> None:
-    pieces = [piece(0, "{"), piece(1, "{"), TextDelta("a"), piece(2, "{}"), piece(1, "}"), piece(0, "}"), TextDelta("b")]
+    pieces = [
+        piece(0, "{"),
+        piece(1, "{"),
+        TextDelta("a"),
+        piece(2, "{}"),
+        piece(1, "}"),
+        piece(0, "}"),
+        TextDelta("b"),
+    ]
     at_once, at_the_end = passed(*pieces)
     assert at_once == [pieces[0], pieces[5]]
     assert at_the_end == [pieces[1], pieces[4], pieces[2], pieces[3], pieces[6]]

@@ -45,7 +45,7 @@ def system(content: Any) -> dict[str, Any]:
 
 
 def repair(*messages: Any) -> tuple[list[Any], list[str]]:
-    """The messages after the repair and the names; what was given stays as it was, and a second repair finds nothing."""
+    """The messages after the repair, and the names. What was given stays as it was; a second repair finds nothing."""
     body = {"model": "m", "messages": list(messages)}
     before = deepcopy(body)
     mended, names = repaired(body)

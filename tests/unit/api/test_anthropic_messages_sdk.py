@@ -44,7 +44,7 @@ def answering(status: int, body: bytes, mimetype: str) -> Iterator[Any]:
     """A client of a server that gives this one answer to whatever is asked."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the name the library calls
+        def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(status)
             self.send_header("Content-Type", mimetype)

@@ -82,7 +82,7 @@ def test_the_promised_providers_are_there_in_their_order_with_no_key(tmp_path: P
     providers = load({}, tmp_path).providers
     assert [(name, provider.base_url) for name, provider in providers.items()] == list(ADDRESSES.items())
     for name, provider in providers.items():
-        assert (provider.kind, provider.enabled, provider.timeout, provider.auth) == (name, True, 120, "bearer")
+        assert (provider.kind, provider.enabled, provider.timeout, provider.auth) == (name, True, 120 if name.startswith("glm") else 300, "bearer")
         assert (provider.api_keys, provider.models, provider.strict) == ((), (), False)
         assert (provider.headers, provider.betas) == ({}, None)
 

@@ -27,9 +27,10 @@ def test_each_kind_of_token_has_its_price() -> None:
     assert cost_of(written, WRITTEN) == pytest.approx(2 + 1 + 7.5 + 16 + 5)
 
 
-def test_cached_tokens_without_a_price_of_their_own_cost_what_others_do() -> None:
+def test_cached_tokens_without_a_known_price_have_no_known_cost() -> None:
     price = Price(date(2026, 1, 1), input=2.0, output=10.0)
-    assert cost_of(Usage(uncached=0, read=1_000_000, output=0), price) == pytest.approx(2)
+    assert cost_of(Usage(uncached=0, read=1_000_000, output=0), price) is None
+    assert cost_of(Usage(uncached=1_000_000, read=0, output=0), price) == pytest.approx(2)
 
 
 def test_what_is_free_costs_nothing() -> None:

@@ -176,6 +176,8 @@ def test_claude_codes_changing_block_stays_with_anthropic_only():
     assert built(native(raw)).body == raw.replace(b'"alias"', NAME)
     for provider in (compatible(), glm()):
         assert body(native(raw), provider=provider)["system"] == [own]
+        alone = {"model": "alias", "system": [BILLING], "messages": []}
+        assert list(body(native(alone), provider=provider)) == ["model", "messages"]
 
 
 @pytest.mark.parametrize("system", ["x-anthropic-billing-header: as plain text", [{"type": "text", "text": "a"}], None])

@@ -10,8 +10,8 @@ from core.providers.json_splice import MOST_MENTIONS, replaced
 from schemas.codec import loads
 
 ODD = (
-    b'\n{ "max_tokens" : 10,\t"temperature":1.0 , "top_p":1e-7, "x":12345678901234567890123,\r\n'
-    b'"messages":[{"role":"user","content":"caf\\u00e9 \\/ \\"model\\": \\"a\\" \xc3\xa9"}], "model"\n :\t"a", "z":-0.0 }\n'
+    b'\n{ "max_tokens" : 10,\t"temperature":1.0 , "top_p":1e-7, "x":12345678901234567890123, "z":-0.0,\r\n'
+    b'"messages":[{"role":"user","content":"caf\\u00e9 \\/ \\"model\\": \\"a\\" \xc3\xa9"}], "model"\n :\t"a" }'
 )
 
 

@@ -1,0 +1,118 @@
+"""A gateway with one instance of every kind of provider, all of them in front of one simulated upstream."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tests.gateway import Gateway
+from tests.integration.conftest import FAST
+from tests.upstreams import forms
+from tests.upstreams.forms import Form
+from tests.upstreams.server import Upstream
+from tests.upstreams.steps import Step
+from tests.upstreams.wire import Request
+
+ONE_TRY = {**FAST, "GATEWAY__RETRY__MAX_ATTEMPTS": "1"}
+"""No second tries of the gateway's own, so that a failure on purpose is seen at once."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of provider: where its instance of the same name is found, which model it is asked for, its form.
+
+    `caches` tells that it says what was read from a cache. `native` names the dialect it forwards as it came.
+    """
+
+    name: str
+    path: str
+    model: str
+    form: Form
+    native: str | None = None
+    caches: bool = True
+
+    @property
+    def asked(self) -> str:
+        """The name by which a client asks for the model."""
+        return f"{self.name}/{self.model}"
+
+    @property
+    def key(self) -> str:
+        """The key of the instance, which no other has."""
+        return f"sk-{self.name}-0123456789abcdef"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+_TABLE = (
+    Kind("anthropic", "/anthropic", "claude-opus-4-8", forms.ANTHROPIC, "anthropic"),
+    Kind("anthropic-compatible", "/elsewhere/v1", "some-claude", forms.ANTHROPIC, "anthropic"),
+    Kind("glm-anthropic", "/zai/api/anthropic", "glm-4.6", forms.GLM_ANTHROPIC, "anthropic"),
+    Kind("openai", "/openai/v1", "gpt-5.4", forms.OPENAI, "openai"),
+    Kind("openai-compatible", "/local/v1", "llama-4", forms.OPENAI, "openai"),
+    Kind("groq", "/groq/openai/v1", "openai/gpt-oss-120b", forms.GROQ, "openai"),
+    Kind("grok", "/grok/v1", "grok-4.3", forms.GROK, "openai"),
+    Kind("deepseek", "/deepseek", "deepseek-v4-pro", forms.DEEPSEEK, "openai"),
+    Kind("openrouter", "/openrouter/api/v1", "z-ai/glm-4.6", forms.OPENROUTER, "openai"),
+    Kind("gemini", "/google/v1beta", "gemini-2.5-flash", forms.GEMINI),
+    Kind("ollama", "/ollama", "qwen3:8b", forms.OLLAMA, caches=False),
+    Kind("glm", "/zai/api/paas/v4/chat/completions", "glm-4.6", forms.GLM),
+)
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _TABLE}
+"""Every kind of provider by the name of its instance."""
+
+
+@dataclass
+class World:
+    """The gateway and its upstream; `headers` go with every request of an operator."""
+
+    upstream: Upstream
+    gateway: Gateway
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def rest(self) -> None:
+        """Forget what was scripted and received, and let every credential that has had an error be used again."""
+        self.upstream.reset()
+        for token in self.gateway.get("/v1/tokens", headers=self.headers).json()["data"]:
+            if token["stats"]["failed_requests"]:
+                self.gateway.post(f"/v1/tokens/{token['id']}/reset", None, headers=self.headers)
+
+    def answers(self, form: Form, *arguments: Any, times: int | None = 1, **options: Any) -> None:
+        """Let the upstream say this, streamed or whole as it is asked."""
+        self.upstream.behave(lambda request: form.answer(request, *arguments, **options), times=times)
+
+    def plays(self, script: Callable[[Request], list[Step]], times: int | None = 1) -> None:
+        """Let the upstream play what `script` makes of the request."""
+        self.upstream.behave(script, times=times)
+
+    @property
+    def sent(self) -> Request:
+        """What the upstream was sent last."""
+        return self.upstream.requests[-1]
+
+
+@contextmanager
+def world(
+    directory: Path, environment: Mapping[str, str] = ONE_TRY, providers: Mapping[str, Any] | None = None, **top: Any
+) -> Iterator[World]:
+    """A running world. `providers` are changed or further instances, `top` other settings of the file."""
+    with Upstream() as upstream:
+        instances = {kind.name: instance(upstream, kind) for kind in KINDS.values()}
+        for name, changes in (providers or {}).items():
+            instances[name] = {**instances.get(name, {}), **changes}
+        for one in instances.values():
+            one["base_url"] = one["base_url"].replace("UPSTREAM", upstream.url)
+        with (directory / "gateway.yaml").open("w") as file:
+            YAML(typ="safe").dump({"providers": instances, **top}, file)
+        with Gateway(directory, **environment) as gateway:
+            yield World(upstream, gateway)
+
+
+def instance(upstream: Upstream, kind: Kind) -> dict[str, Any]:
+    """The settings of the instance of `kind`."""
+    signed = {} if kind.name == "ollama" else {"api_key": kind.key}
+    return {"kind": kind.name, "base_url": upstream.url + kind.path, "models": [kind.model], **signed}

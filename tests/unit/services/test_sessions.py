@@ -1,0 +1,59 @@
+"""Which conversation a request belongs to."""
+
+from typing import Any
+
+import pytest
+
+from schemas.chat import ChatRequest, Message, Native, TextPart
+from schemas.codec import dumps
+from services.sessions import session_of
+
+SYSTEM = Message("system", (TextPart("You are a poet."),))
+ASK = Message("user", (TextPart("Begin"),))
+ANSWER = Message("assistant", (TextPart("So be it"),))
+
+
+def session(*messages: Message, headers: dict[str, str] | None = None, tenant: str = "t", **body: Any) -> str:
+    request = ChatRequest("m", messages or (SYSTEM, ASK), Native("openai_chat", body, headers=headers or {}))
+    return session_of(request, tenant)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"x-claude-code-session-id": "abc"}, {}),
+        ({"session-id": "abc"}, {}),
+        ({}, {"prompt_cache_key": "abc"}),
+        ({}, {"metadata": {"user_id": dumps({"device_id": "d", "session_id": "abc"}).decode()}}),
+        ({}, {"metadata": {"user_id": "user_f00_account__session_abc"}}),
+    ],
+)
+def test_what_the_client_calls_its_session_counts(headers: dict[str, str], body: dict[str, Any]) -> None:
+    here = session(headers=headers, **body)
+    assert here == session(ASK, ANSWER, headers=headers, **body)
+    assert here != session()
+    assert here != session(headers={"session-id": "abd"})
+
+
+def test_a_conversation_is_else_known_by_how_it_begins() -> None:
+    assert session(SYSTEM, ASK) == session(SYSTEM, ASK, ANSWER, Message("user", (TextPart("More"),)))
+    assert session(SYSTEM, ASK) != session(SYSTEM, Message("user", (TextPart("End"),)))
+    assert session(SYSTEM, ASK) != session(ASK)
+
+
+def test_two_tenants_never_share_one() -> None:
+    assert session(tenant="a") != session(tenant="b")
+    assert session(headers={"session-id": "x"}, tenant="a") != session(headers={"session-id": "x"}, tenant="b")
+
+
+def test_a_name_cannot_be_made_to_look_like_a_beginning() -> None:
+    assert session(headers={"session-id": "You are a poet.\0Begin"}) != session(SYSTEM, ASK)
+
+
+@pytest.mark.parametrize("metadata", [5, {"user_id": 5}, {"user_id": "{"}, {"user_id": "[1]"}, {"user_id": "{}"}, {}])
+def test_metadata_that_names_no_session_is_none(metadata: Any) -> None:
+    assert session(metadata=metadata) == session()
+
+
+def test_it_is_opaque_and_short() -> None:
+    assert len(session(headers={"session-id": "x" * 10_000})) == 32
