@@ -3,6 +3,9 @@
 from core.errors import GatewayError, Unauthorized, UpstreamUnauthorized
 from schemas.credential import Credential
 
+SHORTEST_SECRET = 6
+"""What is shorter is a placeholder, and stands in many an honest word."""
+
 
 def whose(error: GatewayError, credential: Credential) -> GatewayError:
     """The error to raise: a key that the caller brought along is the caller's to mend."""
@@ -16,9 +19,9 @@ def scrub(failure: GatewayError, credential: Credential) -> None:
 
     Providers like to quote the key they refuse, and no pattern knows every shape of key.
     """
-    secrets = [secret for secret in credential.secret.split("\0") if secret]
+    secrets = credential.secret.split("\0")
     secrets += [secret.partition(" ")[2] for secret in secrets if " " in secret]
-    for secret in secrets:
+    for secret in (secret for secret in secrets if len(secret) >= SHORTEST_SECRET):
         failure.message = failure.message.replace(secret, "***")
         for name, value in (failure.details or {}).items():
             if isinstance(value, str):

@@ -43,13 +43,14 @@ class Frames:
             return PING if self._begun else sse.KEEP_ALIVE
         if isinstance(chunk, Finished):
             return self._end(chunk)
+        if isinstance(chunk, Started):
+            self._usage = chunk.usage
         if chunk.raw is not None and chunk.raw.name != WHOLE:
             return self._forward(chunk.raw)
         if isinstance(chunk, Passed):
             return b""
         if isinstance(chunk, Started):
             # Said with the first content, in case the provider still sends its own beginning.
-            self._usage = chunk.usage
             return b""
         said = b"".join(map(self._blocks.write, self._order.feed(chunk)))
         return self._start() + said if said else b""
@@ -62,22 +63,29 @@ class Frames:
         return sse.encode(dumps({"type": "message_start", "message": message}), "message_start")
 
     def _forward(self, raw: RawEvent) -> bytes:
-        """The event as it came, but for the model's name, which is the one that was asked for."""
+        """The event as it came, but for the model's name, and a usage that the provider tells at the end only."""
         kind = raw.value.get("type") or raw.name
         data = raw.data or dumps(raw.value)
         if kind == "message_start":
             if self._begun:
                 return b""
             self._begun = True
-            data = self._renamed(raw.value) or data
+            data = self._edited(raw.value) or data
         self._blocks.follow(kind, raw.value)
         return sse.encode(data.replace(b"\n", b"\ndata: "), raw.name or str(kind))
 
-    def _renamed(self, event: Mapping[str, Any]) -> bytes | None:
+    def _edited(self, event: Mapping[str, Any]) -> bytes | None:
+        """The beginning under the name that was asked for; GLM's host counts the prompt as 0 there, which clients would
+        take for the size of their context."""
         message, model = event.get("message"), self._reply.request.model
-        if not isinstance(message, Mapping) or message.get("model") == model:
+        estimated = self._usage is not None and self._usage.source == "estimated"
+        if not isinstance(message, Mapping) or (message.get("model") == model and not estimated):
             return None
-        return dumps({**event, "message": {**message, "model": model}})
+        edits: dict[str, Any] = {"model": model}
+        if estimated:
+            told = message.get("usage")
+            edits["usage"] = {**(told if isinstance(told, Mapping) else {}), **usage_object(self._usage)}
+        return dumps({**event, "message": {**message, **edits}})
 
     def _end(self, end: Finished) -> bytes:
         waited = b"".join(map(self._blocks.write, self._order.end()))

@@ -14,6 +14,7 @@ from core.providers.glm_anthropic import GLMAnthropic
 from core.providers.glm_web import GLMWeb
 from core.providers.grok import Grok
 from core.providers.groq import Groq
+from core.providers.ohmygpt_anthropic import OhMyGPTAnthropic
 from core.providers.ollama import Ollama
 from core.providers.openai_compatible import OpenAICompatible
 from core.providers.openai_platform import OpenAI
@@ -59,6 +60,6 @@ PROVIDERS: Mapping[str, Factory] = {
     "deepseek": _plain(DeepSeek),
     "openrouter": _plain(OpenRouter),
     "ohmygpt": _plain(OpenAICompatible),
-    "ohmygpt-anthropic": _anthropic(AnthropicCompatible),
+    "ohmygpt-anthropic": _anthropic(OhMyGPTAnthropic),
 }
 """How an instance of each kind is made from its name and its settings; a vendor that differs by data only is a row."""

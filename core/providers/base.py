@@ -46,8 +46,8 @@ class Provider(ABC):
 
     `dialect` is the dialect whose requests it forwards as they were written. `issuer` names the family of providers
     that takes its signatures of thinking back. `families` are beginnings of the names, in lower case, of models that
-    it serves whether or not the catalogue knows them. `abilities` are those of a model that the catalogue does not know, and
-    `control` how the thinking of such a model is steered.
+    it serves whether or not the catalogue knows them. `abilities` are those of a model that the catalogue does not
+    know, and `control` how the thinking of such a model is steered.
     """
 
     kind: ClassVar[str]

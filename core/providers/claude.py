@@ -6,13 +6,14 @@ from core.providers.anthropic_betas import CLAUDE
 from core.providers.anthropic_compatible import VERSION, VERSION_HEADER, AnthropicCompatible
 from core.providers.base import UpstreamRequest
 from schemas.credential import Credential
-from schemas.model import Ability
+from schemas.model import Ability, ThinkingControl
 
 
 class Claude(AnthropicCompatible):
     """`api.anthropic.com`: it signs thinking, caches what is marked, and lists its models to any valid key."""
 
     kind: ClassVar[str] = "anthropic"
+    control: ClassVar[ThinkingControl] = "adaptive"
     families: ClassVar[tuple[str, ...]] = ("claude-",)
     issuer: ClassVar[str | None] = "anthropic"
     abilities: ClassVar[frozenset[Ability]] = frozenset(

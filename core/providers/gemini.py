@@ -23,7 +23,7 @@ from schemas.chat import ChatRequest
 from schemas.codec import dumps, loads
 from schemas.credential import Credential
 from schemas.embedding import EmbeddingRequest, Embeddings
-from schemas.model import Ability, Target
+from schemas.model import Ability, Target, ThinkingControl
 from schemas.stream import ChatChunk, KeepAlive
 
 VERSION = "/v1beta"
@@ -36,6 +36,7 @@ class Gemini(Provider):
     """All models of the Developer API; `base_url` is its base with the version, or the host alone."""
 
     kind: ClassVar[str] = "gemini"
+    control: ClassVar[ThinkingControl] = "effort"
     issuer: ClassVar[str | None] = "gemini"
     abilities: ClassVar[frozenset[Ability]] = frozenset(
         {

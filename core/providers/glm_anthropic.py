@@ -10,7 +10,7 @@ from core.providers.anthropic_compatible import STOP_REASONS, AnthropicCompatibl
 from core.providers.anthropic_errors import Trouble
 from core.providers.anthropic_stream import Answer
 from core.providers.zhipu_errors import business_error
-from schemas.model import Ability
+from schemas.model import Ability, ThinkingControl
 from schemas.stream import FinishReason
 
 WINDOW_EXCEEDED = "model_context_window_exceeded"
@@ -24,6 +24,7 @@ class GLMAnthropic(AnthropicCompatible):
     """
 
     kind: ClassVar[str] = "glm-anthropic"
+    control: ClassVar[ThinkingControl] = "switch"
     issuer: ClassVar[str | None] = "glm"
     abilities: ClassVar[frozenset[Ability]] = frozenset({"streaming", "tools", "thinking", "prompt_cache"})
     counts: ClassVar[bool] = False

@@ -20,7 +20,7 @@ from schemas.chat import ChatRequest
 from schemas.codec import dumps, loads
 from schemas.credential import Credential
 from schemas.embedding import EmbeddingRequest, Embeddings
-from schemas.model import Ability, Target
+from schemas.model import Ability, Target, ThinkingControl
 from schemas.stream import ChatChunk, KeepAlive
 
 PATHS = ("/api/chat", "/api", "/v1")
@@ -31,6 +31,7 @@ class Ollama(Provider):
     """One server; `base_url` is its address, with or without `/api` or `/v1`. An empty secret signs nothing."""
 
     kind: ClassVar[str] = "ollama"
+    control: ClassVar[ThinkingControl] = "switch"
     abilities: ClassVar[frozenset[Ability]] = frozenset(
         {"streaming", "tools", "vision", "thinking", "json_object", "json_schema", "embeddings"}
     )

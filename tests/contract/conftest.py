@@ -1,4 +1,4 @@
-"""The homes a store may have, each of which is to keep the same promises."""
+"""What is to keep promises: the homes a store may have, and a gateway in front of every kind of provider."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +13,7 @@ from core.store.embedded import EmbeddedStore
 from core.store.redis import RedisStore
 from core.store.resilient import ResilientStore
 from tests.fakes import FakeClock
+from tests.integration.providers_kit import World, running_world
 from tests.redis_server import RedisServer
 
 Opening = Callable[[], Store]
@@ -53,3 +54,17 @@ def open_home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Openin
 def store(open_home: Opening) -> Store:
     """The home, opened once."""
     return open_home()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A gateway in front of every kind of provider, one for a module's tests."""
+    with running_world(tmp_path_factory.mktemp("world")) as one:
+        yield one
+
+
+@pytest.fixture
+def world(running: World) -> World:
+    """The same without memory of the test before."""
+    running.rest()
+    return running

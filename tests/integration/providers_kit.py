@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ruamel.yaml import YAML
 
+from tests.clients import DIALECTS
 from tests.gateway import Gateway
 from tests.integration.conftest import FAST
 from tests.upstreams import forms
@@ -64,6 +66,8 @@ _TABLE = (
 )
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _TABLE}
 """Every kind of provider by the name of its instance."""
+BOTH_DIALECTS = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: f"to-{dialect.name}")
+STREAMED_OR_NOT = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 
 @dataclass
@@ -95,11 +99,21 @@ class World:
         return self.upstream.requests[-1]
 
 
+def every_kind(test: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a test for each kind of provider."""
+    return pytest.mark.parametrize("kind", KINDS.values(), ids=str)(test)
+
+
+def every_way(test: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a test for each kind of provider, asked in both dialects, streamed and whole."""
+    return every_kind(BOTH_DIALECTS(STREAMED_OR_NOT(test)))
+
+
 @contextmanager
-def world(
+def running_world(
     directory: Path, environment: Mapping[str, str] = ONE_TRY, providers: Mapping[str, Any] | None = None, **top: Any
 ) -> Iterator[World]:
-    """A running world. `providers` are changed or further instances, `top` other settings of the file."""
+    """A world for as long as it is needed. `providers` are changed or further instances, `top` other settings."""
     with Upstream() as upstream:
         instances = {kind.name: instance(upstream, kind) for kind in KINDS.values()}
         for name, changes in (providers or {}).items():

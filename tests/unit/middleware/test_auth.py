@@ -111,3 +111,50 @@ def test_without_keys_nobody_else_is_let_in(monkeypatch: pytest.MonkeyPatch, pee
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
 def test_a_proxy_on_this_machine_speaks_for_others(monkeypatch: pytest.MonkeyPatch, header: str) -> None:
     assert House(monkeypatch, keys=False).ask({header: "127.0.0.1"}) == (401, "no_keys_configured")
+
+
+# Keys of the caller's own
+
+
+def kept(
+    monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], *, keys: bool = True, passes: bool = True
+) -> dict[str, str]:
+    """What is kept for providers that take the caller's own key."""
+    monkeypatch.setattr(access, "ROLES", {"thing": EVERYONE})
+    known = [ApiKeySettings(name="alice", key=SecretStr("k-user"), role="user")] if keys else []
+    seen: list[dict[str, str]] = []
+
+    def view(name: str) -> Response:
+        seen.append(dict(context_of(request).own))
+        return Response(name)
+
+    answer = Layers(Auth(AccessService(known), passes_keys=passes), view=view).ask(headers=headers)
+    assert answer.status_code == 200
+    return seen[0]
+
+
+def test_the_gateways_key_has_a_header_of_its_own_so_that_the_callers_may_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = {"Authorization": "Bearer  sk-own", "X-Api-Key": "other"}
+    assert kept(monkeypatch, {"X-Gateway-Key": "k-user", **own}) == own
+
+
+@pytest.mark.parametrize("name", ["Authorization", "X-Api-Key"])
+def test_the_gateways_own_key_never_passes(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    value = "Bearer k-user" if name == "Authorization" else "k-user"
+    other = {"Authorization": "Bearer sk-own", "X-Api-Key": "sk-own"}
+    assert name not in kept(monkeypatch, {**other, name: value, "X-Gateway-Key": "k-user"})
+
+
+def test_an_open_gateway_passes_what_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kept(monkeypatch, {"X-Api-Key": "sk-own"}, keys=False) == {"X-Api-Key": "sk-own"}
+
+
+def test_nothing_is_kept_where_no_provider_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kept(monkeypatch, {"X-Gateway-Key": "k-user", "X-Api-Key": "sk-own"}, passes=False) == {}
+
+
+def test_a_wrong_key_for_the_gateway_is_not_made_good_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "ROLES", {"thing": EVERYONE})
+    known = [ApiKeySettings(name="alice", key=SecretStr("k-user"), role="user")]
+    layers = Layers(Auth(AccessService(known), passes_keys=True))
+    assert layers.ask(headers={"X-Gateway-Key": "wrong", **KEY}).status_code == 401

@@ -85,3 +85,35 @@ def test_every_provider_of_a_model_is_named() -> None:
 def test_what_is_not_routable_is_not_found(name: str) -> None:
     with pytest.raises(ModelNotFound):
         service().one(name)
+
+
+# Anthropic's shape
+
+
+def test_a_page_of_anthropics_names_its_ends_and_whether_there_is_more() -> None:
+    page = service().anthropic_page(2, None, None)
+    assert [entry["id"] for entry in page["data"]] == ["GLM-4.6", "glm"]
+    assert (page["has_more"], page["first_id"], page["last_id"]) == (True, "GLM-4.6", "glm")
+    rest = service().anthropic_page(2, "glm", None)
+    assert [entry["id"] for entry in rest["data"]] == ["latest", "other"]
+    assert not rest["has_more"]
+    assert [entry["id"] for entry in service().anthropic_page(2, None, "other")["data"]] == ["glm", "latest"]
+    assert service().anthropic_page(2, None, "other")["has_more"]
+    assert service().anthropic_page(5, "other", None) == {
+        "data": [],
+        "has_more": False,
+        "first_id": None,
+        "last_id": None,
+    }
+
+
+def test_a_model_of_anthropics_shape_tells_its_limits() -> None:
+    entry = service().anthropic_one("glm")
+    assert entry == {
+        "type": "model",
+        "id": "glm",
+        "display_name": "glm",
+        "created_at": "2025-09-30T00:00:00Z",
+        "max_input_tokens": 200_000,
+        "max_tokens": 128_000,
+    }

@@ -4,7 +4,7 @@ import pytest
 
 from core.catalogue import Catalogue
 from core.errors import ModelNotFound
-from core.routing import Route
+from core.routing import Route, listed
 from schemas.model import ModelInfo, Target
 from services.routing import RoutingService
 
@@ -78,3 +78,73 @@ def test_a_name_without_end_is_not_repeated_whole() -> None:
 @pytest.mark.parametrize("name", ["", " ", "\x00", "../../etc/passwd"])
 def test_a_strange_name_is_not_found(name: str) -> None:
     assert House("glm").refusal(name).code == "model_not_found"
+
+
+# Models that the catalogue does not know
+
+
+CLAUDE = ModelInfo("claude-opus", "anthropic", 1000, 100, {"anthropic": "claude-opus"})
+
+
+def routed(*routes: Route, model_map: dict[str, str] | None = None) -> RoutingService:
+    return RoutingService(Catalogue([BIG, AIR, CLAUDE]), routes, lambda _: True, model_map)
+
+
+def where(routing: RoutingService, model: str) -> list[tuple[str, str]]:
+    return [(target.provider, target.model) for target in routing.targets(model)]
+
+
+BOX = Route(
+    "box", "openai-compatible", listed({"Llama-3", "glm-4.6"}), abilities=frozenset({"tools"}), thinking="effort"
+)
+
+
+def test_an_instance_serves_what_its_configuration_lists_and_nothing_else() -> None:
+    routing = routed(BOX)
+    assert where(routing, "llama-3") == [("box", "Llama-3")]
+    assert where(routing, "GLM-4.6") == [("box", "glm-4.6")]
+    with pytest.raises(ModelNotFound):
+        routing.targets("glm-4.5-air")
+    assert [info.id for info in routing.routable()] == ["GLM-4.6", "Llama-3"]
+
+
+def test_an_unknown_model_has_what_its_kind_is_able_to() -> None:
+    info = routed(BOX).info("llama-3")
+    assert (info.id, info.owner, info.context, info.abilities, info.thinking) == (
+        "Llama-3",
+        "box",
+        0,
+        {"tools"},
+        "effort",
+    )
+
+
+@pytest.mark.parametrize("name", ["box/Llama-3", "BOX/Llama-3"])
+def test_an_instance_may_be_named_ahead_of_the_model(name: str) -> None:
+    assert where(routed(BOX, Route("glm", "glm")), name) == [("box", "Llama-3")]
+
+
+def test_the_name_behind_the_instance_is_taken_as_it_stands_unless_it_is_known() -> None:
+    routing = routed(Route("glm", "glm"), Route("web", "glm-web"), Route("router", "openrouter"))
+    assert where(routing, "web/GLM-4.6") == [("web", "GLM-4-6")]
+    assert where(routing, "router/meta/Some-Model:free") == [("router", "meta/Some-Model:free")]
+    with pytest.raises(ModelNotFound):
+        routing.targets("router/")
+
+
+def test_a_kind_serves_its_family_before_the_catalogue_knows_it() -> None:
+    routing = routed(Route("glm", "glm"), Route("anthropic", "anthropic", families=("claude-",)))
+    assert where(routing, "claude-nova-9") == [("anthropic", "claude-nova-9")]
+    with pytest.raises(ModelNotFound):
+        routing.targets("nova-9")
+
+
+def test_who_stands_in_is_asked_only_for_what_nobody_serves() -> None:
+    stand_ins = {"claude-*": "glm-4.6", "gpt-*": "missing"}
+    alone = routed(Route("glm", "glm"), model_map=stand_ins)
+    assert where(alone, "claude-opus") == where(alone, "Claude-Unheard-Of") == [("glm", "glm-4.6")]
+    assert [info.id for info in alone.routable()] == ["GLM-4.6", "GLM-4.5-Air", "claude-opus"]
+    both = routed(Route("glm", "glm"), Route("anthropic", "anthropic"), model_map=stand_ins)
+    assert where(both, "claude-opus") == [("anthropic", "claude-opus")]
+    with pytest.raises(ModelNotFound):
+        alone.targets("gpt-5")

@@ -1,0 +1,30 @@
+"""One running gateway for all clients, in front of a simulated provider that speaks three forms."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.real import kit
+from tests.gateway import Gateway
+from tests.upstreams.server import Upstream
+
+
+@pytest.fixture(scope="session")
+def provider() -> Iterator[Upstream]:
+    """The simulated provider."""
+    with Upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def upstream(provider: Upstream) -> Upstream:
+    """The same without memory of the test before."""
+    provider.reset()
+    return provider
+
+
+@pytest.fixture(scope="session")
+def gateway(provider: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One worker that knows one caller's key."""
+    with Gateway(tmp_path_factory.mktemp("clients"), **kit.settings(provider)) as running:
+        yield running
