@@ -38,6 +38,7 @@ class Gemini(Provider):
     kind: ClassVar[str] = "gemini"
     control: ClassVar[ThinkingControl] = "effort"
     issuer: ClassVar[str | None] = "gemini"
+    families: ClassVar[tuple[str, ...]] = ("gemini-",)
     abilities: ClassVar[frozenset[Ability]] = frozenset(
         {
             "streaming",

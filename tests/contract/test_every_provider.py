@@ -113,7 +113,7 @@ def test_usage_is_counted_as_the_dialect_counts(world: World, kind: Kind, dialec
 @every_kind
 def test_a_stream_that_did_not_ask_for_usage_has_none(world: World, kind: Kind) -> None:
     world.answers(kind.form)
-    assert b'"usage":{' not in OPENAI.ask(world.gateway, kind.asked, stream=True).body.replace(b" ", b"")
+    assert OPENAI.ask(world.gateway, kind.asked, stream=True).usage is None
 
 
 @every_way
@@ -159,7 +159,7 @@ def test_an_answer_in_one_piece_serves_a_stream_too(world: World, kind: Kind, di
 @BOTH_DIALECTS
 @STREAMED_OR_NOT
 def test_two_answers_at_once_do_not_mix(world: World, kind: Kind, dialect: Dialect, stream: bool) -> None:
-    texts = {"alpha": "one of them ", "omega": "the other one"}
+    texts = {"alpha": "one of these", "omega": "another one."}
     if not stream and kind.native == dialect.name:
         pytest.skip("this answer comes in one piece")
     for name, text in texts.items():

@@ -348,7 +348,7 @@ def test_a_role_that_may_not_is_a_permission_error(client: OpenAI) -> None:
 
 def test_a_wrong_path_is_not_found(client: OpenAI) -> None:
     with pytest.raises(openai.NotFoundError):
-        client.embeddings.create(model=MODEL, input="x")
+        client.images.generate(model=MODEL, prompt="x")
 
 
 @pytest.mark.parametrize(

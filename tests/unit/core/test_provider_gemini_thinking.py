@@ -95,6 +95,7 @@ def test_a_model_that_does_not_think_is_told_nothing(asked, dropped):
     ("model", "expected"),
     [
         ("gemini-2.5-flash", {"thinkingBudget": 2048}),
+        ("gemini-3-flash", {"thinkingLevel": "LOW"}),
         ("gemini-3.9-flash", {"thinkingLevel": "LOW"}),
         ("gemini-pro-latest", {"thinkingLevel": "LOW"}),
         ("gemini-2.0-flash", None),
