@@ -52,7 +52,8 @@ def test_what_was_asked_reaches_the_provider(world: World, kind: Kind, dialect: 
 def test_the_provider_is_sent_its_own_key_only(world: World, kind: Kind, dialect: Dialect, stream: bool) -> None:
     dialect.ask(world.gateway, kind.asked, stream=stream)
     told = json.dumps(world.sent.headers)
-    assert [name for name, other in KINDS.items() if other.key in told] == ([] if kind.name == "ollama" else [kind.name])
+    expected = [] if kind.name == "ollama" else [kind.name]
+    assert [name for name, other in KINDS.items() if other.key in told] == expected
     assert "sk-" not in world.sent.path
 
 

@@ -1,4 +1,4 @@
-"""Every provider's answer reads the same however it comes over the wire, and is never taken for whole when it is not."""
+"""Every answer reads the same however it comes over the wire, and is never taken for whole when it is not."""
 
 import json
 
