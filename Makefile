@@ -1,8 +1,9 @@
 # Everything runs in ./.venv, made on first use; nothing needs root. PYTHON=python3.12 make ... chooses an interpreter.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lint format setup dev lock upgrade clean
+.PHONY: help run test check bench lint format setup dev clients lock upgrade clean
 
 PY := .venv/bin/python
+NODE := tests/real/node
 LOCK = $(PY) -m uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK_OPTIONS)
 
@@ -39,13 +40,22 @@ setup: ## fill .venv with what the gateway needs
 dev: ## fill .venv with what development needs as well
 	@scripts/setup.sh dev
 
-lock: dev ## write both lock files after a change of the dependencies in pyproject.toml
+clients: ## get the clients, Node and the model server that the tests in tests/real use
+	@scripts/setup.sh clients
+	@$(MAKE) --no-print-directory --silent $(NODE)/node_modules/.package-lock.json
+
+$(NODE)/node_modules/.package-lock.json: $(NODE)/package-lock.json
+	@.venv/bin/npm ci --prefix $(NODE)
+
+lock: clients ## write all lock files after a change of the dependencies in pyproject.toml or package.json
 	$(LOCK) --output-file requirements.txt
 	$(LOCK) --extra dev --constraints requirements.txt --output-file requirements-dev.txt
+	$(LOCK) --extra dev --extra clients --constraints requirements-dev.txt --output-file requirements-clients.txt
+	.venv/bin/npm $(if $(LOCK_OPTIONS),update,install) --package-lock-only --prefix $(NODE)
 
 upgrade: ## as lock, with the newest versions
 	@$(MAKE) --no-print-directory lock LOCK_OPTIONS=--upgrade
 
 clean: ## remove .venv and caches; data stays
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis $(NODE)/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,7 +9,7 @@ from flask import request as current
 from pydantic import ValidationError
 
 from api.origin import origin_of
-from core.errors import GatewayError, InvalidRequest
+from core.errors import InvalidRequest
 from schemas.codec import dumps
 from schemas.context import ENVIRON_KEY, RequestContext
 from schemas.embedding import EmbeddingRequest, Embeddings
@@ -26,11 +26,7 @@ def blueprint(services: Services) -> Blueprint:
         context: RequestContext = current.environ[ENVIRON_KEY]
         request = _parsed(context)
         context.outcome = Outcome(model=request.model, stream=False)
-        try:
-            embeddings = services.embeddings.embed(request, origin_of(current), context.outcome)
-        except GatewayError as error:
-            context.outcome.error = error.code or error.type
-            raise
+        embeddings = services.embeddings.embed(request, origin_of(current), context.outcome)
         _tell(context)
         return Response(dumps(_rendered(request, embeddings)), mimetype="application/json")
 

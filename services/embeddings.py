@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from core.clock import Clock
-from core.errors import ModelNotFound
+from core.errors import GatewayError, ModelNotFound
 from core.pricing import cost_of
 from core.providers.base import Provider, UpstreamRequest
 from schemas.credential import Credential
@@ -15,6 +15,7 @@ from schemas.outcome import Outcome
 from schemas.usage import Usage
 from services.once import Once, Question
 from services.routing import RoutingService
+from services.telemetry import Telemetry
 
 PATIENCE = 120.0
 
@@ -22,7 +23,8 @@ PATIENCE = 120.0
 class EmbeddingService:
     """One call of a provider a request."""
 
-    def __init__(self, routing: RoutingService, once: Once, clock: Clock) -> None:
+    def __init__(self, routing: RoutingService, once: Once, telemetry: Telemetry, clock: Clock) -> None:
+        self._telemetry = telemetry
         self._routing = routing
         self._once = once
         self._clock = clock
@@ -31,12 +33,18 @@ class EmbeddingService:
         """The vectors; `outcome` is filled in on the way. Raises GatewayError."""
         targets = self._routing.targets(request.model)
         build = partial(_build, request)
-        embeddings = self._once.ask(Question(origin, outcome, PATIENCE), targets, build, _read)
-        outcome.finish_reason = "stop"
-        outcome.seconds = self._clock.monotonic() - origin.started
-        if embeddings.prompt_tokens is not None:
-            self._note_cost(outcome, embeddings.prompt_tokens, targets)
-        return embeddings
+        try:
+            embeddings = self._once.ask(Question(origin, outcome, PATIENCE), targets, build, _read)
+            outcome.finish_reason = "stop"
+            if embeddings.prompt_tokens is not None:
+                self._note_cost(outcome, embeddings.prompt_tokens, targets)
+            return embeddings
+        except GatewayError as error:
+            outcome.error = error.code or error.type
+            raise
+        finally:
+            outcome.seconds = self._clock.monotonic() - origin.started
+            self._telemetry.chat_finished(outcome, max(0.0, outcome.seconds - outcome.upstream_seconds))
 
     def _note_cost(self, outcome: Outcome, tokens: int, targets: tuple[Target, ...]) -> None:
         outcome.usage = Usage(uncached=tokens, output=0)

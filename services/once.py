@@ -54,24 +54,33 @@ class Once:
         """What `read` makes of the first good answer. Raises GatewayError."""
         failure: GatewayError = NoCredentials("No provider could be asked.")
         for target in targets:
-            excluded: set[str] = set()
-            while len(question.outcome.attempts) < self._retry.max_attempts:
-                try:
-                    site = self._sites[target.provider]
-                    lease = site.lease(question.origin.own, frozenset(excluded), self._clock.now())
-                except (CredentialsExhausted, NoCredentials, Unauthorized) as none_left:
-                    failure = none_left if not question.outcome.attempts else failure
-                    break
-                try:
-                    return self._attempt(question, target, site, lease, build, read)
-                except GatewayError as error:
-                    failure = error
-                    if not isinstance(error, (UpstreamError, ModelNotFound)):
-                        raise
-                    if isinstance(error, (UpstreamOverloaded, ModelNotFound)):
-                        break
-                    excluded.add(lease.credential.id)
+            try:
+                return self._at_target(question, target, build, read)
+            except (CredentialsExhausted, NoCredentials, Unauthorized) as none_left:
+                failure = failure if question.outcome.attempts else none_left
+            except (UpstreamError, ModelNotFound) as error:
+                failure = error
         raise failure
+
+    def _at_target(self, question: Question, target: Target, build: Build, read: Read[T]) -> T:
+        """The answer of one target, with each of its keys in turn; raises the last failure."""
+        site, excluded = self._sites[target.provider], set[str]()
+        failure: UpstreamError | None = None
+        while len(question.outcome.attempts) < self._retry.max_attempts:
+            try:
+                lease = site.lease(question.origin.own, frozenset(excluded), self._clock.now())
+            except (CredentialsExhausted, NoCredentials):
+                if failure is not None:
+                    break
+                raise
+            try:
+                return self._attempt(question, target, site, lease, build, read)
+            except UpstreamOverloaded:
+                raise
+            except UpstreamError as error:
+                failure = error
+                excluded.add(lease.credential.id)
+        raise failure or NoCredentials("No try is left.")
 
     def _attempt(self, question: Question, target: Target, site: Site, lease: Lease, build: Build, read: Read[T]) -> T:
         began, error = self._clock.monotonic(), None
@@ -83,11 +92,13 @@ class Once:
             error = failure.code or failure.type
             lease.fail(failure, self._clock.monotonic() - began)
             raise
+        except BaseException:
+            lease.abandon()
+            raise
         else:
             lease.succeed(_usage(result), self._clock.monotonic() - began, None)
             return result
         finally:
-            lease.abandon()
             seconds = self._clock.monotonic() - began
             question.outcome.upstream_seconds += seconds
             attempt = Attempt(target.provider, target.model, lease.credential.id, seconds, error)

@@ -47,10 +47,8 @@ class Frames:
             self._usage = chunk.usage
         if chunk.raw is not None and chunk.raw.name != WHOLE:
             return self._forward(chunk.raw)
-        if isinstance(chunk, Passed):
-            return b""
-        if isinstance(chunk, Started):
-            # Said with the first content, in case the provider still sends its own beginning.
+        if isinstance(chunk, (Passed, Started)):
+            # The beginning is said with the first content, in case the provider still sends its own.
             return b""
         said = b"".join(map(self._blocks.write, self._order.feed(chunk)))
         return self._start() + said if said else b""

@@ -11,6 +11,8 @@ from schemas.codec import dumps
 from schemas.stream import ChatChunk, Finished, KeepAlive, ReasoningDelta, Signature, TextDelta, ToolCallDelta
 
 DONE = b"data: [DONE]\n\n"
+WHOLE = "body"
+"""The name of an event that is a whole answer, from a provider that does not stream, and so no event of a stream."""
 
 
 class Frames:
@@ -38,7 +40,7 @@ class Frames:
                 return
             elif isinstance(chunk, Signature) or (isinstance(chunk, ReasoningDelta) and chunk.hidden):
                 continue
-            elif chunk.raw is not None:
+            elif chunk.raw is not None and chunk.raw.name != WHOLE:
                 yield self._forwarded.frame(chunk.raw)
             elif delta := self._delta(chunk):
                 yield self._lead() + self._head + delta + self._tail
@@ -79,7 +81,7 @@ class Frames:
         return {"tool_calls": [{**call, "function": function}]}
 
     def _end(self, end: Finished) -> bytes:
-        told = [raw for raw in end.raw if raw.value.get("choices")]
+        told = [raw for raw in end.raw if raw.value.get("choices") and raw.name != WHOLE]
         frame = b"".join(map(self._forwarded.frame, told))
         lead = self._lead()
         if not told:
@@ -91,7 +93,7 @@ class Frames:
         """The usage in an event of its own, unless an event that was forwarded has told it."""
         if not self._include_usage or end.usage is None:
             return b""
-        counted = [raw for raw in end.raw if raw.value.get("usage")]
+        counted = [raw for raw in end.raw if raw.value.get("usage") and raw.name != WHOLE]
         if counted and counted[-1].value.get("choices"):
             return b""
         if counted:

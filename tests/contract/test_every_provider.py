@@ -7,15 +7,7 @@ from typing import Any
 import pytest
 
 from tests.clients import ANTHROPIC, OPENAI, Call, Dialect
-from tests.integration.providers_kit import (
-    BOTH_DIALECTS,
-    KINDS,
-    STREAMED_OR_NOT,
-    Kind,
-    World,
-    every_kind,
-    every_way,
-)
+from tests.integration.providers_kit import BOTH_DIALECTS, KINDS, Kind, World, every_kind, every_way, ways
 from tests.upstreams.answers import TEXT
 from tests.upstreams.steps import End, Head, Hold, Send, Step, whole
 
@@ -84,12 +76,11 @@ def test_thinking_comes_apart_from_the_answer(world: World, kind: Kind, dialect:
         assert heard.signatures[0]
 
 
-@every_way
-def test_thinking_is_not_shown_to_a_client_that_hides_it(
+@ways(lambda kind, dialect, _: not dialect.name == kind.native == "anthropic")
+def test_thinking_is_not_shown_to_a_client_that_did_not_ask(
     world: World, kind: Kind, dialect: Dialect, stream: bool
 ) -> None:
-    if dialect is ANTHROPIC and kind.native == "anthropic":
-        pytest.skip("what Anthropic's own form brings is forwarded as it came")
+    """Apart from what comes in the client's own form, which is forwarded as it came."""
     world.answers(kind.form, "Yes.", THOUGHT)
     heard = dialect.ask(world.gateway, kind.asked, stream=stream)
     assert (heard.text, heard.thinking, heard.signatures) == ("Yes.", "", [])
@@ -118,15 +109,13 @@ def test_a_stream_that_did_not_ask_for_usage_has_none(world: World, kind: Kind) 
 
 
 @every_way
-@pytest.mark.parametrize("word", STOP_REASONS)
-def test_why_an_answer_ends_is_told(world: World, kind: Kind, dialect: Dialect, stream: bool, word: str) -> None:
-    if word not in kind.form.words:
-        pytest.skip("this provider has no word for that")
-    calls = CALLS[:1] if word == "tool_calls" else []
-    world.answers(kind.form, "Well", "", calls, finish_reason=kind.form.words[word])
-    heard = dialect.ask(world.gateway, kind.asked, stream=stream, **dialect.tools("weather"))
-    assert heard.reason == (word if dialect is OPENAI else STOP_REASONS[word])
-    assert heard.text == "Well"
+def test_why_an_answer_ends_is_told(world: World, kind: Kind, dialect: Dialect, stream: bool) -> None:
+    for word, own in kind.form.words.items():
+        calls = CALLS[:1] if word == "tool_calls" else []
+        world.answers(kind.form, "Well", "", calls, finish_reason=own)
+        heard = dialect.ask(world.gateway, kind.asked, stream=stream, **dialect.tools("weather"))
+        assert heard.reason == (word if dialect is OPENAI else STOP_REASONS[word])
+        assert heard.text == "Well"
 
 
 @every_way
@@ -156,13 +145,10 @@ def test_an_answer_in_one_piece_serves_a_stream_too(world: World, kind: Kind, di
     assert heard.ended
 
 
-@every_kind
-@BOTH_DIALECTS
-@STREAMED_OR_NOT
+@ways(lambda kind, dialect, stream: stream or kind.native != dialect.name)
 def test_two_answers_at_once_do_not_mix(world: World, kind: Kind, dialect: Dialect, stream: bool) -> None:
+    """Wherever the provider is asked to stream."""
     texts = {"alpha": "one of these", "omega": "another one."}
-    if not stream and kind.native == dialect.name:
-        pytest.skip("this answer comes in one piece")
     for name, text in texts.items():
         events = kind.form.events(text)
         gated: list[Step] = [step for event in events for step in (Hold(f"{kind}{dialect}{name}"), Send(event))]

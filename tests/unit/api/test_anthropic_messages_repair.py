@@ -154,6 +154,8 @@ def test_what_is_not_concerned_is_not_rewritten() -> None:
     first = user("a")
     assert repair(first, assistant("b"), user("c"), user([result()]))[0][2] == user("c")
     assert repair(first, assistant(""), user("b"))[0][0] is first
+    apart = [assistant([call("t1"), call("t2")]), user([result("t1")]), user([result("t2")])]
+    assert repair(*apart, assistant(""))[0] == apart
 
 
 def test_results_move_ahead_of_everything_else_in_their_turn() -> None:
@@ -212,6 +214,7 @@ def test_what_is_beyond_mending_is_left_as_it_is() -> None:
         body = {"messages": messages}
         assert repaired(body) == (body, ())
         assert repaired(body)[0] is body
+    assert repair(user("a"), 5, assistant(""), None, user({"type": "text"}))[0][1:3] == [5, None]
 
 
 def test_a_repaired_request_is_not_forwarded_as_it_came() -> None:

@@ -46,7 +46,10 @@ END = Finished("stop", USAGE, raw=(raw(frame({}, "stop")),))
 
 
 def test_an_event_goes_on_as_it_came_under_the_name_that_was_asked_for() -> None:
-    odd = b'{ "id":"up-1","object":"chat.completion.chunk", "created":7,"model": "vendor","choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}], "z": 1.0}'
+    odd = (
+        b'{ "id":"up-1","object":"chat.completion.chunk", "created":7,"model": "vendor","choices":'
+        b'[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}], "z": 1.0}'
+    )
     chunk = TextDelta("Hi", raw(loads(odd), odd))
     assert sent(ROLE, chunk, END)[1] == odd.replace(b'"vendor"', b'"glm-\\"4.6\\""')
 
@@ -115,3 +118,12 @@ def test_a_whole_answer_keeps_every_field() -> None:
     assert (got["model"], got["object"], got["service_tier"]) == ('glm-"4.6"', "chat.completion", "flex")
     assert got["choices"][0]["message"] == {"role": "assistant", "content": "Hi", "audio": {"id": "a"}}
     assert got["choices"][0]["logprobs"] == {"content": []}
+
+
+def test_a_whole_answer_of_a_provider_that_does_not_stream_becomes_events() -> None:
+    native = {"id": "up-1", "object": "chat.completion", "choices": [{"message": {"content": "Hi"}}], "usage": {"x": 1}}
+    whole = RawEvent(dumps(native), "body", native)
+    got = values(TextDelta("Hi", whole), Finished("stop", USAGE, raw=(whole,)), stream_options={"include_usage": True})
+    assert [one["object"] for one in got] == ["chat.completion.chunk"] * 4
+    assert "".join(one["choices"][0]["delta"].get("content", "") for one in got[:3]) == "Hi"
+    assert got[-1]["usage"]["prompt_tokens"] == 3

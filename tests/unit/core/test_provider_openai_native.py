@@ -32,8 +32,9 @@ def sent(
 
 def test_every_byte_but_the_models_name_stays() -> None:
     raw = (
-        b'{ "messages" : [{"role":"user","content":"caf\\u00e9 \\"model\\": \\"m\\""}],\n\t"temperature":1.0,"x_new":{"a":[1e-7,'
-        b'0.10]}, "model" :"m","tools":[{"type":"function","function":{"name":"f","parameters":{"properties":{"model":{}}}}}]}'
+        b'{ "messages" : [{"role":"user","content":"caf\\u00e9 \\"model\\": \\"m\\""}],\n\t"temperature":1.0,'
+        b'"x_new":{"a":[1e-7,0.10]}, "model" :"m","tools":[{"type":"function","function":{"name":"f",'
+        b'"parameters":{"properties":{"model":{}}}}}]}'
     )
     body, dropped = sent(raw)
     assert body == raw.replace(b'"model" :"m"', b'"model" :"vendor/model-1"')

@@ -1,0 +1,192 @@
+"""What a question with one short answer meets: counts of tokens, embeddings."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from config.settings import RetrySettings
+from core.cancel import Cancellation
+from core.catalogue import Catalogue
+from core.counting import TokenCounter
+from core.errors import (
+    CredentialsExhausted,
+    GatewayError,
+    InvalidRequest,
+    ModelNotFound,
+    NoCredentials,
+    UpstreamBroken,
+    UpstreamRateLimited,
+    UpstreamUnreachable,
+)
+from core.metrics import Metrics
+from core.providers.base import UpstreamRequest
+from core.routing import Route
+from schemas.chat import ChatRequest
+from schemas.credential import Credential
+from schemas.embedding import EmbeddingRequest, Embeddings
+from schemas.model import Target
+from schemas.origin import Origin
+from schemas.outcome import Outcome
+from schemas.usage import Usage
+from services.counting import CountingService
+from services.embeddings import EmbeddingService
+from services.once import Once, Question
+from services.routing import RoutingService
+from services.run import Site
+from services.telemetry import Telemetry
+from tests.fakes import FakeClock
+from tests.unit.services.chat_kit import INFO, FakePool, FakeProvider, chat_request
+
+Answer = tuple[int, bytes] | GatewayError
+
+
+class Asked(FakeProvider):
+    """Counts and embeds: what it is sent says who it is."""
+
+    def count(self, request: ChatRequest, target: Target, credential: Credential, request_id: str) -> UpstreamRequest:
+        return UpstreamRequest(f"http://{self.name}/count", self.signed(credential))
+
+    def read_count(self, body: bytes) -> int:
+        if not body.isdigit():
+            raise UpstreamBroken("no number")
+        return int(body)
+
+    def embed(
+        self, request: EmbeddingRequest, target: Target, credential: Credential, request_id: str
+    ) -> UpstreamRequest | None:
+        return None if self.name == "two" else UpstreamRequest(f"http://{self.name}/embed", self.signed(credential))
+
+    def read_embeddings(self, body: bytes) -> Embeddings:
+        return Embeddings(((float(body),),), 1_000_000)
+
+
+class House:
+    """Two providers that serve one model, `one` with two keys, and the answers to each call in turn."""
+
+    def __init__(self, *answers: Answer, one: FakePool | None = None) -> None:
+        self.clock = FakeClock()
+        self.answers = list(answers)
+        self.sent: list[str] = []
+        self.pools = {"one": one or FakePool("one", "key-a1", "key-b1"), "two": FakePool("two", "key-c1")}
+        self.outcome = Outcome("m", stream=False)
+        sites = {name: Site(Asked(name, self), pool, 60) for name, pool in self.pools.items()}  # type: ignore[arg-type] # it has a clock
+        self.once = Once(sites, self, RetrySettings(max_attempts=3), self.clock)  # type: ignore[arg-type] # the part that is used
+        self.routing = RoutingService(Catalogue([INFO]), [Route("one", "fake"), Route("two", "fake")], lambda _: True)
+
+    def call(self, request: UpstreamRequest, seconds: float, cancel: Cancellation) -> tuple[int, dict[str, str], bytes]:
+        self.sent.append(request.headers["Authorization"])
+        answer = self.answers.pop(0)
+        if isinstance(answer, GatewayError):
+            raise answer
+        return answer[0], {}, answer[1]
+
+    def ask(self) -> int:
+        question = Question(Origin("req-1", self.clock.monotonic()), self.outcome, 5)
+        targets = self.routing.targets("m")
+        return self.once.ask(question, targets, self._build, lambda provider, body: provider.read_count(body))
+
+    def count(self, asks: frozenset[str] = frozenset({"one", "two"})) -> int:
+        service = CountingService(self.routing, self.once, asks, TokenCounter())
+        return service.count(chat_request(), Origin("req-1", self.clock.monotonic()))
+
+    def embed(self) -> Embeddings:
+        service = EmbeddingService(self.routing, self.once, Telemetry(Metrics()), self.clock)
+        return service.embed(EmbeddingRequest("m", ("x",), {}), Origin("req-1", self.clock.monotonic()), self.outcome)
+
+    @property
+    def _build(self) -> Callable[..., Any]:
+        return lambda provider, target, credential, ident: provider.count(chat_request(), target, credential, ident)
+
+
+def test_the_first_good_answer_counts() -> None:
+    house = House((200, b"7"))
+    assert house.ask() == 7
+    assert (house.outcome.provider, house.outcome.upstream_model) == ("one", "m-up")
+    assert [attempt.error for attempt in house.outcome.attempts] == [None]
+    assert house.pools["one"].ends == ["succeeded"]
+
+
+def test_another_key_and_then_another_target_is_tried() -> None:
+    house = House(UpstreamRateLimited("slow"), UpstreamUnreachable("down"), (200, b"7"))
+    assert house.ask() == 7
+    assert house.sent == ["key-a1", "key-b1", "key-c1"]
+    assert house.pools["one"].ends == ["failed", "failed"]
+
+
+def test_tries_are_bounded() -> None:
+    house = House(*[UpstreamUnreachable("down")] * 9)
+    with pytest.raises(UpstreamUnreachable):
+        house.ask()
+    assert len(house.sent) == 3
+
+
+def test_what_is_wrong_with_the_question_is_not_asked_again() -> None:
+    house = House((400, b"bad"))
+    with pytest.raises(InvalidRequest, match="bad"):
+        house.ask()
+    assert house.sent == ["key-a1"]
+
+
+def test_a_model_that_one_does_not_know_is_looked_for_at_the_next() -> None:
+    house = House((404, b"no such model"), (200, b"7"))
+    assert house.ask() == 7
+    assert house.sent == ["key-a1", "key-c1"]
+
+
+def test_keys_that_all_rest_are_told_as_such() -> None:
+    house = House(one=FakePool("one", back_in=5))
+    house.pools["two"].credentials = []
+    with pytest.raises((CredentialsExhausted, NoCredentials)):
+        house.ask()
+    assert house.sent == []
+
+
+def test_a_providers_refusal_shows_no_key() -> None:
+    house = House((403, b"key-a1 may not"), (403, b"key-b1 may not"), (403, b"key-c1 may not"))
+    with pytest.raises(GatewayError) as raised:
+        house.ask()
+    assert "key-" not in raised.value.message
+
+
+# Counts
+
+
+def test_a_provider_that_counts_is_asked() -> None:
+    assert House((200, b"42")).count() == 42
+
+
+@pytest.mark.parametrize("answer", [UpstreamUnreachable("down"), (200, b"x"), (404, b"?"), (503, b"?"), (401, b"?")])
+def test_a_count_that_fails_is_made_offline(answer: Answer) -> None:
+    house = House(*[answer] * 3)
+    assert house.count() == TokenCounter().count_request(chat_request())
+
+
+def test_a_provider_that_does_not_count_is_not_asked() -> None:
+    house = House()
+    assert house.count(frozenset()) > 0
+    assert house.sent == []
+
+
+def test_a_prompt_that_the_provider_finds_wrong_is_the_clients_to_mend() -> None:
+    with pytest.raises(InvalidRequest, match="messages"):
+        House((400, b"messages: wrong")).count()
+
+
+# Embeddings
+
+
+def test_vectors_come_with_their_cost() -> None:
+    house = House((200, b"0.5"))
+    assert house.embed() == Embeddings(((0.5,),), 1_000_000)
+    assert house.outcome.usage == Usage(uncached=1_000_000, output=0)
+    assert house.outcome.cost == pytest.approx(1.0)
+    assert house.outcome.finish_reason == "stop"
+    assert house.pools["one"].leases[0].ends[0][1] == Usage(uncached=1_000_000, output=0)
+
+
+def test_a_provider_without_embeddings_is_passed_over() -> None:
+    house = House(one=FakePool("one"))
+    with pytest.raises(ModelNotFound, match="no embeddings"):
+        house.embed()
+    assert house.sent == []
