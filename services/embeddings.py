@@ -35,18 +35,20 @@ class EmbeddingService:
         build = partial(_build, request)
         try:
             embeddings = self._once.ask(Question(origin, outcome, PATIENCE), targets, build, _read)
-            outcome.finish_reason = "stop"
-            if embeddings.prompt_tokens is not None:
-                self._note_cost(outcome, embeddings.prompt_tokens, targets)
-            return embeddings
         except GatewayError as error:
             outcome.error = error.code or error.type
             raise
+        else:
+            outcome.finish_reason = "stop"
+            self._note_cost(outcome, embeddings.prompt_tokens, targets)
+            return embeddings
         finally:
             outcome.seconds = self._clock.monotonic() - origin.started
             self._telemetry.chat_finished(outcome, max(0.0, outcome.seconds - outcome.upstream_seconds))
 
-    def _note_cost(self, outcome: Outcome, tokens: int, targets: tuple[Target, ...]) -> None:
+    def _note_cost(self, outcome: Outcome, tokens: int | None, targets: tuple[Target, ...]) -> None:
+        if tokens is None:
+            return
         outcome.usage = Usage(uncached=tokens, output=0)
         answered = next(target for target in targets if target.provider == outcome.provider)
         today = datetime.fromtimestamp(self._clock.now(), UTC).date()

@@ -42,6 +42,9 @@ def block_parts(block: Wire, body: Mapping[str, Any], path: str) -> Iterator[Par
     elif isinstance(block, WireSearchResult):
         said = "\n".join(text.text for text in block.content)
         yield TextPart(f"{block.title}\n{block.source}\n\n{said}", block.cache_control)
+    elif body["type"] == "tool_reference" and isinstance(body.get("tool_name"), str):
+        # A search for tools found one; other providers are told of every tool from the start.
+        yield TextPart(f"The tool {body['tool_name']} can be used.")
     else:
         yield OpaquePart(body["type"], body)
 

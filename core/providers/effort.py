@@ -16,8 +16,11 @@ def effort_of(asked: ThinkingOptions) -> str | None:
         return "none"
     if asked.effort is not None:
         return asked.effort
-    if asked.budget is None:
+    if asked.budget is None or asked.budget < 0:
+        # Below zero the model decides, at Gemini.
         return None
+    if asked.budget == 0:
+        return "none"
     return next((effort for effort, budget in BUDGETS if asked.budget <= budget), "xhigh")
 
 

@@ -46,7 +46,7 @@ def test_the_provider_is_sent_its_own_key_only(world: World, kind: Kind, dialect
     told = json.dumps(world.sent.headers)
     expected = [] if kind.name == "ollama" else [kind.name]
     assert [name for name, other in KINDS.items() if other.key in told] == expected
-    assert "sk-" not in world.sent.path
+    assert kind.key not in world.sent.path
 
 
 @every_way

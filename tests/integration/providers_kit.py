@@ -44,8 +44,8 @@ class Kind:
 
     @property
     def key(self) -> str:
-        """The key of the instance, which no other has."""
-        return f"sk-{self.name}-0123456789abcdef"
+        """The key of the instance, which no other has, in a shape that nobody knows."""
+        return f"quince-{self.name}-0123456789abcdef"
 
     def __str__(self) -> str:
         return self.name

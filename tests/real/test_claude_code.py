@@ -37,6 +37,7 @@ def claude(tmp_path: Path, outside: Upstream) -> ClaudeCode:
 @pytest.fixture(scope="module")
 def make_gateway(provider: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Gateway]:
     """Makes gateways with other settings than most tests have; a setting of None is left out."""
+    kit.packages()
 
     def make(**changed: str | None) -> Gateway:
         settings = {**kit.settings(provider), **changed}

@@ -88,14 +88,20 @@ def test_an_unknown_block_is_carried_as_it_came() -> None:
 
 
 def test_a_tool_may_bring_text_images_documents_and_what_nobody_knows() -> None:
-    reference = {"type": "tool_reference", "tool_name": "f"}
+    unknown = {"type": "something_new", "text": 5}
     content = [{"type": "text", "text": "a"}, {"type": "image", "source": PNG}]
-    assert brought([*content, {"type": "document", "source": PDF}, reference]) == (
+    assert brought([*content, {"type": "document", "source": PDF}, unknown]) == (
         TextPart("a"),
         ImagePart("data:image/png;base64,iVBORw0="),
         DocumentPart("data:application/pdf;base64,JVBERi0="),
-        OpaquePart("tool_reference", reference),
+        OpaquePart("something_new", unknown),
     )
+
+
+def test_a_tool_that_was_found_is_told_of_by_its_name() -> None:
+    assert brought([{"type": "tool_reference", "tool_name": "f"}]) == (TextPart("The tool f can be used."),)
+    nameless = {"type": "tool_reference", "tool_name": 5}
+    assert brought([nameless]) == (OpaquePart("tool_reference", nameless),)
 
 
 @pytest.mark.parametrize("content", ["", [], None])

@@ -161,7 +161,7 @@ def test_what_googles_clients_put_into_extra_body_is_found_there(wrapped):
         "safety_settings": [],
         "cached_content": "cachedContents/1",
         "thinking_config": {"thinking_budget": 800, "include_thoughts": True, "odd": 1},
-        "other": 1,
+        "other": {"thinking_budget": 1},
     }
     extra = {"extra_body": {"google": google, "odd": 1}} if wrapped else {"google": google}
     body, dropped = sent(extra=extra)

@@ -31,6 +31,7 @@ def test_tokens_are_counted_of_the_whole_request():
 
 def test_a_count_is_read():
     assert provider().read_count(b'{"totalTokens": 31, "promptTokensDetails": []}') == 31
+    assert provider().read_count(b'{"totalTokens": 0}') == 0
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"null", b"{}", b'{"totalTokens": "3"}', b'{"totalTokens": -1}', b"[1]"])
