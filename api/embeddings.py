@@ -30,7 +30,8 @@ def blueprint(services: Services) -> Blueprint:
         _tell(context)
         return Response(dumps(_rendered(request, embeddings)), mimetype="application/json")
 
-    bp.add_url_rule("/v1/embeddings", "create", embed, methods=["POST"])
+    for version in ("v1", "v2"):
+        bp.add_url_rule(f"/{version}/embeddings", "create", embed, methods=["POST"])
     return bp
 
 

@@ -1,5 +1,6 @@
 """What a request body asks for, whichever of the two GLM forms it came in."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from demo.schema import find_schema
 
 Json = Mapping[str, Any]
+_REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
+"""What Claude Code puts beside the user's words; it names tools that nobody asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def _prompt(body: Json, form: Json, thinking: bool, max_tokens: int | None, stop
     return Prompt(
         model=str(body.get("model", "")),
         messages=messages,
-        asked=text_of(last.get("content")),
+        asked=_REMINDER.sub("", text_of(last.get("content"))).strip(),
         orders=orders,
         results=_results(messages),
         images=_images(last.get("content")),

@@ -30,6 +30,9 @@ class Shape(Protocol):
     def id_header(self) -> str | None: ...
 
 
+REPEATED = frozenset({401, 403, 408, 409, 429})
+
+
 class Errors:
     """Renders in the first of `shapes` that fits the request; the last one must fit all."""
 
@@ -58,8 +61,8 @@ class Errors:
             response.headers[shape.id_header] = context.request_id
         if error.retry_after is not None:
             response.headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
-        if not error.retryable and (error.status in (408, 409, 429) or error.status >= 500):
-            # The SDKs repeat these by their number alone unless they are told not to.
+        if not error.retryable and (error.status in REPEATED or error.status >= 500):
+            # Clients repeat these by their number alone unless they are told not to, Claude Code a 401 for minutes.
             response.headers["x-should-retry"] = "false"
         if isinstance(error, MethodNotAllowed) and error.allowed:
             response.headers["Allow"] = ", ".join(error.allowed)

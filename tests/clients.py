@@ -38,6 +38,9 @@ class Dialect:
 
     name: str
 
+    def __str__(self) -> str:
+        return f"to-{self.name}"
+
     def ask(self, gateway: Gateway, model: str, text: str = "Hi", stream: bool = False, **fields: Any) -> Heard:
         """The answer to one question; `fields` stand in the body, but for `headers`."""
         return self.heard(self.post(gateway, model, text, stream, **fields))

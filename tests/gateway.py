@@ -23,7 +23,8 @@ KEEP = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRA
 class Gateway:
     """`python app.py serve` in a directory of its own; leaving the context ends it.
 
-    `environment` is all that it is configured by; PORT, HOST and DATA_DIR are chosen here unless given.
+    `environment` is all that it is configured by; PORT, HOST and DATA_DIR are chosen here unless given. With a
+    `session` its connections are kept, for tests that ask often.
     """
 
     def __init__(self, directory: Path, **environment: str) -> None:
@@ -32,6 +33,7 @@ class Gateway:
         self.url = f"http://127.0.0.1:{self.port}"
         inherited = {name: os.environ[name] for name in KEEP if name in os.environ}
         self.environment = {**inherited, "HOST": "127.0.0.1", "PORT": str(self.port), **environment}
+        self.session: requests.Session | None = None
         self.lines: list[str] = []
         self._news = threading.Condition()
         self.process: subprocess.Popen[str] | None = None
@@ -117,11 +119,11 @@ class Gateway:
 
     def post(self, path: str, body: Any, **options: Any) -> requests.Response:
         """POST JSON."""
-        return requests.post(self.url + path, json=body, timeout=PATIENCE, **options)
+        return (self.session or requests).post(self.url + path, json=body, timeout=PATIENCE, **options)
 
     def get(self, path: str, **options: Any) -> requests.Response:
         """GET."""
-        return requests.get(self.url + path, timeout=PATIENCE, **options)
+        return (self.session or requests).get(self.url + path, timeout=PATIENCE, **options)
 
     def chat(self, text: str = "Hi", version: str = "v1", headers: dict[str, str] | None = None, **fields: Any) -> Any:
         """One chat request with a single user message."""

@@ -76,6 +76,14 @@ def usage_object(usage: Usage | None) -> dict[str, Any]:
     return body
 
 
+def begun_usage(usage: Usage | None) -> dict[str, Any]:
+    """What is known of the usage when an answer begins, always an estimate unless the provider counts ahead.
+
+    It says nothing of that: SDKs lay the usage of the end over it, and would keep the mark.
+    """
+    return {name: value for name, value in usage_object(usage).items() if name != "estimated"}
+
+
 def thinking_display(reply: Reply) -> Display:
     """How the client wants the thinking of a provider that speaks another dialect.
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core.errors import GatewayError, UpstreamOverloaded
+from core.errors import ContextLengthExceeded, GatewayError, UpstreamOverloaded
 from schemas.codec import dumps
 
 TYPES: Mapping[int, str] = {
@@ -20,16 +20,24 @@ TYPES: Mapping[int, str] = {
 }
 """Anthropic's word for a status; any other is `api_error` from 500 on, and `invalid_request_error` below."""
 OVERLOADED = 529
+TOO_LONG = "prompt is too long"
 
 
 def error_body(error: GatewayError, request_id: str) -> bytes:
     """`{"type": "error", "error": {"type", "message", "details"?}, "request_id"}`."""
     status = status_of(error)
     kind = TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
-    detail: dict[str, Any] = {"type": kind, "message": error.message}
+    detail: dict[str, Any] = {"type": kind, "message": _message(error)}
     if error.details:
         detail["details"] = error.details
     return dumps({"type": "error", "error": detail, "request_id": request_id})
+
+
+def _message(error: GatewayError) -> str:
+    """What happened, where it matters in the words by which Claude Code knows that it has to shorten its history."""
+    if isinstance(error, ContextLengthExceeded) and TOO_LONG not in error.message.lower():
+        return f"{TOO_LONG}: {error.message}"
+    return error.message
 
 
 def status_of(error: GatewayError) -> int:

@@ -3,7 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from api.dialects.anthropic_messages_answer import message_object, stop_fields, thinking_display, usage_object
+from api.dialects.anthropic_messages_answer import (
+    begun_usage,
+    message_object,
+    stop_fields,
+    thinking_display,
+    usage_object,
+)
 from api.dialects.anthropic_messages_blocks import Blocks
 from api.dialects.anthropic_messages_order import Order
 from api.dialects.base import Reply
@@ -57,7 +63,7 @@ class Frames:
         if self._begun:
             return b""
         self._begun = True
-        message = message_object(self._reply, usage_object(self._usage))
+        message = message_object(self._reply, begun_usage(self._usage))
         return sse.encode(dumps({"type": "message_start", "message": message}), "message_start")
 
     def _forward(self, raw: RawEvent) -> bytes:
@@ -82,7 +88,7 @@ class Frames:
         edits: dict[str, Any] = {"model": model}
         if estimated:
             told = message.get("usage")
-            edits["usage"] = {**(told if isinstance(told, Mapping) else {}), **usage_object(self._usage)}
+            edits["usage"] = {**(told if isinstance(told, Mapping) else {}), **begun_usage(self._usage)}
         return dumps({**event, "message": {**message, **edits}})
 
     def _end(self, end: Finished) -> bytes:

@@ -39,6 +39,7 @@ TYPES: Mapping[str, type[GatewayError]] = {
     "api_error": UpstreamServerError,
     "timeout_error": UpstreamTimeout,
     "overloaded_error": UpstreamOverloaded,
+    "exceed_context_size_error": ContextLengthExceeded,  # llama.cpp's word
 }
 """What each of Anthropic's types of error means."""
 

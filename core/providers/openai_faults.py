@@ -25,6 +25,7 @@ from core.errors import (
 
 CODES: Mapping[str, type[GatewayError]] = {
     "context_length_exceeded": ContextLengthExceeded,
+    "exceed_context_size_error": ContextLengthExceeded,  # llama.cpp's type for it
     "content_filter": ContentRefused,
     "content_policy_violation": ContentRefused,
     "model_not_found": ModelNotFound,

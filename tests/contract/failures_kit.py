@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from tests.integration.providers_kit import KINDS, Kind
-from tests.upstreams.answers import error_event, glm_error
+from tests.upstreams.answers import error_event, event, glm_error
 from tests.upstreams.anthropic_answers import anthropic_error, anthropic_error_event
+from tests.upstreams.gemini_answers import error_object, gemini_error
+from tests.upstreams.ollama_answers import error_line, ollama_error
 from tests.upstreams.openai_answers import openai_error, openai_error_event
 from tests.upstreams.steps import JSON, Head, Step
 
@@ -55,6 +57,8 @@ REFUSALS: Mapping[str, tuple[Told, Mapping[str, Words]]] = {
             "anthropic": (400, "invalid_request_error"),
             "openai": (400, "invalid_request_error", None),
             "glm": (400, "1210"),
+            "gemini": (400, "INVALID_ARGUMENT", ""),
+            "ollama": (400, "it does not support tools"),
         },
     ),
     "bad key": (
@@ -63,6 +67,7 @@ REFUSALS: Mapping[str, tuple[Told, Mapping[str, Words]]] = {
             "anthropic": (401, "authentication_error"),
             "openai": (401, "invalid_request_error", "invalid_api_key"),
             "glm": (401, "1000"),
+            "gemini": (400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."),
         },
     ),
     "no money": (
@@ -79,7 +84,11 @@ REFUSALS: Mapping[str, tuple[Told, Mapping[str, Words]]] = {
     ),
     "forbidden": (
         FORBIDDEN,
-        {"openai": (403, "permission_error", "insufficient_permissions"), "glm": (429, "1314")},
+        {
+            "openai": (403, "permission_error", "insufficient_permissions"),
+            "glm": (429, "1314"),
+            "gemini": (403, "PERMISSION_DENIED", ""),
+        },
     ),
     "no such model": (
         NO_MODEL,
@@ -87,6 +96,8 @@ REFUSALS: Mapping[str, tuple[Told, Mapping[str, Words]]] = {
             "anthropic": (404, "not_found_error"),
             "openai": (404, "invalid_request_error", "model_not_found"),
             "glm": (400, "1211"),
+            "gemini": (404, "NOT_FOUND", ""),
+            "ollama": (404, "model 'm' not found"),
         },
     ),
     "too large": (TOO_LARGE, {"anthropic": (413, "request_too_large")}),
@@ -96,11 +107,18 @@ REFUSALS: Mapping[str, tuple[Told, Mapping[str, Words]]] = {
             "anthropic": (429, "rate_limit_error"),
             "openai": (429, "requests", "rate_limit_exceeded"),
             "glm": (429, "1302"),
+            "gemini": (429, "RESOURCE_EXHAUSTED", ""),
         },
     ),
     "failed": (
         FAILED,
-        {"anthropic": (500, "api_error"), "openai": (500, "server_error", None), "glm": (500, "1234")},
+        {
+            "anthropic": (500, "api_error"),
+            "openai": (500, "server_error", None),
+            "glm": (500, "1234"),
+            "gemini": (500, "INTERNAL", ""),
+            "ollama": (500, ""),
+        },
     ),
     "busy": (
         BUSY,
@@ -108,9 +126,11 @@ REFUSALS: Mapping[str, tuple[Told, Mapping[str, Words]]] = {
             "anthropic": (529, "overloaded_error"),
             "openai": (503, "service_unavailable_error", "server_is_overloaded"),
             "glm": (429, "1305"),
+            "gemini": (503, "UNAVAILABLE", ""),
+            "ollama": (503, "server busy, please try again"),
         },
     ),
-    "too late": (TOO_LATE, {"anthropic": (504, "timeout_error")}),
+    "too late": (TOO_LATE, {"anthropic": (504, "timeout_error"), "gemini": (504, "DEADLINE_EXCEEDED", "")}),
 }
 """What a provider refuses, what that is for the client, and the status and the words of each form for it."""
 ROWS = [
@@ -121,14 +141,18 @@ ROWS = [
 EVERY_REFUSAL = pytest.mark.parametrize(("kind", "words", "told"), ROWS)
 
 
-def refusal(kind: Kind, words: Words, headers: Mapping[str, str] | None = None, said: str = QUOTED) -> list[Step]:
+def refusal(kind: Kind, words: Words, headers: Mapping[str, str] | None = None) -> list[Step]:
     """An HTTP error in the form of `kind`, which quotes the key."""
     status, *rest = words
-    message = said.replace("KEY", kind.key)
+    message = _message(kind, rest)
     if kind.name == "anthropic":
         return anthropic_error(rest[0], status, message, headers)
     if kind.name == "openai":
         return openai_error(status, rest[0], rest[1], message, headers=headers)
+    if kind.name == "gemini":
+        return gemini_error(status, rest[0], message)
+    if kind.name == "ollama":
+        return ollama_error(status, message)
     _, body, end = glm_error(rest[0], status, message)
     length = len(body.data)  # type: ignore[attr-defined] # its second step is the bytes
     return [Head(status, {**JSON, **(headers or {})}, length), body, end]
@@ -136,7 +160,20 @@ def refusal(kind: Kind, words: Words, headers: Mapping[str, str] | None = None, 
 
 def told_event(kind: Kind, words: Words) -> bytes:
     """The same in a stream."""
-    message = QUOTED.replace("KEY", kind.key)
+    status, *rest = words
+    message = _message(kind, rest)
     if kind.name == "anthropic":
-        return anthropic_error_event(words[1], message)
-    return openai_error_event(words[1], words[2], message) if kind.name == "openai" else error_event(words[1], message)
+        return anthropic_error_event(rest[0], message)
+    if kind.name == "openai":
+        return openai_error_event(rest[0], rest[1], message)
+    if kind.name == "gemini":
+        return event(error_object(status, rest[0], message))
+    return error_line(message) if kind.name == "ollama" else error_event(rest[0], message)
+
+
+def _message(kind: Kind, words: list[Any]) -> str:
+    """What is said, with the words behind it by which Gemini and Ollama tell one failure from another."""
+    if kind.name == "ollama":
+        return f"{SAID} {words[-1]}".strip()
+    more = words[-1] if kind.name == "gemini" else ""
+    return f"{QUOTED.replace('KEY', kind.key)} {more}".strip()

@@ -9,8 +9,9 @@ from anthropic import Anthropic
 
 from tests.clients import Call
 from tests.integration.providers_kit import KINDS, ONE_TRY, Kind, World, running_world
-from tests.upstreams.answers import TEXT
-from tests.upstreams.steps import Drop, End, Events, Head, Hold, html_page, stream
+from tests.upstreams.answers import TEXT, glm_error
+from tests.upstreams.anthropic_answers import anthropic_error
+from tests.upstreams.steps import Drop, End, Events, Head, Hold, Step, html_page, stream
 
 KEYS = {"admin": "admin-key-1", "user": "user-key-1"}
 SETTINGS = {
@@ -23,6 +24,8 @@ CALLS: list[Call] = [("toolu_a", "weather", '{"city":"Köln","days":[1,2]}'), ("
 TOOLS: Any = [{"name": name, "input_schema": {"type": "object", "properties": {}}} for name in ("weather", "clock")]
 THINKING: Any = {"type": "enabled", "budget_tokens": 2048}
 PROVIDERS = pytest.mark.parametrize("kind", [KINDS["anthropic"], KINDS["glm-anthropic"], KINDS["glm"]], ids=str)
+
+BUSY = {"anthropic": anthropic_error("overloaded_error", 529), "glm": glm_error("1305", 429)}
 
 MakeClient = Callable[..., Anthropic]
 
@@ -321,7 +324,29 @@ def test_a_fault_in_the_middle_of_a_stream_is_an_api_error(
     assert len(world.upstream.requests) == 1
 
 
+@pytest.mark.parametrize(("name", "refusal"), BUSY.items(), ids=BUSY)
+def test_a_failure_after_a_keep_alive_is_an_api_error(
+    world: World, client: Anthropic, name: str, refusal: list[Step]
+) -> None:
+    world.upstream.script(Hold(f"fails {name}"), refusal)
+    with client.messages.create(model=KINDS[name].asked, max_tokens=100, messages=HI, stream=True) as events:
+        world.upstream.release(gate=f"fails {name}")
+        with pytest.raises(anthropic.APIStatusError) as caught:
+            list(events)
+    assert kind_of(caught.value) == "overloaded_error"
+
+
 # Headers
+
+
+@pytest.mark.parametrize("counts", [False, True], ids=["messages", "count_tokens"])
+def test_the_betas_of_the_sdk_reach_claude(world: World, client: Anthropic, counts: bool) -> None:
+    asking: Any = {"model": KINDS["anthropic"].asked, "messages": HI, "betas": ["context-1m-2025-08-07"]}
+    if counts:
+        assert client.beta.messages.count_tokens(**asking).input_tokens == 33
+    else:
+        assert client.beta.messages.create(max_tokens=100, **asking).stop_reason == "end_turn"
+    assert "context-1m-2025-08-07" in world.sent.headers["anthropic-beta"].split(",")
 
 
 @PROVIDERS

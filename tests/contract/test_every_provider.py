@@ -1,6 +1,8 @@
 """Every provider keeps the same promises to the clients of both dialects, whether they stream or not."""
 
 import json
+import struct
+from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -160,3 +162,17 @@ def test_two_answers_at_once_do_not_mix(world: World, kind: Kind, dialect: Diale
                 assert world.upstream.wait_held(gate=f"{kind}{dialect}{name}")
                 world.upstream.release(gate=f"{kind}{dialect}{name}")
         assert {name: future.result().text for name, future in asked.items()} == texts
+
+
+@pytest.mark.parametrize("name", ["openai", "openai-compatible", "openrouter", "gemini", "ollama", "glm"])
+@pytest.mark.parametrize("packed", [False, True], ids=["floats", "base64"])
+def test_embeddings_come_as_they_are_asked_for(world: World, name: str, packed: bool) -> None:
+    asking = {"model": f"{name}/embedder", "input": "Hi", "encoding_format": "base64" if packed else "float"}
+    response = world.gateway.post("/v1/embeddings", asking)
+    assert response.status_code == 200, response.text
+    body = response.json()
+    (row,) = body["data"]
+    vector = struct.unpack("<2f", b64decode(row["embedding"])) if packed else tuple(row["embedding"])
+    assert vector == (0.5, -0.25)
+    assert body["model"] == f"{name}/embedder"
+    assert response.headers["X-Gateway-Provider"] == name

@@ -98,7 +98,8 @@ def test_anthropics_sdk_raises_its_own(
 def test_openais_sdk_raises_in_the_middle_of_a_stream(
     world: World, gpt: openai.OpenAI, kind: Kind, words: Words, told: Told
 ) -> None:
-    world.upstream.script(steps.stream([*kind.form.events(TEXT)[:4], told_event(kind, words)]))
+    events = [*kind.form.events(TEXT, piece=1)[:5], told_event(kind, words)]
+    world.upstream.script(steps.stream(events, headers=kind.form.headers))
     chunks = gpt.chat.completions.create(model=kind.asked, messages=HI, stream=True)
     with pytest.raises(openai.APIError) as caught:
         list(chunks)
@@ -109,7 +110,8 @@ def test_openais_sdk_raises_in_the_middle_of_a_stream(
 def test_anthropics_sdk_raises_in_the_middle_of_a_stream(
     world: World, claude: anthropic.Anthropic, kind: Kind, words: Words, told: Told
 ) -> None:
-    world.upstream.script(steps.stream([*kind.form.events(TEXT)[:4], told_event(kind, words)]))
+    events = [*kind.form.events(TEXT, piece=1)[:5], told_event(kind, words)]
+    world.upstream.script(steps.stream(events, headers=kind.form.headers))
     said: list[str] = []
     with (
         pytest.raises(anthropic.APIError) as caught,

@@ -66,7 +66,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A gateway that logs all it can; at the end no key may have been printed."""
     with running_world(tmp_path_factory.mktemp("failures"), {**ONE_TRY, "LOG_LEVEL": "DEBUG"}) as one:
         yield one
-        assert not [kind for kind in KINDS.values() if kind.key in one.gateway.output]
+    assert not [kind for kind in KINDS.values() if kind.key in one.gateway.output]
 
 
 def check(heard: Heard, told: Told, dialect: Dialect, kind: Kind) -> None:
@@ -81,7 +81,10 @@ def check(heard: Heard, told: Told, dialect: Dialect, kind: Kind) -> None:
         assert heard.headers["request-id"]
     assert heard.headers["X-Request-ID"]
     assert heard.headers["Content-Type"] == "application/json"
-    assert heard.headers.get("x-should-retry") == ("false" if told.final else None)
+    if told.final:
+        assert heard.headers["x-should-retry"] == "false"
+    elif heard.status == 429 or heard.status >= 500:
+        assert "x-should-retry" not in heard.headers
     assert kind.key not in heard.body.decode() + str(heard.headers)
     assert not heard.text
 
@@ -105,13 +108,16 @@ def test_a_refusal_is_told_in_the_clients_own_form(
 
 @EVERY_REFUSAL
 @BOTH_DIALECTS
-@STREAMED_OR_NOT
-@pytest.mark.parametrize("form", ["body", "event"])
+@pytest.mark.parametrize(
+    ("stream", "form"), [(False, "body"), (True, "body"), (True, "event")], ids=["whole", "stream-body", "stream"]
+)
 def test_a_refusal_inside_a_200_is_no_answer(
     world: World, kind: Kind, words: Words, told: Told, dialect: Dialect, stream: bool, form: str
 ) -> None:
     in_body = refusal(kind, (200, *words[1:]))
-    world.upstream.script(in_body if form == "body" else steps.stream([told_event(kind, words)]))
+    world.upstream.script(
+        in_body if form == "body" else steps.stream([told_event(kind, words)], headers=kind.form.headers)
+    )
     check(dialect.ask(world.gateway, kind.asked, stream=stream), told, dialect, kind)
 
 
@@ -120,8 +126,8 @@ def test_a_refusal_inside_a_200_is_no_answer(
 def test_a_refusal_in_the_middle_of_a_stream_is_its_last_event(
     world: World, kind: Kind, words: Words, told: Told, dialect: Dialect
 ) -> None:
-    before = kind.form.events(TEXT)[:4]
-    world.upstream.script(steps.stream([*before, told_event(kind, words)]))
+    before = kind.form.events(TEXT, piece=1)[:5]
+    world.upstream.script(steps.stream([*before, told_event(kind, words)], headers=kind.form.headers))
     heard = dialect.ask(world.gateway, kind.asked, stream=True)
     assert heard.status == 200
     assert heard.error is not None
@@ -134,9 +140,8 @@ def test_a_refusal_in_the_middle_of_a_stream_is_its_last_event(
 
 @FORMS
 @BOTH_DIALECTS
-@STREAMED_OR_NOT
 @pytest.mark.parametrize("status", STATUSES)
-@pytest.mark.parametrize("form", ["html", "nothing"])
+@pytest.mark.parametrize(("stream", "form"), [(False, "html"), (True, "nothing")], ids=["html", "nothing"])
 def test_a_bare_status_means_the_same_whoever_sends_it(
     world: World, kind: Kind, dialect: Dialect, stream: bool, status: int, form: str
 ) -> None:
@@ -260,10 +265,9 @@ def test_an_answer_that_comes_in_an_odd_way_is_one(
 
 
 @EVERY_REFUSAL
-@BOTH_DIALECTS
 @pytest.mark.parametrize("form", ["zipped", "html by name", "text by name"])
 def test_a_refusal_that_comes_in_an_odd_way_is_one(
-    world: World, kind: Kind, words: Words, told: Told, dialect: Dialect, form: str
+    world: World, kind: Kind, words: Words, told: Told, form: str
 ) -> None:
     raw = next(step for step in refusal(kind, words) if isinstance(step, Raw))
     types = {"html by name": "text/html", "text by name": "text/plain"}
@@ -271,4 +275,4 @@ def test_a_refusal_that_comes_in_an_odd_way_is_one(
         world.upstream.script(encoded(gzip.compress(raw.data), "gzip", words[0]))
     else:
         world.upstream.script(whole(raw.data, words[0], {"Content-Type": types[form]}))
-    check(dialect.ask(world.gateway, kind.asked), told, dialect, kind)
+    check(OPENAI.ask(world.gateway, kind.asked), told, OPENAI, kind)

@@ -53,7 +53,10 @@ ODD_GPT = r"""
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A gateway that wants a key, with instances that pass on the caller's own, and one that lets all flags pass."""
+    """A gateway that wants a key, with instances that pass on the caller's own, and one that lets all flags pass.
+
+    At the end no key may have been printed.
+    """
     providers = {
         "own-claude": {"kind": "anthropic", "base_url": "UPSTREAM/own", "auth": "passthrough"},
         "own-gpt": {"kind": "openai", "base_url": "UPSTREAM/own/v1", "auth": "passthrough"},
@@ -64,6 +67,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with running_world(tmp_path_factory.mktemp("guarded"), environment, providers) as one:
         one.headers = {"X-Gateway-Key": GATEWAY_KEY}
         yield one
+    assert not [key for key in (OWN_KEY, GATEWAY_KEY, CLAUDE.key, GPT.key) if key in one.gateway.output]
 
 
 @pytest.fixture
@@ -272,7 +276,7 @@ OWN_MODELS = {"anthropic": "own-claude/claude-opus-4-8", "openai": "own-gpt/gpt-
 
 @pytest.mark.parametrize("way", OWN)
 @pytest.mark.parametrize("model", OWN_MODELS.values())
-@pytest.mark.parametrize("dialect", [ANTHROPIC, OPENAI], ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("dialect", [ANTHROPIC, OPENAI], ids=str)
 @STREAMED_OR_NOT
 def test_the_callers_own_key_is_passed_on_untouched_and_not_kept(
     world: World, way: str, model: str, dialect: Dialect, stream: bool
@@ -282,11 +286,10 @@ def test_the_callers_own_key_is_passed_on_untouched_and_not_kept(
     sent = {name: value for name, value in world.sent.headers.items() if name in ("authorization", "x-api-key")}
     assert sent == {name.lower(): value for name, value in OWN[way].items()}
     assert GATEWAY_KEY not in json.dumps(world.sent.headers)
-    world.gateway.wait_event("request", request_id=heard.headers["X-Request-ID"])
-    assert OWN_KEY not in world.gateway.output + heard.body.decode() + str(heard.headers)
+    assert OWN_KEY not in heard.body.decode() + str(heard.headers)
 
 
-@pytest.mark.parametrize("dialect", [ANTHROPIC, OPENAI], ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("dialect", [ANTHROPIC, OPENAI], ids=str)
 def test_a_key_for_the_gateway_is_none_for_the_provider(world: World, dialect: Dialect) -> None:
     bearer = {"Authorization": f"Bearer {GATEWAY_KEY}"}
     heard = dialect.ask(world.gateway, OWN_MODELS[dialect.name], headers=bearer)
@@ -296,7 +299,7 @@ def test_a_key_for_the_gateway_is_none_for_the_provider(world: World, dialect: D
     assert not world.upstream.requests
 
 
-@pytest.mark.parametrize("dialect", [ANTHROPIC, OPENAI], ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("dialect", [ANTHROPIC, OPENAI], ids=str)
 @STREAMED_OR_NOT
 def test_a_callers_key_that_the_provider_refuses_is_the_callers_to_mend(
     world: World, dialect: Dialect, stream: bool
@@ -309,13 +312,11 @@ def test_a_callers_key_that_the_provider_refuses_is_the_callers_to_mend(
         assert heard.status == 401
         assert heard.error is not None
         assert heard.error["type"] == "authentication_error"
-        world.gateway.wait_event("request", request_id=heard.headers["X-Request-ID"])
-        assert OWN_KEY not in world.gateway.output + heard.body.decode()
+        assert OWN_KEY not in heard.body.decode() + str(heard.headers)
 
 
 def test_a_stranger_is_not_let_in_by_a_key_for_a_provider(world: World) -> None:
     heard = ANTHROPIC.ask(world.gateway, OWN_MODELS["anthropic"], headers=OWN["as x-api-key"])
     assert heard.status == 401
     assert not world.upstream.requests
-    world.gateway.wait_event("request", request_id=heard.headers["X-Request-ID"])
-    assert OWN_KEY not in world.gateway.output
+    assert OWN_KEY not in heard.body.decode()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from ruamel.yaml import YAML
 
 from tests.clients import DIALECTS, Dialect
@@ -67,7 +68,7 @@ _TABLE = (
 )
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _TABLE}
 """Every kind of provider by the name of its instance."""
-BOTH_DIALECTS = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: f"to-{dialect.name}")
+BOTH_DIALECTS = pytest.mark.parametrize("dialect", DIALECTS, ids=str)
 STREAMED_OR_NOT = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 
@@ -109,7 +110,7 @@ def ways(fits: Callable[[Kind, Dialect, bool], bool]) -> pytest.MarkDecorator:
     """Run a test for each kind of provider, asked in both dialects, streamed and whole, where that `fits`."""
     combinations = product(KINDS.values(), DIALECTS, (False, True))
     parameters = [
-        pytest.param(kind, dialect, stream, id=f"{kind}-to-{dialect.name}-{'stream' if stream else 'whole'}")
+        pytest.param(kind, dialect, stream, id=f"{kind}-{dialect}-{'stream' if stream else 'whole'}")
         for kind, dialect, stream in combinations
         if fits(kind, dialect, stream)
     ]
@@ -132,7 +133,9 @@ def running_world(
             one["base_url"] = one["base_url"].replace("UPSTREAM", upstream.url)
         with (directory / "gateway.yaml").open("w") as file:
             YAML(typ="safe").dump({"providers": instances, **top}, file)
-        with Gateway(directory, **environment) as gateway:
+        with Gateway(directory, **environment) as gateway, requests.Session() as session:
+            session.trust_env = False  # which would be read anew for every request
+            gateway.session = session
             yield World(upstream, gateway)
 
 

@@ -166,7 +166,6 @@ def test_texts_become_vectors_in_their_order(chats: OpenAI) -> None:
     assert answer.usage.prompt_tokens == 3
 
 
-@pytest.mark.xfail(reason="the gateway does not know llama.cpp's exceed_context_size_error", strict=True)
 def test_a_prompt_that_is_too_long_is_a_bad_request(chats: OpenAI, model: str) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         chats.chat.completions.create(model=model, messages=said("x" * 2 * tiny_model.CONTEXT))

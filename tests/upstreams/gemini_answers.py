@@ -50,8 +50,8 @@ def gemini_stream(*arguments: Any, **options: Any) -> list[bytes]:
 
 
 def gemini_body(*arguments: Any, **options: Any) -> bytes:
-    """All responses as one array, as they come without `alt=sse`."""
-    return json.dumps(gemini_responses(*arguments, **options), ensure_ascii=False).encode()
+    """All responses as one array, as they come without `alt=sse`, in few pieces."""
+    return json.dumps(gemini_responses(*arguments, piece=10_000, **options), ensure_ascii=False).encode()
 
 
 def gemini_error(

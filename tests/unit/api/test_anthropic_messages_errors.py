@@ -14,7 +14,6 @@ EVERY = [kind for kind in vars(errors).values() if isinstance(kind, type) and is
     ("error", "kind", "status"),
     [
         (errors.InvalidRequest("x"), "invalid_request_error", 400),
-        (errors.ContextLengthExceeded("x"), "invalid_request_error", 400),
         (errors.Unauthorized("x"), "authentication_error", 401),
         (errors.Forbidden("x"), "permission_error", 403),
         (errors.UpstreamForbidden("x"), "permission_error", 403),
@@ -42,6 +41,13 @@ def test_every_error_has_anthropics_word_and_status(error: GatewayError, kind: s
         "request_id": "req_1",
     }
     assert status_of(error) == status
+
+
+@pytest.mark.parametrize("said", ["too many tokens", "Prompt is too long: 9 > 8"])
+def test_a_prompt_that_is_too_long_is_told_in_the_words_that_claude_code_knows(said: str) -> None:
+    message = loads(error_body(errors.ContextLengthExceeded(said), "req_1"))["error"]["message"]
+    assert message.lower().count("prompt is too long") == 1
+    assert message.endswith(said)
 
 
 @pytest.mark.parametrize("kind", EVERY)

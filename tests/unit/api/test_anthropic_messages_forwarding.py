@@ -89,7 +89,7 @@ def test_a_beginning_with_the_right_name_is_not_rewritten() -> None:
 def test_a_prompt_that_the_provider_counts_at_the_end_only_is_estimated_at_the_beginning() -> None:
     zeros = {**MESSAGE, "usage": {"input_tokens": 0, "output_tokens": 0, "service_tier": "standard"}}
     start = raw({"type": "message_start", "message": zeros})
-    estimate = {"input_tokens": 7, "output_tokens": 0, "service_tier": "standard", "estimated": True}
+    estimate = {"input_tokens": 7, "output_tokens": 0, "service_tier": "standard"}
     for model in ("claude-x", "other"):
         told = events(frames([Started(Usage(uncached=7, source="estimated"), raw=start), WHOLE[-1]], model=model))
         assert told[0]["message"] == {**MESSAGE, "model": model, "usage": estimate}
