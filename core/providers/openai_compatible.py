@@ -167,9 +167,11 @@ class OpenAICompatible(Provider):
             if event.data.startswith(b"[DONE]"):
                 answer.complete = True
                 break
-            frame = self.tidied(self._frame(event))
+            said = self._frame(event)
+            frame = self.tidied(said)
             chunks = answer.read(frame)
-            yield from chunks if forwarding is None else forwarding.tie(event.data, event.name, frame, chunks)
+            data = event.data if frame is said else b""
+            yield from chunks if forwarding is None else forwarding.tie(data, event.name, frame, chunks)
             if answer.raw_reason is not None and answer.reason is None:
                 answer.reason = self.finish_reason(answer.raw_reason, produced=answer.produced)
         usage = None if answer.raw_usage is None else self.usage(answer.raw_usage)
