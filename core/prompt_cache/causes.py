@@ -24,55 +24,73 @@ LossCause = Literal[
     "evicted",
     "ignored",
 ]
-"""What is a loss. The gateway chose another key, provider or model, or changed the prompt; the client changed it, or
-one of them a parameter; `evicted`: nothing has changed and it was in time; `ignored`: the provider neither read nor
-wrote what was marked."""
+"""What is a loss. The gateway chose another key, provider or model, or changed the prompt; the client changed it;
+either of them changed a parameter. `evicted`: nothing has changed, and it was in time; `ignored`: what was marked was
+neither read nor written."""
 
 Cause = NoLoss | LossCause
 
 MARK = "cache_control"
+"""Named as the parameter when it is the marks that have changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """The cause of a loss, with the first block that differs, or the parameter."""
+    """The cause of a loss, with the label of the first block that differs, or the name of the parameter."""
 
     cause: LossCause
     block: str | None = None
     parameter: str | None = None
 
 
-def cause_of(match: Match, prompt: Prompt, rules: Rules) -> Blame:
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A prompt beside the earlier request that it should have read from, and the rules of the cache."""
+
+    match: Match
+    prompt: Prompt
+    rules: Rules
+
+    @property
+    def is_moved(self) -> bool:
+        """It went to another provider."""
+        return self.match.donor.family != self.prompt.identity.family
+
+    @property
+    def differs(self) -> bool:
+        """What was sent differs from what is cached; anything behind the donor's last mark is not."""
+        return self.match.shared < self.match.donor.marks[-1].length
+
+    @property
+    def block(self) -> str | None:
+        """The label of the first block that differs, or of one a little further on in the middle of a long prompt.
+
+        None when none does, or when the two cannot be compared.
+        """
+        return self.prompt.chain.label(self.match.shared) if self.differs and not self.is_moved else None
+
+    @property
+    def is_stripped(self) -> bool:
+        """The gateway sent no marks though the client had set some, or though it had set some itself before."""
+        if not is_without_marks(self.prompt, self.rules):
+            return False
+        donor = self.match.donor
+        return bool(self.prompt.client.marks) or (donor.is_marked and not donor.client_marked)
+
+    @property
+    def is_unmarked(self) -> bool:
+        """The client has asked for no caching where it has to."""
+        return is_without_marks(self.prompt, self.rules) and not (self.is_stripped or self.is_moved)
+
+
+def is_without_marks(prompt: Prompt, rules: Rules) -> bool:
+    """True when nothing of what was sent will be cached, for want of a mark."""
+    return rules.marked_only and not prompt.chain.marks
+
+
+def cause_of(case: Case) -> Blame:
     """Why what the donor left was not read in full: the first of the causes, in their order, that holds."""
-    for check in _CHECKS:
-        blame = check(match, prompt, rules)
-        if blame is not None:
-            return blame
-    return Blame("evicted")
-
-
-def is_unmarked(match: Match | None, prompt: Prompt, rules: Rules) -> bool:
-    """True when the client asks for no caching where it has to, so that it could not expect any."""
-    if not rules.marked_only or prompt.chain.marks:
-        return False
-    return match is None or not (is_stripped(match, prompt, rules) or _is_moved(match, prompt))
-
-
-def is_stripped(match: Match, prompt: Prompt, rules: Rules) -> bool:
-    """True when the gateway sent no marks though the client had set some, or though it had set some itself before."""
-    if not rules.marked_only or prompt.chain.marks:
-        return False
-    donor = match.donor
-    return bool(prompt.client.marks) or (donor.is_marked and not donor.client_marked)
-
-
-def first_difference(match: Match, prompt: Prompt) -> str | None:
-    """The label of the first block that differs from what the donor left; None when none does.
-
-    In the middle of a long prompt it may be one a little further on.
-    """
-    differs = match.shared < match.donor.marks[-1].length
-    return prompt.chain.label(match.shared) if differs else None
+    return next((blame for check in _CHECKS if (blame := check(case)) is not None), Blame("evicted"))
 
 
 def changed_parameter(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
@@ -81,41 +99,36 @@ def changed_parameter(before: Mapping[str, str], now: Mapping[str, str]) -> str 
     return next((name for name in names if before.get(name) != now.get(name)), None)
 
 
-def _is_moved(match: Match, prompt: Prompt) -> bool:
-    return match.donor.family != prompt.identity.family
+def _rotated(case: Case) -> Blame | None:
+    same = case.is_moved or case.match.donor.account == case.prompt.identity.account
+    return None if same else Blame("rotated")
 
 
-def _rotated(match: Match, prompt: Prompt, rules: Rules) -> Blame | None:
-    moved = _is_moved(match, prompt)
-    return Blame("rotated") if not moved and match.donor.account != prompt.identity.account else None
+def _provider_switched(case: Case) -> Blame | None:
+    return Blame("provider_switched") if case.is_moved else None
 
 
-def _provider_switched(match: Match, prompt: Prompt, rules: Rules) -> Blame | None:
-    return Blame("provider_switched") if _is_moved(match, prompt) else None
+def _model_switched(case: Case) -> Blame | None:
+    switched = case.match.donor.model != case.prompt.identity.upstream_model
+    return Blame("model_switched") if switched else None
 
 
-def _model_switched(match: Match, prompt: Prompt, rules: Rules) -> Blame | None:
-    return Blame("model_switched") if match.donor.model != prompt.identity.upstream_model else None
-
-
-def _mutated_by_gateway(match: Match, prompt: Prompt, rules: Rules) -> Blame | None:
-    if is_stripped(match, prompt, rules):
+def _mutated_by_gateway(case: Case) -> Blame | None:
+    if case.is_stripped:
         return Blame("mutated_by_gateway", parameter=MARK)
-    block = first_difference(match, prompt)
-    return Blame("mutated_by_gateway", block) if match.is_kept and block is not None else None
+    return Blame("mutated_by_gateway", case.block) if case.differs and case.match.is_kept else None
 
 
-def _mutated_by_client(match: Match, prompt: Prompt, rules: Rules) -> Blame | None:
-    differs = match.shared < match.donor.marks[-1].length
-    return Blame("mutated_by_client", first_difference(match, prompt)) if differs else None
+def _mutated_by_client(case: Case) -> Blame | None:
+    return Blame("mutated_by_client", case.block) if case.differs else None
 
 
-def _param_changed(match: Match, prompt: Prompt, rules: Rules) -> Blame | None:
-    name = changed_parameter(match.donor.parameters, prompt.chain.parameters)
+def _param_changed(case: Case) -> Blame | None:
+    name = changed_parameter(case.match.donor.parameters, case.prompt.chain.parameters)
     return None if name is None else Blame("param_changed", parameter=name)
 
 
-_CHECKS: tuple[Callable[[Match, Prompt, Rules], Blame | None], ...] = (
+_CHECKS: tuple[Callable[[Case], Blame | None], ...] = (
     _rotated,
     _provider_switched,
     _model_switched,

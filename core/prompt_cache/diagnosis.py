@@ -63,13 +63,13 @@ def openai_diagnosis(told: Any) -> Diagnosis | None:
     return OPENAI_REASONS.get(reason) if isinstance(reason, str) else None
 
 
-def overruled(own: Blame, said: Diagnosis | None, *, is_kept: bool, is_estimated: bool) -> Blame:
+def overruled(own: Blame, said: Diagnosis | None, *, is_kept: bool, estimated: bool) -> Blame:
     """The cause by the provider's word, or our own where that is the finer word for the same.
 
     `is_kept`: the client has changed nothing, so that what has changed, the gateway did. That nothing has changed is no
     proof of a loss that is only estimated.
     """
-    if said is None or own.parameter == MARK or (said == UNCHANGED and is_estimated):
+    if said is None or own.parameter == MARK or (said == UNCHANGED and estimated):
         return own
     if said.is_other_model:
         same = own.cause in ("provider_switched", "model_switched") or own.parameter == "speed"

@@ -70,7 +70,7 @@ def read_donor(text: str) -> Donor | None:
         version, *values, marks, parameters = loads(text)
         if version != VERSION:
             return None
-        return Donor(*values, marks=tuple(Mark(*mark) for mark in marks), parameters=dict(parameters))
+        return Donor(*[*values, tuple(Mark(*mark) for mark in marks), dict(parameters)])
     except (ValueError, TypeError):
         return None
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from core.prompt_cache.donors import Donor, Mark
 from core.prompt_cache.names import Match, matches
 from core.prompt_cache.prompt import Prompt
 from core.prompt_cache.rules import Rules
@@ -17,7 +18,7 @@ class Expectation:
     """So many tokens should be read, or would have been if the read were due. Estimated ones may be somewhat off."""
 
     tokens: int
-    is_estimated: bool
+    estimated: bool
     standing: Standing
 
 
@@ -50,16 +51,16 @@ def expectation(match: Match, prompt: Prompt, rules: Rules, total: int | None = 
     if not within:
         longest = (fresh or left)[-1:]
         tokens = _tokens(longest[0], match, prompt, rules, total) if longest else 0
-        return Expectation(tokens, is_estimated=True, standing="unreached" if fresh else "expired" if left else "due")
+        return Expectation(tokens, estimated=True, standing="unreached" if fresh else "expired" if left else "due")
     tokens = _tokens(within[-1], match, prompt, rules, total)
-    is_estimated = within[-1] != donor.marks[-1] or _is_elsewhere(donor, prompt) or not donor.is_exact
+    estimated = within[-1] != donor.marks[-1] or _is_elsewhere(donor, prompt) or not donor.is_exact
     if donor.begun <= prompt.started:
-        return Expectation(tokens, is_estimated, "due")
+        return Expectation(tokens, estimated, "due")
     # What a parallel request has read itself was there before either of them.
     warm = min(tokens, donor.read)
     if warm >= max(1, rules.minimum):
-        return Expectation(warm, is_estimated, "due")
-    return Expectation(tokens, is_estimated, "racing")
+        return Expectation(warm, estimated, "due")
+    return Expectation(tokens, estimated, "racing")
 
 
 def _left(match: Match, prompt: Prompt, rules: Rules) -> list[Mark]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from core.prompt_cache.causes import Cause, cause_of, first_difference, is_stripped, is_unmarked
+from core.prompt_cache.causes import Case, Cause, cause_of, is_without_marks
 from core.prompt_cache.diagnosis import Diagnosis, overruled
 from core.prompt_cache.donors import Donor
 from core.prompt_cache.expectation import Expectation, expectation
@@ -22,8 +22,8 @@ class Finding:
     """What became of the cache for one request. Tokens are counts; USD is None where a price that is needed is unknown.
 
     `read` and `hit_ratio` are None when the provider did not report them. `missed` tokens and USD are what a cause that
-    is no loss has cost all the same: an expired cache, a race, a missing mark, a write that nobody read. `is_estimated`
-    tells that `expected` is, and with it what was lost; `is_notional`, that the plan has a flat fee, so that nobody pays
+    is no loss has cost all the same: an expired cache, a race, a missing mark, a write that nobody read. `estimated`
+    tells that `expected` is, and with it what was lost; `notional`, that the plan has a flat fee, so that nobody pays
     these dollars. `block` is the first one that differs from what was cached, `parameter` the one that has changed.
     `provider_fault`: nobody else can be blamed.
     """
@@ -37,8 +37,8 @@ class Finding:
     missed_usd: float | None = 0.0
     saved_usd: float | None = None
     hit_ratio: float | None = None
-    is_estimated: bool = False
-    is_notional: bool = False
+    estimated: bool = False
+    notional: bool = False
     block: str | None = None
     parameter: str | None = None
     provider_fault: bool = False
@@ -52,7 +52,7 @@ def judge(
     rules: Rules | None,
     *,
     diagnosis: Diagnosis | None = None,
-    is_notional: bool = False,
+    notional: bool = False,
 ) -> Finding:
     """The finding for a request that was answered.
 
@@ -60,24 +60,23 @@ def judge(
     the model that answered (None: it caches nothing).
     """
     if usage is None or usage.read is None:
-        return Finding("unreported", is_notional=is_notional)
+        return Finding("unreported", notional=notional)
     ratio = usage.read / usage.prompt if usage.prompt else None
     saved = saved_usd(usage, price, rules)
-    bare = Finding("cold", read=usage.read, saved_usd=saved, hit_ratio=ratio, is_notional=is_notional)
+    bare = Finding("cold", read=usage.read, saved_usd=saved, hit_ratio=ratio, notional=notional)
     if rules is None or match is None:
-        return replace(bare, cause="unmarked") if rules is not None and is_unmarked(None, prompt, rules) else bare
+        return replace(bare, cause="unmarked") if rules is not None and is_without_marks(prompt, rules) else bare
+    case = Case(match, prompt, rules)
     promise = expectation(match, prompt, rules, usage.prompt)
     lacking = lost_tokens(promise.tokens, usage.read)
-    found = replace(bare, is_estimated=promise.is_estimated, block=first_difference(match, prompt))
-    excuse = _excuse(match, prompt, promise, rules)
     cost = lost_usd(lacking, usage, price, rules)
+    found = replace(bare, estimated=promise.estimated, block=case.block)
+    excuse = _excuse(case, promise)
     if excuse is not None and (lacking or not promise.tokens):
         return replace(found, cause=excuse, missed=lacking, missed_usd=cost)
     if not lacking:
         return replace(found, cause="hit", expected=promise.tokens)
-    blame = overruled(
-        cause_of(match, prompt, rules), diagnosis, is_kept=match.is_kept, is_estimated=promise.is_estimated
-    )
+    blame = overruled(cause_of(case), diagnosis, is_kept=match.is_kept, estimated=promise.estimated)
     return replace(
         found,
         cause=blame.cause,
@@ -90,14 +89,60 @@ def judge(
     )
 
 
-def _excuse(match: Match, prompt: Prompt, promise: Expectation, rules: Rules) -> Cause | None:
+def silent_cache_loss(
+    prompt: Prompt, usage: Usage | None, price: Price | None, rules: Rules | None, *, notional: bool = False
+) -> Finding | None:
+    """The loss of a large marked prompt that was neither read nor written, although the provider reports both.
+
+    All that was marked is lost, at the price of plain input less that of reading. None when that is not the case. Needs
+    no donor, and holds for a cold prompt too: heeded marks would have had it written. So it is told only of caches that
+    report what they write. `judge` may find another loss in the same request: the larger of the two counts, not both.
+    """
+    if usage is None or rules is None or not rules.write_fee or not prompt.chain.marks:
+        return None
+    if usage.read != 0 or usage.write_short is None or usage.write_short or usage.write_long or usage.prompt <= LARGE:
+        return None
+    length = prompt.chain.marks[-1]
+    whole = length == len(prompt.chain)
+    share = prompt.chain.characters(length) / prompt.chain.characters()
+    marked = usage.prompt if whole else int(usage.prompt * share)
+    if marked < rules.minimum:
+        return None
+    return Finding(
+        "ignored",
+        expected=marked,
+        read=0,
+        lost=marked,
+        lost_usd=lost_usd(marked, usage, price, rules),
+        saved_usd=saved_usd(usage, price, rules),
+        hit_ratio=0.0,
+        estimated=not whole,
+        notional=notional,
+        provider_fault=True,
+    )
+
+
+def write_waste(donor: Donor, price: Price | None, *, notional: bool = False) -> Finding:
+    """What writing cost above plain input for a prompt that nothing had read by the end of its life.
+
+    `price` is the one for a prompt of `donor.total` tokens.
+    """
+    return Finding(
+        "write_waste",
+        missed=donor.written_short + donor.written_long,
+        missed_usd=written_usd(donor.written_short, donor.written_long, price),
+        notional=notional,
+    )
+
+
+def _excuse(case: Case, promise: Expectation) -> Cause | None:
     """Why nothing was due to be read, if nothing was."""
-    if is_unmarked(match, prompt, rules):
+    if case.is_unmarked:
         return "unmarked"
     if promise.standing == "expired":
         return "expired"
     if promise.standing == "racing":
         return "race"
-    if promise.standing == "unreached" and not is_stripped(match, prompt, rules):
+    if promise.standing == "unreached" and not case.is_stripped:
         return "unmarked"
     return None if promise.tokens else "below_min"

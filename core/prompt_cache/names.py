@@ -80,7 +80,11 @@ def _lengths(chain: Chain, last: int) -> list[int]:
     count, step = len(chain), 1
     while count > GRID * step:
         step *= 2
-    chosen = {*range(1, min(FIRST, count) + 1), *range(step, count + 1, step), *range(max(1, count - last + 1), count + 1)}
+    chosen = {
+        *range(1, min(FIRST, count) + 1),
+        *range(step, count + 1, step),
+        *range(max(1, count - last + 1), count + 1),
+    }
     return sorted(chosen, reverse=True)
 
 

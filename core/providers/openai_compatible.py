@@ -151,9 +151,16 @@ class OpenAICompatible(Provider):
         return {} if draft.request.user is None else {"user": draft.request.user}
 
     def extras(self, draft: Draft, body: Wire) -> Wire:
-        """The client's other parameters, which may add to `body` and replace nothing in it."""
-        extra = draft.request.extra
-        return {name: value for name, value in extra.items() if value is not None and name not in body}
+        """The client's other parameters, which may add to `body` and replace nothing in it.
+
+        Those of another dialect have names that mean nothing here, and are dropped.
+        """
+        extra = {name: value for name, value in draft.request.extra.items() if value is not None and name not in body}
+        if draft.request.native.dialect == "openai_chat":
+            return extra
+        for name in extra:
+            draft.drop(name)
+        return {}
 
     def decode(self, events: Iterable[Event], request: ChatRequest) -> Iterator[ChatChunk]:
         answer = Answer()
