@@ -1,12 +1,12 @@
 """Cuts a prompt into segments in the order in which providers cache it, each hashed with all that stands before it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from core.prompt_cache.forms import LAYOUTS, MARKS, Form, Layout
-from core.prompt_cache.media import surplus
+from core.prompt_cache.media import MEDIA_CHARACTERS, surplus
 from schemas.codec import dumps
 
 DIGEST_BYTES = 16
@@ -94,11 +94,12 @@ class _Links:
     def add(self, label: str, opener: bytes, value: Any, rest: Mapping[str, Any] | None = None) -> None:
         """Add a block. `opener` tells what begins with it, `rest` what belongs to it beside its content."""
         mark = None
-        if isinstance(value, dict):
+        if isinstance(value, dict) and (not _MARKS.isdisjoint(value) or "content" in value):
             value, mark = _unmarked(value)
         data = dumps(value) if rest is None else dumps(value) + b"+" + dumps(rest)
         size = len(data) if data.isascii() else len(data.decode())
-        size -= surplus(value, size) + surplus(rest, size)
+        if size > MEDIA_CHARACTERS:
+            size -= surplus(value) + surplus(rest)
         self._hash.update(opener + data)
         self.segments.append(Segment(label, self._hash.hexdigest(), size, mark))
 
@@ -122,8 +123,8 @@ def _add_system(links: _Links, system: Any, layout: Layout) -> None:
     path = layout.system or ""
     if isinstance(system, dict) and layout.content in system:
         system, path = system[layout.content], f"{path}.{layout.content}"
-    for label, block in _blocks(system, path):
-        links.add(label, b"system", block)
+    for index, block in enumerate(_blocks(system)):
+        links.add(f"{path}[{index}]" if isinstance(system, list) else path, b"system", block)
 
 
 def _add_turns(links: _Links, turns: Any, layout: Layout) -> None:
@@ -141,29 +142,30 @@ def _add_turns(links: _Links, turns: Any, layout: Layout) -> None:
 def _add_turn(links: _Links, turn: Mapping[str, Any], path: str, opener: bytes, layout: Layout) -> None:
     """The blocks of one turn, the last of them together with the turn's other fields (calls, names, reasoning)."""
     content = turn.get(layout.content)
-    inside = f"{path}.{layout.content}" if isinstance(content, list) else path
-    rest = None
+    is_list, rest = isinstance(content, list), None
     if len(turn) > 2:
         rest = {name: value for name, value in turn.items() if name not in ("role", layout.content, *MARKS)} or None
-    blocks = list(_blocks(content, inside))
+    blocks = _blocks(content)
+    last = len(blocks) - 1
     if not blocks:
         links.add(path, opener, None, rest)
-    for place, (label, block) in enumerate(blocks, 1):
-        links.add(label, opener, block, rest if place == len(blocks) else None)
-        opener = b""
+    for place, block in enumerate(blocks):
+        label = f"{path}.{layout.content}[{place}]" if is_list else path
+        links.add(label, b"" if place else opener, block, rest if place == last else None)
     links.mark_end(_ttl(turn))
 
 
-def _blocks(content: Any, path: str) -> Iterator[tuple[str, Any]]:
+def _blocks(content: Any) -> list[Any]:
+    """The blocks of a content, of which a string is one."""
     if isinstance(content, list):
-        for index, block in enumerate(content):
-            yield f"{path}[{index}]", _as_block(block)
-    elif content is not None and content != "":
-        yield path, _as_block(content)
+        return [_text_block(block) if isinstance(block, str) else block for block in content]
+    if isinstance(content, str):
+        return [_text_block(content)] if content else []
+    return [] if content is None else [content]
 
 
-def _as_block(content: Any) -> Any:
-    return {"type": "text", "text": content} if isinstance(content, str) else content
+def _text_block(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
 
 
 def _unmarked(block: dict[str, Any]) -> tuple[dict[str, Any], str | None]:

@@ -7,11 +7,9 @@ MEDIA_CHARACTERS = 5_000
 _LOOKED_AT = 1_000
 
 
-def surplus(value: Any, size: int) -> int:
-    """By how many characters the media in a block of that `size` are longer than they count."""
-    if size <= MEDIA_CHARACTERS or not isinstance(value, dict) or value.get("type") == "text":
-        return 0
-    return _surplus(value)
+def surplus(block: Any) -> int:
+    """By how many characters the media in a block are longer than they count; 0 for anything but an object."""
+    return _surplus(block) if isinstance(block, dict) and block.get("type") != "text" else 0
 
 
 def _surplus(value: Any) -> int:

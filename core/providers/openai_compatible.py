@@ -153,13 +153,11 @@ class OpenAICompatible(Provider):
     def extras(self, draft: Draft, body: Wire) -> Wire:
         """The client's other parameters, which may add to `body` and replace nothing in it.
 
-        Those of another dialect have names that mean nothing here, and are dropped.
+        Here they are dropped: they came in another dialect, whose names mean nothing to this one.
         """
-        extra = {name: value for name, value in draft.request.extra.items() if value is not None and name not in body}
-        if draft.request.native.dialect == "openai_chat":
-            return extra
-        for name in extra:
-            draft.drop(name)
+        for name, value in draft.request.extra.items():
+            if value is not None:
+                draft.drop(name)
         return {}
 
     def decode(self, events: Iterable[Event], request: ChatRequest) -> Iterator[ChatChunk]:
