@@ -107,7 +107,9 @@ def _tools(match: MatchSettings, facts: Facts) -> str | None:
 
 
 def _images(match: MatchSettings, facts: Facts) -> str | None:
-    return None if match.images is None else _wanted(match.images, facts.images, "there are images", "there is no image")
+    if match.images is None:
+        return None  # a long conversation is not searched for nothing
+    return _wanted(match.images, facts.images, "there are images", "there is no image")
 
 
 def _stream(match: MatchSettings, facts: Facts) -> str | None:

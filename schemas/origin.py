@@ -10,8 +10,8 @@ from schemas.caller import Caller
 class Origin:
     """One request's id, the monotonic time of its arrival in seconds, and whose it is.
 
-    `tenant` keeps callers apart wherever something is remembered, `caller` says who asks. `own` are the headers in which
-    the caller sent a key of its own for the provider, untouched; the key for the gateway is never among them.
+    `tenant` keeps callers apart wherever something is remembered, `caller` says who asks. `own` are the headers in
+    which the caller sent a key of its own for the provider, untouched; the key for the gateway is never among them.
     """
 
     request_id: str
