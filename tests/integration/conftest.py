@@ -12,6 +12,7 @@ from tests.upstreams.server import Upstream
 FAST = {
     "GATEWAY__STREAM__KEEP_ALIVE": "1",
     "GATEWAY__RETRY__MAX_ATTEMPTS": "2",
+    "GATEWAY__RETRY__BUDGET_MIN": "1000",
     "GATEWAY__TOKENS__ERROR_THRESHOLD": "1000",
     "GATEWAY__TOKENS__MAX_ERRORS": "1000",
 }
