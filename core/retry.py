@@ -43,7 +43,7 @@ class RetryBudget:
     def allows(self) -> bool:
         """True while one try more fits."""
         self._trim()
-        return len(self._retries) < self._least + self._share * len(self._requests)
+        return len(self._retries) + 1 <= self._least + self._share * len(self._requests)
 
     def spend(self) -> None:
         """A request is tried once more."""

@@ -33,7 +33,7 @@ def spent(budget: RetryBudget) -> int:
     return count
 
 
-@pytest.mark.parametrize(("requests", "retries"), [(0, 10), (1, 11), (50, 20), (200, 50)])
+@pytest.mark.parametrize(("requests", "retries"), [(0, 10), (1, 10), (5, 11), (50, 20), (200, 50)])
 def test_retries_are_a_share_of_the_traffic_and_a_few_more(requests: int, retries: int) -> None:
     budget = RetryBudget(0.2, 10, FakeClock())
     for _ in range(requests):
