@@ -86,28 +86,28 @@ def route(model: str | None, body: BinaryIO | None, anthropic: bool, caller: str
 
 
 def _explained(settings: Settings, body: bytes, model: str | None, anthropic: bool, caller: str | None) -> str:
+    from contextlib import closing
+
     from api.dialects.anthropic_messages import AnthropicMessages
     from api.dialects.base import Inbound
     from api.dialects.openai_chat import OpenAIChat
-    from core.errors import GatewayError
+    from core.errors import GatewayError, InvalidRequest
     from schemas.codec import loads
     from services import build_services
     from services.explain_table import table
 
-    dialect = AnthropicMessages() if anthropic else OpenAIChat()
     question = {"max_tokens": 1, "messages": [{"role": "user", "content": "Hi"}]}
     try:
-        services = build_services(settings)
-        given = loads(body) if body else question
-        if model is not None:
-            given["model"] = model
+        given = {**(loads(body) if body else question), **({"model": model} if model is not None else {})}
+        dialect = AnthropicMessages() if anthropic else OpenAIChat()
         request = dialect.parse(Inbound(given, b"", {}, settings.default_model, "hide"))
-        asker = services.access.named(caller) if caller is not None else None
-        explanation = services.explain.explain(request, asker.id if asker is not None else "", asker)
-        services.close()
+        with closing(build_services(settings)) as services:
+            asker = services.access.named(caller) if caller is not None else None
+            if caller is not None and asker is None:
+                raise InvalidRequest(f"nobody is called {caller!r}.")
+            return table(services.explain.explain(request, asker.id if asker is not None else "", asker))
     except (GatewayError, ValueError, TypeError) as error:
         _give_up(str(error))
-    return table(explanation)
 
 
 def _settings() -> Settings:
