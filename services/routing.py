@@ -18,9 +18,9 @@ from schemas.route import Candidate, Loser, Plan
 class RoutingService:
     """Routes over the provider instances that have a credential; `usable` says which do at this moment.
 
-    A name is looked up as a model's id or alias, then as a model of an instance's or a kind's own, then as
-    `instance/model`, and at last in `model_map`, whose patterns say who stands in for models that nobody here serves.
-    `rules` say where chats go instead; one that names an instance goes there whatever they say.
+    A name is looked up as a model's id or alias, then as a model that an instance lists, as `instance/model`, as one of
+    a family that a kind makes, and at last in `model_map`, whose patterns say who stands in for models that nobody here
+    serves. `rules` say where chats go instead; one that names an instance goes there whatever they say.
     """
 
     def __init__(
@@ -82,8 +82,11 @@ class RoutingService:
         info = self._catalogue.find(model)
         if info is not None and (found := candidates(info, routes)):
             return found
-        own = tuple(target for route in routes if (target := route.own(model)) is not None) if info is None else ()
-        return own or self._by_instance(model, routes)
+        if info is not None:
+            return self._by_instance(model, routes)
+        own = tuple(target for route in routes if (target := route.own(model)) is not None)
+        kin = tuple(target for route in routes if (target := route.kin(model)) is not None)
+        return own or self._by_instance(model, routes) or kin
 
     def _by_instance(self, model: str, routes: Sequence[Route]) -> tuple[Target, ...]:
         instance, _, name = model.partition(SEPARATOR)
@@ -113,7 +116,7 @@ class RoutingService:
         """Who would serve the model if it had a credential."""
         info = self._catalogue.find(model)
         closed = (route for route in self._routes if not self._usable(route.provider))
-        targets = (route.target(info) if info is not None else route.own(model) for route in closed)
+        targets = (route.target(info) if info else route.own(model) or route.kin(model) for route in closed)
         return tuple(Loser(one.provider, one.model, "it has no credential") for one in targets if one is not None)
 
     def _names_instance(self, model: str) -> bool:
