@@ -14,11 +14,8 @@ from core.errors import (
     CredentialsExhausted,
     GatewayError,
     InternalError,
-    ModelNotFound,
     NoCredentials,
     Unauthorized,
-    UpstreamError,
-    UpstreamOverloaded,
 )
 from core.exchange import Exchange, Patience
 from core.retry import Backoff, RetryBudget
@@ -33,18 +30,12 @@ from schemas.outcome import Attempt
 from schemas.stream import ChatChunk, Finished, KeepAlive
 from services.blame import scrub, whose
 from services.circuits import Circuits, Permit
+from services.failover import fails_over, stays
 from services.gate import gated
 from services.refusals import Refusals
 from services.run import Call, Lease, Run, Site
 from services.thoughts import ThoughtMemory
 from services.upstream_events import events_of
-
-HUMAN_CHECK = "upstream_human_check"
-"""The site asks for a human, whichever credential is used: asking it again with another one would be a loop."""
-
-
-NEXT_TARGET = (UpstreamOverloaded, ModelNotFound, CannotCarry)
-"""Failures that another credential of the same target would meet as well."""
 
 
 class Dispatcher:
@@ -129,11 +120,11 @@ class Dispatcher:
             raise failure
         if self._changes(run, target, failure):
             return True
-        if not _fails_over(failure):
+        if not fails_over(failure):
             raise failure
         run.note(failure)
         run.excluded.add(lease.credential.id)
-        return not isinstance(failure, NEXT_TARGET) and failure.code != HUMAN_CHECK
+        return stays(failure)
 
     def _permit(self, run: Run, target: Target) -> Permit | None:
         """The right to try the target; None when its circuit is open."""
@@ -171,7 +162,8 @@ class Dispatcher:
         if tries >= self._retry.max_attempts or elapsed >= self._retry.total_seconds:
             return False
         # What is sent once more in a changed form answers a refusal, and adds nothing to an outage.
-        return tries == 0 or run.mended or self._budget.allows()
+        run.unaffordable = not (tries == 0 or run.mended or self._budget.allows())
+        return not run.unaffordable
 
     def _lease(self, run: Run, target: Target) -> Lease | None:
         """A credential of the target's provider that was not tried yet; None when there is none."""
@@ -264,9 +256,3 @@ class Dispatcher:
         run.first_content = now - (run.trying_since or now)
         if run.permit is not None:
             run.permit.begun()
-
-
-def _fails_over(failure: GatewayError) -> bool:
-    return isinstance(failure, (ModelNotFound, CannotCarry)) or (
-        isinstance(failure, UpstreamError) and failure.failover
-    )

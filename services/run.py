@@ -116,6 +116,8 @@ class Run:
     strict: bool = False
     sole: bool = False
     mended: bool = False
+    unaffordable: bool = False
+    """True when the retry budget of all requests is why no other try was made."""
 
     @property
     def may_wait(self) -> bool:
@@ -152,5 +154,6 @@ class Run:
         error = self.failure or NoCredentials("No provider could be asked.")
         tried = [{"provider": a.provider, "model": a.model, "error": a.error} for a in self.outcome.attempts]
         if tried:
-            error.details = {**(error.details or {}), "tried": tried}
+            spent = {"retry_budget": "spent"} if self.unaffordable else {}
+            error.details = {**(error.details or {}), "tried": tried, **spent}
         return error

@@ -14,6 +14,7 @@ from core.errors import (
     UpstreamServerError,
     UpstreamUnauthorized,
 )
+from core.retry import RetryBudget
 from core.signs import SignsOfLife
 from schemas.model import Target
 from schemas.origin import Origin
@@ -21,6 +22,7 @@ from schemas.outcome import Outcome
 from schemas.stream import KeepAlive
 from services.run import Call, Run
 from tests.unit.services.chat_kit import ANSWER, INFO, FakePool, Script, Stage, chat_request
+from tests.unit.services.test_second_tries import REFUSED, House
 
 BROKEN = UpstreamServerError("no")
 FAILS = Script([BROKEN])
@@ -125,8 +127,16 @@ def test_a_client_that_leaves_lets_the_next_request_probe() -> None:
 
 def test_without_a_budget_a_request_fails_with_its_first_failure() -> None:
     stage = Stage(FAILS, retry=RetrySettings(budget_min=0, budget_share=0))
-    assert failure(stage) is BROKEN
+    error = failure(stage)
+    assert error is BROKEN
+    assert (error.details or {})["retry_budget"] == "spent"
     assert stage.tries == ["a"]
+
+
+def test_what_is_sent_once_more_without_what_was_refused_needs_no_budget() -> None:
+    house = House(REFUSED, Script())
+    house.dispatcher._budget = RetryBudget(0, 0, house.clock)
+    assert tuple(house.chunks()) == ANSWER
 
 
 def test_all_requests_share_one_budget() -> None:
