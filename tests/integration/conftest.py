@@ -15,6 +15,8 @@ FAST = {
     "GATEWAY__RETRY__BUDGET_MIN": "1000",
     "GATEWAY__TOKENS__ERROR_THRESHOLD": "1000",
     "GATEWAY__TOKENS__MAX_ERRORS": "1000",
+    "GATEWAY__CIRCUIT__FAILURES": "1000",
+    "GATEWAY__CIRCUIT__MIN_CALLS": "1000",
 }
 """Short waits, and no memory of the failures that tests cause on purpose."""
 

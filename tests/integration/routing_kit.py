@@ -90,7 +90,8 @@ def running(
         settings = {"providers": providers, "models": models, "routes": list(routes), "retry": {"max_attempts": 5}}
         with (directory / "gateway.yaml").open("w") as file:
             YAML(typ="safe").dump({**settings, **top}, file)
-        variables = {name: value for name, value in environment.items() if "MAX_ATTEMPTS" not in name}
+        own = ("GATEWAY__RETRY__MAX_ATTEMPTS", "GATEWAY__CIRCUIT")
+        variables = {name: value for name, value in environment.items() if not name.startswith(own)}
         with Gateway(directory, **variables) as gateway, requests.Session() as session:
             session.trust_env = False  # which would be read anew for every request
             gateway.session = session
