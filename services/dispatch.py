@@ -30,8 +30,8 @@ from schemas.outcome import Attempt
 from schemas.stream import ChatChunk, Finished, KeepAlive
 from services.blame import scrub, whose
 from services.circuits import Circuits, Permit
-from services.failover import fails_over, stays
 from services.gate import gated
+from services.next_try import fails_over, stays
 from services.refusals import Refusals
 from services.run import Call, Lease, Run, Site
 from services.thoughts import ThoughtMemory
