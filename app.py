@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 import click
 
@@ -71,6 +71,43 @@ def demo() -> None:
 def check() -> None:
     """Print the effective configuration with secrets masked, or every mistake in it."""
     click.echo(describe(_settings()), nl=False)
+
+
+@cli.command()
+@click.argument("model", required=False)
+@click.option("--file", "-f", "body", type=click.File("rb"), help="A request's body; - is standard input.")
+@click.option("--anthropic", is_flag=True, help="The body is in Anthropic's form.")
+@click.option("--caller", help="The name of the caller whose request it is.")
+def route(model: str | None, body: BinaryIO | None, anthropic: bool, caller: str | None) -> None:
+    """Print where a request for MODEL, or with the body in a file, would go; asks no provider anything."""
+    settings = _settings()
+    request = body.read() if body is not None else b""
+    click.echo(_explained(settings, request, model, anthropic, caller), nl=False)
+
+
+def _explained(settings: Settings, body: bytes, model: str | None, anthropic: bool, caller: str | None) -> str:
+    from contextlib import closing
+
+    from api.dialects.anthropic_messages import AnthropicMessages
+    from api.dialects.base import Inbound
+    from api.dialects.openai_chat import OpenAIChat
+    from core.errors import GatewayError, InvalidRequest
+    from schemas.codec import loads
+    from services import build_services
+    from services.explain_table import table
+
+    question = {"max_tokens": 1, "messages": [{"role": "user", "content": "Hi"}]}
+    try:
+        given = {**(loads(body) if body else question), **({"model": model} if model is not None else {})}
+        dialect = AnthropicMessages() if anthropic else OpenAIChat()
+        request = dialect.parse(Inbound(given, b"", {}, settings.default_model, "hide"))
+        with closing(build_services(settings)) as services:
+            asker = services.access.named(caller) if caller is not None else None
+            if caller is not None and asker is None:
+                raise InvalidRequest(f"nobody is called {caller!r}.")
+            return table(services.explain.explain(request, asker.id if asker is not None else "", asker))
+    except (GatewayError, ValueError, TypeError) as error:
+        _give_up(str(error))
 
 
 def _settings() -> Settings:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from flask import Blueprint
 
-from api import chat, embeddings, health, messages, metrics, models, tokens
+from api import chat, embeddings, health, messages, metrics, models, providers, route, tokens
 from services import Services
 
 BLUEPRINTS: tuple[Callable[[Services], Blueprint], ...] = (
@@ -13,6 +13,8 @@ BLUEPRINTS: tuple[Callable[[Services], Blueprint], ...] = (
     embeddings.blueprint,
     models.blueprint,
     tokens.blueprint,
+    providers.blueprint,
+    route.blueprint,
     health.blueprint,
     metrics.blueprint,
 )

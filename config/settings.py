@@ -9,19 +9,24 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from config.group import Group, Seconds
 from config.model_settings import ModelMap, ModelSettings
 from config.provider_settings import ProviderSettings, default_providers
+from config.route_settings import CircuitSettings, MatchSettings, Routes, RouteSettings, RouteTargetSettings
 
 __all__ = [
     "AccessSettings",
     "ApiKeySettings",
+    "CircuitSettings",
     "ContentFilterSettings",
     "FilterPattern",
     "HealthSettings",
     "LoggingSettings",
+    "MatchSettings",
     "ModelSettings",
     "PipelineSettings",
     "ProviderSettings",
     "RateLimitSettings",
     "RetrySettings",
+    "RouteSettings",
+    "RouteTargetSettings",
     "ServerSettings",
     "Settings",
     "StoreSettings",
@@ -57,10 +62,17 @@ class StreamSettings(Group):
 
 
 class RetrySettings(Group):
-    """How often one request may try, over all credentials and targets, and for how long before the first content."""
+    """How often one request may try, over all credentials and targets, and for how long before the first content.
+
+    All second and later tries together are at most `budget_min` and the share `budget_share` of the requests in any ten
+    seconds, in each worker. `max_wait` is the longest wait for the same credential, in seconds.
+    """
 
     max_attempts: int = Field(3, ge=1, le=20)
     total_seconds: Seconds = 300
+    budget_share: float = Field(0.2, ge=0, allow_inf_nan=False)
+    budget_min: int = Field(10, ge=0)
+    max_wait: Seconds = 10
 
 
 class ApiKeySettings(Group):
@@ -170,6 +182,8 @@ class Settings(Group):
     default_model: str = "0727-360B-API"
     model_map: ModelMap = DEFAULT_MODEL_MAP
     models: dict[str, ModelSettings] = Field(default_factory=dict)
+    routes: Routes = ()
+    circuit: CircuitSettings = CircuitSettings()
     pipeline: PipelineSettings = PipelineSettings()
     logging: LoggingSettings = LoggingSettings()
     store: StoreSettings = StoreSettings()

@@ -201,6 +201,15 @@ class NoCredentials(GatewayError):
     code = "no_credentials"
 
 
+class CircuitOpen(GatewayError):
+    """The target failed so often that it is left alone; `retry_after` is when it is tried again."""
+
+    status = 503
+    type = "service_unavailable_error"
+    code = "circuit_open"
+    retryable = True
+
+
 class UpstreamError(GatewayError):
     """The provider failed. `provider_code` is what it said itself, if it said anything.
 

@@ -59,6 +59,13 @@ class Metrics:
         )
         self.repairs = Counter("glm_history_repairs", "Places of a history that were mended.", ["what"], registry=r)
         self.rate_limited = Counter("glm_rate_limited", "Requests refused by a limit.", ["scope"], registry=r)
+        self.circuit = Gauge(
+            "glm_circuit_state",
+            "The worst circuit of a provider: 0 closed, 1 half-open, 2 open.",
+            ["provider"],
+            registry=r,
+            multiprocess_mode="mostrecent",
+        )
         self.degraded = Gauge(
             "glm_store_degraded", "1 while the shared store cannot be reached.", registry=r, multiprocess_mode="livemax"
         )

@@ -1,6 +1,9 @@
-"""How long to wait before the next try."""
+"""How long to wait before the next try, and how many there may be in all."""
 
+from collections import deque
 from random import Random
+
+from core.clock import Clock
 
 
 class Backoff:
@@ -15,3 +18,39 @@ class Backoff:
         """The wait after that many failures in a row (1 for the first)."""
         full = min(self._longest, self._first * 2 ** max(0, failures - 1))
         return float(full * (1 - self._rng.random() / 2))
+
+
+class RetryBudget:
+    """Bounds second and later tries to `least`, and a `share` of the requests, in any ten seconds of one worker.
+
+    Without it an outage would multiply the load just when there is least to spare.
+    """
+
+    SECONDS = 10
+
+    def __init__(self, share: float, least: int, clock: Clock) -> None:
+        self._share = share
+        self._least = least
+        self._clock = clock
+        self._requests: deque[float] = deque()
+        self._retries: deque[float] = deque()
+
+    def request(self) -> None:
+        """A request came in."""
+        self._requests.append(self._clock.monotonic())
+        self._trim()
+
+    def allows(self) -> bool:
+        """True while one try more fits."""
+        self._trim()
+        return len(self._retries) + 1 <= self._least + self._share * len(self._requests)
+
+    def spend(self) -> None:
+        """A request is tried once more."""
+        self._retries.append(self._clock.monotonic())
+
+    def _trim(self) -> None:
+        since = self._clock.monotonic() - self.SECONDS
+        for times in (self._requests, self._retries):
+            while times and times[0] <= since:
+                times.popleft()

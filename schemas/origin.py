@@ -3,16 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from schemas.caller import Caller
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """One request's id, the monotonic time of its arrival in seconds, and whose it is.
 
-    `tenant` keeps callers apart wherever something is remembered. `own` are the headers in which the caller sent a key
-    of its own for the provider, untouched; the key for the gateway is never among them.
+    `tenant` keeps callers apart wherever something is remembered, `caller` says who asks. `own` are the headers in
+    which the caller sent a key of its own for the provider, untouched; the key for the gateway is never among them.
     """
 
     request_id: str
     started: float
     tenant: str = ""
     own: Mapping[str, str] = field(default_factory=dict, repr=False)
+    caller: Caller | None = None

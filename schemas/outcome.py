@@ -2,18 +2,23 @@
 
 from dataclasses import dataclass, field
 
+from schemas.route import PassedOver, Plan
 from schemas.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at one target; `error` is the code of its failure, None when it led to an answer."""
+    """One try at one target; `error` is the code of its failure, None when it led to an answer.
+
+    `first_content` is the time to that in seconds, None when none came.
+    """
 
     provider: str
     model: str
     credential: str
     seconds: float
     error: str | None = None
+    first_content: float | None = None
 
 
 @dataclass(slots=True)
@@ -25,7 +30,9 @@ class Outcome:
     provider: str | None = None
     upstream_model: str | None = None
     credential: str | None = None
+    plan: Plan | None = None
     attempts: list[Attempt] = field(default_factory=list)
+    passed_over: list[PassedOver] = field(default_factory=list)
     dropped: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
     usage: Usage | None = None

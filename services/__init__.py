@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from uuid import uuid4
 
@@ -26,21 +27,26 @@ from services.access import AccessService
 from services.background import Background, Chore
 from services.census import BEAT_SECONDS, Census
 from services.chat import ChatService
+from services.circuits import Circuits
 from services.counting import CountingService
+from services.decisions import DecisionLog
 from services.dispatch import Dispatcher
 from services.embeddings import EmbeddingService
+from services.explain import ExplainService
 from services.health import HealthService
 from services.interceptors import MetricsInterceptor, ResponseLogInterceptor
 from services.limits import LimitService
 from services.models import ModelService
 from services.once import Once
 from services.probing import Prober
+from services.providers import ProviderService
 from services.reachability import Reachability
 from services.routing import RoutingService
 from services.run import Site
 from services.telemetry import Telemetry
 from services.thoughts import ThoughtMemory
 from services.tokens import TokenService
+from services.traffic import Traffic
 
 SYNC_SECONDS = 1.0
 RELOAD_SECONDS = 2.0
@@ -62,6 +68,9 @@ class Services:
     counting: CountingService
     embeddings: EmbeddingService
     health: HealthService
+    providers: ProviderService
+    explain: ExplainService
+    decisions: DecisionLog
     background: Background
     close: Callable[[], None]
 
@@ -80,7 +89,9 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     catalogue = load_catalogue(settings.models)
     telemetry = Telemetry(Metrics(multiprocess=multiprocess_metrics), _model_names(settings, catalogue))
     transport = Transport(clock, connections=settings.server.worker_connections)
-    reachability = Reachability(clock)
+    reachability, traffic = Reachability(clock), Traffic(clock)
+    circuits = Circuits(settings.circuit, store, clock, worker_id)
+    decisions = DecisionLog(store.counters if settings.store.redis_url else None, clock)
 
     enabled = {name: provider for name, provider in settings.providers.items() if provider.enabled}
     providers = {name: PROVIDERS[provider.kind](name, provider, clock) for name, provider in enabled.items()}
@@ -95,7 +106,8 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     tokens = TokenService(pools, sources, prober, store.counters, settings.tokens, clock, worker_id)
 
     routes = [_route(name, one, providers[name]) for name, one in enabled.items()]
-    routing = RoutingService(catalogue, routes, lambda name: _usable(pools.get(name)), settings.model_map)
+    usable = partial(_is_usable, pools)
+    routing = RoutingService(catalogue, routes, usable, settings.model_map, settings.routes)
     sites = {
         name: Site(providers[name], pools.get(name) or CallersOwn(name), one.timeout, one.strict)
         for name, one in enabled.items()
@@ -103,19 +115,29 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     thoughts = ThoughtMemory(store.counters, clock)
     counter = TokenCounter()
     once = Once(sites, transport, settings.retry, clock)
-    dispatcher = Dispatcher(sites, transport, settings.stream, settings.retry, Backoff(rng), clock, thoughts)
+    dispatcher = Dispatcher(sites, transport, settings.stream, settings.retry, Backoff(rng), clock, thoughts, circuits)
     interceptors = (
         MetricsInterceptor(telemetry),
         ResponseLogInterceptor(prompts=settings.logging.prompts),
         reachability,
+        traffic,
+        decisions,
     )
     census = Census(store, clock, worker_id)
+
+    def set_gauges() -> None:
+        telemetry.gauges(tokens.usable_count(), store.degraded)
+        telemetry.circuits({name: circuits.worst(name) for name in enabled})
+
     background = Background(
         (
             Chore("count_workers", BEAT_SECONDS, census.beat),
             Chore("share_tokens", SYNC_SECONDS, tokens.sync),
-            Chore("set_gauges", SYNC_SECONDS, lambda: telemetry.gauges(tokens.usable_count(), store.degraded)),
+            Chore("set_gauges", SYNC_SECONDS, set_gauges),
             Chore("share_reachability", SYNC_SECONDS, lambda: reachability.sync(store.records)),
+            Chore("share_traffic", SYNC_SECONDS, lambda: traffic.sync(store.records)),
+            Chore("share_circuits", SYNC_SECONDS, circuits.sync),
+            Chore("share_decisions", SYNC_SECONDS, decisions.share),
             Chore("reload_tokens", RELOAD_SECONDS, tokens.reload),
             Chore("check_tokens", SYNC_SECONDS, tokens.check_health),
         )
@@ -124,12 +146,14 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     def close() -> None:
         background.stop()
         tokens.sync()
+        traffic.sync(store.records)
         census.leave()
         transport.close()
         store.close()
 
     data_dir = settings.server.data_dir
-    used = [name for name in enabled if _usable(pools.get(name))]
+    used = [name for name in enabled if usable(name)]
+    parts = (circuits, tokens, traffic, reachability, store.records, clock)
     return Services(
         settings=settings,
         clock=clock,
@@ -143,6 +167,9 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
         counting=CountingService(routing, once, _counting(providers), counter),
         embeddings=EmbeddingService(routing, once, telemetry, clock),
         health=HealthService(used, reachability, tokens, store, settings.health, data_dir, clock),
+        providers=ProviderService(settings.providers, *parts),
+        explain=ExplainService(routing, circuits, pools),
+        decisions=decisions,
         background=background,
         close=close,
     )
@@ -154,9 +181,9 @@ def _model_names(settings: Settings, catalogue: Catalogue) -> set[str]:
     return own.union(*(info.upstream.values() for info in catalogue.models))
 
 
-def _usable(pool: CredentialPool | None) -> bool:
+def _is_usable(pools: Mapping[str, CredentialPool], name: str) -> bool:
     """True for a provider with a credential, or without a pool, as a caller may bring a key at any time."""
-    return pool is None or len(pool) > 0
+    return name not in pools or len(pools[name]) > 0
 
 
 def _route(name: str, settings: ProviderSettings, provider: Provider) -> Route:

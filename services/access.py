@@ -31,6 +31,11 @@ ROLES: Mapping[str, frozenset[CallerRole]] = {
     "tokens.listing": OPERATORS,
     "tokens.stats": OPERATORS,
     "tokens.reset": OPERATORS,
+    "providers.listing": OPERATORS,
+    "providers.one": OPERATORS,
+    "providers.reset": OPERATORS,
+    "route.explain": OPERATORS,
+    "route.explained": OPERATORS,
 }
 """Which roles may use which route; a route that is not here is closed to all but admins."""
 
@@ -78,6 +83,10 @@ class AccessService:
         digest = _digest(key)
         # All are compared, so that the time taken says nothing of which one fits.
         return sum(compare_digest(known, digest) for known, _ in self._callers) > 0
+
+    def named(self, name: str) -> Caller | None:
+        """The first caller of that name."""
+        return next((caller for _, caller in self._callers if caller.name == name), None)
 
     def authorize(self, caller: Caller, endpoint: str | None) -> None:
         """Raises Forbidden when the caller's role may not use the route; no route at all is everyone's 404."""

@@ -48,11 +48,13 @@ class ChatService:
     def stream(self, request: ChatRequest, origin: Origin) -> "ChatStream":
         """The answer as a stream that has not begun yet. Raises InvalidRequest and ModelNotFound."""
         call = self._dispatcher.call(request, origin)
-        targets = self._routing.targets(request.model)
         request = replace(request, session=session_of(request, origin.tenant))
+        plan = self._routing.plan(request, origin.caller)
         request = self._pipeline.prepare(self._thoughts.recall(request))
-        run = Run(request, call, Outcome(model=request.model, stream=request.stream, repairs=request.repairs))
-        source = self._dispatcher.chunks(run, targets)
+        outcome = Outcome(model=request.model, stream=request.stream, repairs=request.repairs, plan=plan)
+        longer = tuple(candidate.target for candidate in plan.longer)
+        run = Run(request, call, outcome, longer=longer, strict=plan.strict)
+        source = self._dispatcher.chunks(run, plan.targets)
         chunks = self._pipeline.process(request, self._heard(run, source))
         for interceptor in self._interceptors:
             chunks = interceptor.watch(request, chunks, call.request_id)

@@ -8,18 +8,17 @@ from core.cancel import Cancellation
 from core.clock import Clock
 from core.errors import (
     CannotCarry,
+    CircuitOpen,
     ClientGone,
+    ContextLengthExceeded,
     CredentialsExhausted,
     GatewayError,
     InternalError,
-    ModelNotFound,
     NoCredentials,
     Unauthorized,
-    UpstreamError,
-    UpstreamOverloaded,
 )
 from core.exchange import Exchange, Patience
-from core.retry import Backoff
+from core.retry import Backoff, RetryBudget
 from core.signs import SignsOfLife
 from core.transport import Transport
 from core.waiting import pause
@@ -30,19 +29,13 @@ from schemas.origin import Origin
 from schemas.outcome import Attempt
 from schemas.stream import ChatChunk, Finished, KeepAlive
 from services.blame import scrub, whose
+from services.circuits import Circuits, Permit
 from services.gate import gated
+from services.next_try import fails_over, stays
 from services.refusals import Refusals
 from services.run import Call, Lease, Run, Site
 from services.thoughts import ThoughtMemory
 from services.upstream_events import events_of
-
-HUMAN_CHECK = "upstream_human_check"
-"""The site asks for a human, whichever credential is used: asking it again with another one would be a loop."""
-
-
-NEXT_TARGET = (UpstreamOverloaded, ModelNotFound, CannotCarry)
-"""Failures that another credential of the same target would meet as well."""
-
 
 BETA_FLAG = "anthropic-beta."
 """A flag is a client's wish for what it may use, and no part of what it says."""
@@ -60,6 +53,7 @@ class Dispatcher:
         backoff: Backoff,
         clock: Clock,
         thoughts: ThoughtMemory,
+        circuits: Circuits,
     ) -> None:
         self._sites = sites
         self._transport = transport
@@ -67,6 +61,8 @@ class Dispatcher:
         self._retry = retry
         self._backoff = backoff
         self._clock = clock
+        self._circuits = circuits
+        self._budget = RetryBudget(retry.budget_share, retry.budget_min, clock)
         self._refusals = Refusals(thoughts)
 
     def call(self, request: ChatRequest, origin: Origin) -> Call:
@@ -79,38 +75,68 @@ class Dispatcher:
         return self._sites[run.target.provider].provider.issuer if run.target is not None else None
 
     def chunks(self, run: Run, targets: tuple[Target, ...]) -> Iterator[ChatChunk]:
-        """The chunks of the first answer that begins; raises the last failure when none does."""
-        for position, target in enumerate(targets):
+        """The chunks of the first answer that begins; raises the last failure when none does.
+
+        When a provider says that the prompt is too long for it, those of `run.longer` are tried instead of the rest.
+        """
+        self._budget.request()
+        run.sole = len(targets) + len(run.longer) == 1
+        queue = list(targets)
+        while queue:
+            target = queue.pop(0)
             run.excluded.clear()
-            yield from self._at_target(run, target, last=position == len(targets) - 1)
+            try:
+                yield from self._at_target(run, target, last=not queue)
+            except ContextLengthExceeded as too_long:
+                if run.committed or not run.longer:
+                    raise
+                run.note(too_long)
+                queue, run.longer = list(run.longer), ()
             if run.lease is not None:
                 return
         raise run.verdict()
 
     def _at_target(self, run: Run, target: Target, *, last: bool) -> Iterator[ChatChunk]:
         while self._may_try(run):
+            permit = self._permit(run, target)
+            if permit is None:
+                return
             lease = self._lease(run, target)
-            if lease is None and last and run.may_repeat():
+            if lease is None:
+                permit.release()
+                if not (last and run.may_repeat(self._retry.max_wait)):
+                    return
                 yield from self._rest(run)
                 run.excluded.clear()
-                lease = self._lease(run, target)
-            if lease is None:
-                return
+                continue
             try:
-                yield from self._attempt(run, target, lease)
+                yield from self._attempt(run, target, lease, permit)
             except GatewayError as failure:
-                if run.committed:
-                    raise
-                if self._changes(run, target, failure):
-                    continue
-                if not _fails_over(failure):
-                    raise
-                run.note(failure)
-                run.excluded.add(lease.credential.id)
-                if isinstance(failure, NEXT_TARGET) or failure.code == HUMAN_CHECK:
+                if not self._stays(run, target, lease, failure):
                     return
             else:
                 return
+
+    def _stays(self, run: Run, target: Target, lease: Lease, failure: GatewayError) -> bool:
+        """True to try the same target again, False to try the next; raises `failure` when it is the answer."""
+        if run.committed:
+            raise failure
+        if self._changes(run, target, failure):
+            return True
+        if not fails_over(failure):
+            raise failure
+        run.note(failure)
+        run.excluded.add(lease.credential.id)
+        return stays(failure)
+
+    def _permit(self, run: Run, target: Target) -> Permit | None:
+        """The right to try the target; None when its circuit is open."""
+        try:
+            return self._circuits.admit(target, sole=run.sole)
+        except CircuitOpen as refusal:
+            run.note_shortage(refusal)
+            run.pass_over(target, refusal)
+            return None
 
     def _changes(self, run: Run, target: Target, failure: GatewayError) -> bool:
         """True when the provider has refused something that can be left out, and now will be."""
@@ -119,12 +145,12 @@ class Dispatcher:
             return False
         run.note(failure)
         self._refusals.learn(target.provider, run.request, changed)
-        run.request = changed
+        run.request, run.mended = changed, True
         return True
 
     def _rest(self, run: Run) -> Iterator[ChatChunk]:
-        """Wait before the only credential is asked once more."""
-        until = self._clock.monotonic() + self._backoff.seconds(len(run.outcome.attempts))
+        """Wait before the only credential is asked once more: for as long as the provider says, if it does."""
+        until = self._clock.monotonic() + max(run.told_wait, self._backoff.seconds(len(run.outcome.attempts)))
         while True:
             now = self._clock.monotonic()
             pause(min(max(0.0, until - now), 1.0), run.call.cancel)
@@ -134,9 +160,14 @@ class Dispatcher:
                 return
 
     def _may_try(self, run: Run) -> bool:
+        # A target that could not carry the request was sent nothing.
+        tries = sum(attempt.error != CannotCarry.code for attempt in run.outcome.attempts)
         elapsed = self._clock.monotonic() - run.call.started
-        sent = sum(attempt.error != CannotCarry.code for attempt in run.outcome.attempts)
-        return sent < self._retry.max_attempts and elapsed < self._retry.total_seconds
+        if tries >= self._retry.max_attempts or elapsed >= self._retry.total_seconds:
+            return False
+        # What is sent once more in a changed form answers a refusal, and adds nothing to an outage.
+        run.unaffordable = not (tries == 0 or run.mended or self._budget.allows())
+        return not run.unaffordable
 
     def _lease(self, run: Run, target: Target) -> Lease | None:
         """A credential of the target's provider that was not tried yet; None when there is none."""
@@ -145,13 +176,17 @@ class Dispatcher:
             return self._sites[target.provider].lease(own, excluded, self._clock.now())
         except (CredentialsExhausted, NoCredentials) as none_left:
             run.note_shortage(none_left)
+            run.pass_over(target, none_left)
         except Unauthorized as missing:
             run.note(missing)
         return None
 
-    def _attempt(self, run: Run, target: Target, lease: Lease) -> Iterator[ChatChunk]:
+    def _attempt(self, run: Run, target: Target, lease: Lease, permit: Permit) -> Iterator[ChatChunk]:
         began = run.trying_since = self._clock.monotonic()
-        run.target, run.lease = target, lease
+        if run.outcome.attempts and not run.mended:
+            self._budget.spend()
+        run.target, run.lease, run.permit, run.mended = target, lease, permit, False
+        run.first_content = None
         run.outcome.provider, run.outcome.upstream_model = target.provider, target.model
         run.outcome.credential = lease.credential.id
         error: str | None = None
@@ -161,6 +196,8 @@ class Dispatcher:
             scrub(failure, lease.credential)
             error, run.lease = failure.code or failure.type, None
             lease.fail(failure, self._clock.monotonic() - began)
+            if not run.committed:
+                permit.failed(failure)
             raise
         except GeneratorExit:
             error = None if run.committed else ClientGone.code
@@ -170,9 +207,11 @@ class Dispatcher:
             raise
         finally:
             seconds = self._clock.monotonic() - began
+            permit.release()
             run.trying_since = None
             run.outcome.upstream_seconds += seconds
-            run.outcome.attempts.append(Attempt(target.provider, target.model, lease.credential.id, seconds, error))
+            tried = (target.provider, target.model, lease.credential.id)
+            run.outcome.attempts.append(Attempt(*tried, seconds, error, run.first_content))
 
     def _exchange(self, run: Run, target: Target, credential: Credential) -> Iterator[ChatChunk]:
         site = self._sites[target.provider]
@@ -181,7 +220,8 @@ class Dispatcher:
         request = self._refusals.applied(target.provider, run.request)
         upstream = site.provider.build(request, target, credential, attempt_id)
         run.outcome.dropped = upstream.dropped
-        if site.strict and (lost := [name for name in upstream.dropped if not name.startswith(BETA_FLAG)]):
+        lost = [name for name in upstream.dropped if not name.startswith(BETA_FLAG)]
+        if lost and (site.strict or run.strict):
             raise CannotCarry(f"This cannot be carried to the provider: {', '.join(lost)}.", param=lost[0])
         exchange = self._transport.open(upstream, self._patience(run, site), run.call.cancel)
         try:
@@ -215,10 +255,8 @@ class Dispatcher:
     def _commit(self, run: Run, exchange: Exchange) -> None:
         run.committed = True
         exchange.begun()
-        run.outcome.time_to_first_token = self._clock.monotonic() - run.call.started
-
-
-def _fails_over(failure: GatewayError) -> bool:
-    return isinstance(failure, (ModelNotFound, CannotCarry)) or (
-        isinstance(failure, UpstreamError) and failure.failover
-    )
+        now = self._clock.monotonic()
+        run.outcome.time_to_first_token = now - run.call.started
+        run.first_content = now - (run.trying_since or now)
+        if run.permit is not None:
+            run.permit.begun()

@@ -1,11 +1,18 @@
 """RoutingService: turns the model name a client wrote into the targets to try, in order."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
+from config.settings import RouteSettings
 from core.catalogue import Catalogue
 from core.errors import ModelNotFound
+from core.planning import Served, first_match, planned
+from core.route_rules import Facts
 from core.routing import SEPARATOR, Route, candidates, mapped
+from schemas.caller import Caller
+from schemas.chat import ChatRequest
 from schemas.model import ModelInfo, Target
+from schemas.route import Candidate, Loser, Plan
 
 
 class RoutingService:
@@ -13,7 +20,7 @@ class RoutingService:
 
     A name is looked up as a model's id or alias, then as a model that an instance lists, as `instance/model`, as one of
     a family that a kind makes, and at last in `model_map`, whose patterns say who stands in for models that nobody here
-    serves.
+    serves. `rules` say where chats go instead; one that names an instance goes there whatever they say.
     """
 
     def __init__(
@@ -22,11 +29,29 @@ class RoutingService:
         routes: Sequence[Route],
         usable: Callable[[str], bool],
         model_map: Mapping[str, str] | None = None,
+        rules: Sequence[RouteSettings] = (),
     ) -> None:
         self._catalogue = catalogue
         self._routes = tuple(routes)
         self._usable = usable
         self._model_map = dict(model_map or {})
+        self._rules = tuple(rules)
+
+    def plan(self, request: ChatRequest, caller: Caller | None = None) -> Plan:
+        """Where a chat may go, and why nowhere else. Raises ModelNotFound, which lists near names."""
+        if not self._rules or self._names_instance(request.model):
+            return self._unruled(request.model)
+        info = self._catalogue.find(request.model)
+        facts = Facts(request, caller, (request.model, info.id) if info is not None else (request.model,))
+        rule, verdicts = first_match(self._rules, facts)
+        if rule is None:
+            return replace(self._unruled(request.model), verdicts=tuple(verdicts), prompt_tokens=facts.estimate)
+        if not rule.targets and not self._is_known(request.model):
+            raise self._unknown(request.model)
+        plan = planned(rule, verdicts, facts, request.session or "", self._lookup)
+        if not plan.candidates:
+            raise self._unknown(request.model, rule.name)
+        return plan
 
     def targets(self, model: str) -> tuple[Target, ...]:
         """Where a request for `model` may go, best first. Raises ModelNotFound, which lists near names."""
@@ -79,8 +104,35 @@ class RoutingService:
     def _open_routes(self) -> list[Route]:
         return [route for route in self._routes if self._usable(route.provider)]
 
-    def _unknown(self, model: str) -> ModelNotFound:
+    def _unruled(self, model: str) -> Plan:
+        targets = self.targets(model)
+        why = "the instance was named" if self._names_instance(model) else "serves the model"
+        return Plan(tuple(Candidate(target, why) for target in targets), losers=self._losers(model))
+
+    def _lookup(self, model: str) -> Served:
+        return Served(self._served(model) or self._stand_in(model), self._losers(model))
+
+    def _losers(self, model: str) -> tuple[Loser, ...]:
+        """Who would serve the model if it had a credential."""
+        info = self._catalogue.find(model)
+        closed = (route for route in self._routes if not self._usable(route.provider))
+        targets = (route.target(info) if info else route.own(model) or route.kin(model) for route in closed)
+        return tuple(Loser(one.provider, one.model, "it has no credential") for one in targets if one is not None)
+
+    def _names_instance(self, model: str) -> bool:
+        """True for `instance/model`, unless that is what a model is called."""
+        instance, separator, _ = model.partition(SEPARATOR)
+        if not separator or instance.lower() not in {route.provider for route in self._routes}:
+            return False
+        return self._catalogue.find(model) is None and not any(route.own(model) for route in self._routes)
+
+    def _is_known(self, model: str) -> bool:
+        return bool(self._lookup(model).targets) or self._catalogue.find(model) is not None
+
+    def _unknown(self, model: str, rule: str | None = None) -> ModelNotFound:
         shown = model[:100]
+        if rule is not None:
+            return ModelNotFound(f"The route {rule!r} leads to no model that is served now.", param="model")
         routable = {name for info in self.routable() for name in (info.id, *info.aliases)}
         near = [name for name in self._catalogue.near(shown, 20) if name in routable][:5]
         hint = f" Did you mean {', '.join(near)}?" if near else " GET /v1/models lists what there is."

@@ -7,6 +7,7 @@ from typing import Protocol
 from core.cancel import Cancellation
 from core.credentials.callers_own import CallersOwn
 from core.errors import (
+    CircuitOpen,
     GatewayError,
     NoCredentials,
     UpstreamBroken,
@@ -22,7 +23,9 @@ from schemas.credential import Credential
 from schemas.model import Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
+from schemas.route import PassedOver
 from schemas.usage import Usage
+from services.circuits import Permit
 
 SAME_AGAIN = (UpstreamUnreachable, UpstreamServerError, UpstreamBroken, UpstreamTokenExpired)
 """Failures that may be over with the next try, for which the only credential is asked once more."""
@@ -90,7 +93,11 @@ class Call:
 
 @dataclass(slots=True)
 class Run:
-    """Where one request stands. `lease` is the one that answered; whoever closes the stream gives it back."""
+    """Where one request stands. `lease` is the one that answered; whoever closes the stream gives it back.
+
+    `longer` are the targets for when the prompt is too long; `strict`: what cannot be carried whole is refused. `sole`:
+    there is one target only. `mended`: the next try is the same request without what was refused.
+    """
 
     request: ChatRequest
     call: Call
@@ -103,12 +110,34 @@ class Run:
     excluded: set[str] = field(default_factory=set)
     trying_since: float | None = None
     """The monotonic time at which the try under way began, which is not among the outcome's attempts yet."""
+    permit: Permit | None = None
+    first_content: float | None = None
+    longer: tuple[Target, ...] = ()
+    strict: bool = False
+    sole: bool = False
+    mended: bool = False
+    unaffordable: bool = False
+    """True when the retry budget of all requests is why no other try was made."""
+
+    @property
+    def may_wait(self) -> bool:
+        """True when the client is told to come back later."""
+        return isinstance(self.failure, CircuitOpen) or (self.failure is not None and self.failure.status == 429)
+
+    @property
+    def told_wait(self) -> float:
+        """The seconds that the last failure says to wait; 0 when it says nothing."""
+        return (self.failure.retry_after or 0.0) if self.failure is not None else 0.0
+
+    def pass_over(self, target: Target, reason: GatewayError) -> None:
+        """The target's turn has come, and it is not asked, for that reason."""
+        self.outcome.passed_over.append(PassedOver(target.provider, target.model, reason.message))
 
     def note_shortage(self, none_left: GatewayError) -> None:
-        """A pool has no credential left: if waiting helps, the client is told the soonest time of all pools."""
+        """Nothing can be asked here now: if waiting helps, the client is told the soonest time of all targets."""
         if self.failure is None or isinstance(self.failure, NoCredentials):
             self.failure = none_left
-        elif self.failure.status == 429 and none_left.retry_after is not None:
+        elif self.may_wait and none_left.retry_after is not None:
             self.failure.retry_after = min(none_left.retry_after, self.failure.retry_after or none_left.retry_after)
 
     def note(self, failure: GatewayError) -> None:
@@ -116,14 +145,15 @@ class Run:
         if self.failure is None or not isinstance(failure, UpstreamUnauthorized):
             self.failure = failure
 
-    def may_repeat(self) -> bool:
-        """True when every credential was tried and the last failure may pass by itself."""
-        return bool(self.excluded) and isinstance(self.failure, SAME_AGAIN)
+    def may_repeat(self, longest: float) -> bool:
+        """True when every credential was tried, and the last failure may pass by itself within `longest` seconds."""
+        return bool(self.excluded) and isinstance(self.failure, SAME_AGAIN) and self.told_wait <= longest
 
     def verdict(self) -> GatewayError:
         """What to tell the client when nothing answered."""
         error = self.failure or NoCredentials("No provider could be asked.")
         tried = [{"provider": a.provider, "model": a.model, "error": a.error} for a in self.outcome.attempts]
         if tried:
-            error.details = {**(error.details or {}), "tried": tried}
+            spent = {"retry_budget": "spent"} if self.unaffordable else {}
+            error.details = {**(error.details or {}), "tried": tried, **spent}
         return error

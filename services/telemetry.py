@@ -1,6 +1,6 @@
 """Telemetry: what is counted, as the rest of the gateway sees it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from core.metrics import Metrics
 from schemas.outcome import Outcome
@@ -56,6 +56,11 @@ class Telemetry:
         """What is read rather than counted."""
         self._metrics.active_tokens.set(active_tokens)
         self._metrics.degraded.set(int(degraded))
+
+    def circuits(self, worst: Mapping[str, int]) -> None:
+        """The worst circuit of each provider: 0 closed, 1 half-open, 2 open."""
+        for provider, state in worst.items():
+            self._metrics.child(self._metrics.circuit, provider).set(state)
 
     def render(self) -> bytes:
         """Everything in Prometheus' text format."""

@@ -12,8 +12,11 @@ from tests.upstreams.server import Upstream
 FAST = {
     "GATEWAY__STREAM__KEEP_ALIVE": "1",
     "GATEWAY__RETRY__MAX_ATTEMPTS": "2",
+    "GATEWAY__RETRY__BUDGET_MIN": "1000",
     "GATEWAY__TOKENS__ERROR_THRESHOLD": "1000",
     "GATEWAY__TOKENS__MAX_ERRORS": "1000",
+    "GATEWAY__CIRCUIT__FAILURES": "1000",
+    "GATEWAY__CIRCUIT__MIN_CALLS": "1000",
 }
 """Short waits, and no memory of the failures that tests cause on purpose."""
 

@@ -11,6 +11,8 @@ CALM = {
     "GATEWAY__RETRY__MAX_ATTEMPTS": "1",
     "GATEWAY__TOKENS__ERROR_THRESHOLD": "1000",
     "GATEWAY__TOKENS__MAX_ERRORS": "1000",
+    "GATEWAY__CIRCUIT__FAILURES": "1000",
+    "GATEWAY__CIRCUIT__MIN_CALLS": "1000",
 }
 """No second tries, and no memory of the failures that tests cause on purpose."""
 KEYS = "ann:admin-key-1:admin,otto:operator-key-1:operator,uma:user-key-1:user"

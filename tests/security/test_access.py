@@ -19,6 +19,11 @@ PROTECTED = [
     ("GET", "/v1/tokens"),
     ("GET", "/v1/tokens/stats"),
     ("POST", "/v1/tokens/abc/reset"),
+    ("GET", "/v1/providers"),
+    ("GET", "/v1/providers/glm"),
+    ("POST", "/v1/providers/glm/reset"),
+    ("POST", "/v1/route/explain"),
+    ("GET", "/v1/route/explain/abc"),
     ("GET", "/v1/health"),
     ("GET", "/health"),
     ("GET", "/v1/metrics"),
@@ -29,7 +34,16 @@ PROTECTED = [
     ("OPTIONS", "/v1/chat/completions"),
     ("HEAD", "/v1/models"),
 ]
-FOR_OPERATORS = ["/v1/tokens", "/v1/tokens/stats", "/v1/health", "/health", "/v1/metrics", "/metrics"]
+FOR_OPERATORS = [
+    "/v1/tokens",
+    "/v1/tokens/stats",
+    "/v1/providers",
+    "/v1/providers/glm",
+    "/v1/health",
+    "/health",
+    "/v1/metrics",
+    "/metrics",
+]
 
 
 def ask(gateway: Gateway, method: str, path: str, **headers: str) -> requests.Response:

@@ -30,7 +30,16 @@ WEB_TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJpZCI6IndlYi10b2tlbi0zMyJ9.c2lnbmF0dXJlLTU1"
 CALLER_KEY = "caller-key-91d4e0"
 REDIS_PASSWORD = "redis-password-62b8"
 SECRETS = (GLM_KEY, GLM_KEY.partition(".")[2], PLAIN_KEY, WEB_TOKEN, CALLER_KEY, REDIS_PASSWORD)
-PAGES = ("/v1/tokens", "/v1/tokens/stats", "/v1/health", "/v1/metrics", "/v1/models", "/v1/health/ready", "/nowhere")
+PAGES = (
+    "/v1/tokens",
+    "/v1/tokens/stats",
+    "/v1/providers",
+    "/v1/health",
+    "/v1/metrics",
+    "/v1/models",
+    "/v1/health/ready",
+    "/nowhere",
+)
 QUOTED = "refused: Bearer KEY, key KEY and 'KEY'"
 
 

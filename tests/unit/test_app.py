@@ -1,5 +1,6 @@
 """The application as a whole: made by a function, as often as wanted, with nothing done at import."""
 
+import json
 import logging
 import socket
 import subprocess
@@ -221,6 +222,48 @@ def test_check_tells_every_mistake_at_once(tmp_path: Path, monkeypatch: pytest.M
     assert result.exit_code == 2
     assert "PORT" in result.output
     assert "LOG_LEVEL" in result.output
+
+
+RULE = '[{"name": "air", "match": {"tools": true}, "targets": [{"model": "glm-4.5-air"}]}]'
+
+
+def test_route_prints_where_a_model_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = command(tmp_path, monkeypatch, "route", "glm-4.6", GLM_API_KEY="very.secret", GATEWAY__ROUTES=RULE)
+    assert result.exit_code == 0
+    assert "no route matches" in result.output
+    assert "1.  glm       glm-4.6  serves the model" in result.output
+    assert "air: there are no tools" in result.output
+    assert "very.secret" not in result.output
+
+
+@pytest.mark.parametrize("options", [[], ["--anthropic"]], ids=["openai", "anthropic"])
+def test_route_takes_a_body_from_a_file_or_from_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    function = {"name": "f", "parameters": {"type": "object", "properties": {}}}
+    claude = {"name": "f", "input_schema": function["parameters"]}
+    tool = claude if options else {"type": "function", "function": function}
+    body = {"model": "glm-4.6", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}], "tools": [tool]}
+    (tmp_path / "body.json").write_text(json.dumps(body))
+    environment = {"GLM_API_KEY": "a.b", "GATEWAY__ROUTES": RULE}
+    given = command(tmp_path, monkeypatch, "route", "--file", "body.json", *options, **environment)
+    piped = CliRunner().invoke(cli, ["route", "-f", "-", *options], input=json.dumps(body), env=environment)
+    for result in (given, piped):
+        assert result.exit_code == 0, result.output
+        assert "route air" in result.output
+        assert "1.  glm       glm-4.5-air" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(["glm-46"], "Did you mean"), (["glm-4.6", "--caller", "nobody"], "nobody is called 'nobody'")],
+)
+def test_route_tells_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
+) -> None:
+    result = command(tmp_path, monkeypatch, "route", *arguments, GLM_API_KEY="a.b")
+    assert result.exit_code == 2
+    assert told in result.output
 
 
 def test_a_port_that_is_taken_is_told_before_anything_is_started(

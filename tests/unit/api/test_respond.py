@@ -24,6 +24,7 @@ from schemas.credential import Credential
 from schemas.model import ModelInfo, Target
 from schemas.origin import Origin
 from schemas.outcome import Attempt
+from schemas.route import Candidate, Plan
 from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
 from schemas.usage import Usage
 from services.chat import ChatService
@@ -86,8 +87,8 @@ class FakeDispatcher:
 class FakeRouting:
     """Has one target for every model."""
 
-    def targets(self, model: str) -> tuple[Target, ...]:
-        return (TARGET,)
+    def plan(self, request: Any, caller: Any) -> Plan:
+        return Plan((Candidate(TARGET, "the only one"),))
 
 
 class Exchange:

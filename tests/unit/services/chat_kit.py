@@ -6,7 +6,7 @@ from datetime import date
 from random import Random
 from typing import Any
 
-from config.settings import RetrySettings, StreamSettings
+from config.settings import CircuitSettings, RetrySettings, StreamSettings
 from core import sse
 from core.cancel import Cancellation
 from core.errors import CredentialsExhausted, GatewayError, NoCredentials
@@ -23,10 +23,12 @@ from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
 from schemas.usage import Usage
+from services.circuits import Circuits
 from services.dispatch import Dispatcher
 from services.run import Call, Run, Site
 from services.thoughts import ThoughtMemory
 from tests.fakes import FakeClock
+from tests.unit.services.store_fake import DictStore
 
 PRICES = (Price(date(2026, 1, 1), input=1.0, output=10.0), Price(date(2030, 1, 1), input=2.0, output=20.0))
 INFO = ModelInfo("m", "owner", 1000, 100, {"fake": "m-up"}, prices=PRICES)
@@ -196,6 +198,8 @@ class Stage:
         other: FakePool | None = None,
         max_attempts: int = 5,
         total_seconds: float = 300,
+        retry: RetrySettings | None = None,
+        circuit: CircuitSettings | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.transport = FakeTransport(self.clock, list(scripts))
@@ -205,14 +209,17 @@ class Stage:
         self.targets = (Target("one", "m-one", INFO), Target("two", "m-two", INFO))
         self.cancel = Cancellation()
         self.thoughts = ThoughtMemory(MemoryCounters(), self.clock)
+        self.store = DictStore()
+        self.circuits = Circuits(circuit or CircuitSettings(), self.store, self.clock, "worker")
         self.dispatcher = Dispatcher(
             {"one": Site(self.one, self.pool, 60), "two": Site(self.two, self.other, 60)},
             self.transport,  # type: ignore[arg-type] # a fake of the part that is used
             StreamSettings(),
-            RetrySettings(max_attempts=max_attempts, total_seconds=total_seconds),
+            retry or RetrySettings(max_attempts=max_attempts, total_seconds=total_seconds),
             Backoff(Random(1), first=0),
             self.clock,
             self.thoughts,
+            self.circuits,
         )
         self.run = Run(
             chat_request(),

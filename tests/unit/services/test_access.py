@@ -25,6 +25,11 @@ MAY: dict[str, set[str]] = {
     "tokens.listing": {"admin", "operator"},
     "tokens.stats": {"admin", "operator"},
     "tokens.reset": {"admin", "operator"},
+    "providers.listing": {"admin", "operator"},
+    "providers.one": {"admin", "operator"},
+    "providers.reset": {"admin", "operator"},
+    "route.explain": {"admin", "operator"},
+    "route.explained": {"admin", "operator"},
     "something.new": {"admin"},
 }
 
