@@ -10,6 +10,7 @@ from core.providers.openai_compatible import OpenAICompatible
 from core.providers.openai_native import REASONING_FIELDS, Policy
 from core.providers.openai_stream import read_usage
 from schemas.chat import ChatRequest
+from schemas.limit import LimitFacts
 from schemas.usage import Usage
 
 
@@ -17,6 +18,7 @@ class Grok(OpenAICompatible):
     """Counts reasoning beside the completion, and caches a conversation on one server only."""
 
     kind: ClassVar[str] = "grok"
+    limit_facts: ClassVar[LimitFacts] = LimitFacts(per_model=True)
     families: ClassVar[tuple[str, ...]] = ("grok-",)
     policy: ClassVar[Policy] = Policy(refused_in_messages=REASONING_FIELDS)
 

@@ -52,7 +52,7 @@ def test_a_signature_in_place_of_the_key_is_for_glm_only(tmp_path, kind):
 )
 def test_where_no_key_is_sent_none_may_be_configured(tmp_path, auth, said, more):
     (line,) = problems(tmp_path, f"{{kind: openai, auth: {auth}, {more}}}")
-    assert line.startswith(f"gateway.yaml (providers.x): {said}: leave out api_keys and token_file")
+    assert line.startswith(f"gateway.yaml (providers.x): {said}: leave out api_keys, keys and token_file")
     assert HUSH not in line
 
 
