@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from schemas.limit import KeyLimits, LimitKind
+from schemas.limit import UNLIMITED, KeyLimits, LimitKind
 
 CredentialState = Literal["available", "in_use", "degraded", "blacklisted"]
 
@@ -30,7 +30,7 @@ class Credential:
     priority: int = 0
     slots: int | None = None
     account: str | None = None
-    limits: KeyLimits = KeyLimits()
+    limits: KeyLimits = UNLIMITED
     id: str = field(init=False)
 
     def __post_init__(self) -> None:

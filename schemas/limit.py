@@ -28,6 +28,9 @@ class KeyLimits:
     output_tokens: int | None = None
 
 
+UNLIMITED = KeyLimits()
+
+
 @dataclass(frozen=True, slots=True)
 class LimitFacts:
     """How a kind of provider limits those who use it.
@@ -39,6 +42,10 @@ class LimitFacts:
     cached_reads: bool = True
     per_model: bool = False
     per_account: bool = True
+
+
+PLAIN = LimitFacts()
+"""What is taken for granted of a provider of which nothing else is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Tries targets and credentials in turn until one begins to answer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from uuid import uuid4
 
 from config.settings import RetrySettings, StreamSettings
@@ -31,6 +31,7 @@ from schemas.outcome import Attempt
 from schemas.stream import ChatChunk, Finished, KeepAlive
 from services.blame import scrub, whose
 from services.gate import gated
+from services.queueing import lease_in_turn
 from services.refusals import Refusals
 from services.run import Call, Lease, Run, Site
 from services.thoughts import ThoughtMemory
@@ -85,11 +86,11 @@ class Dispatcher:
 
     def _at_target(self, run: Run, target: Target, *, last: bool) -> Iterator[ChatChunk]:
         while self._may_try(run):
-            lease = self._lease(run, target)
+            lease = yield from self._lease(run, target)
             if lease is None and last and run.may_repeat():
                 yield from self._rest(run)
                 run.excluded.clear()
-                lease = self._lease(run, target)
+                lease = yield from self._lease(run, target)
             if lease is None:
                 return
             try:
@@ -102,7 +103,7 @@ class Dispatcher:
                 if not _fails_over(failure):
                     raise
                 run.note(failure)
-                run.excluded.add(lease.credential.id)
+                run.excluded |= self._sites[target.provider].shares(lease.credential, failure)
                 if isinstance(failure, NEXT_TARGET) or failure.code == HUMAN_CHECK:
                     return
             else:
@@ -133,11 +134,11 @@ class Dispatcher:
         elapsed = self._clock.monotonic() - run.call.started
         return len(run.outcome.attempts) < self._retry.max_attempts and elapsed < self._retry.total_seconds
 
-    def _lease(self, run: Run, target: Target) -> Lease | None:
+    def _lease(self, run: Run, target: Target) -> Generator[ChatChunk, None, Lease | None]:
         """A credential of the target's provider that was not tried yet; None when there is none."""
         try:
-            excluded, own = frozenset(run.excluded), run.call.origin.own
-            return self._sites[target.provider].lease(own, excluded, self._clock.now())
+            deadline = run.call.started + self._retry.total_seconds
+            return (yield from lease_in_turn(self._sites[target.provider], run, target, self._clock, deadline))
         except (CredentialsExhausted, NoCredentials) as none_left:
             run.note_shortage(none_left)
         except Unauthorized as missing:
@@ -183,6 +184,8 @@ class Dispatcher:
         try:
             for _ in exchange.opening():
                 yield KeepAlive()
+            site.learn(credential, exchange.headers, target.model)
+            run.outcome.capacity = site.capacity(target.model)
             if exchange.status >= 300:
                 error = site.provider.error(exchange.status, exchange.headers, exchange.read(65_536))
                 raise whose(error, credential)

@@ -68,7 +68,8 @@ class FileSource:
 class ProviderSource:
     """All credentials of one provider instance: the keys in its settings, then the tokens of its file.
 
-    A key that stands in several places is what the first of them says: `keys`, `api_keys`, the file. An instance that is asked without a key has one credential that is empty.
+    A key that stands in several places is what the first of them says: `keys`, `api_keys`, the file. An instance that
+    is asked without a key has one credential that is empty.
     """
 
     def __init__(self, provider: str, settings: ProviderSettings) -> None:

@@ -31,8 +31,9 @@ class Entry:
 def parse(content: bytes) -> list[Entry]:
     """The entries of a list of strings or objects, or of `{"tokens": [that list]}`.
 
-    An object has a `token`, and may have `name`, `account` and the fields of NUMBERS; others are ignored. Surrounding white space is dropped, empty tokens are left out. Raises ValueError saying what is wrong with which
-    entry, counted from 0, and showing none of it.
+    An object has a `token`, and may have `name`, `account` and the fields of NUMBERS; others are ignored. Surrounding
+    white space is dropped, empty tokens are left out. Raises ValueError saying what is wrong with which entry, counted
+    from 0, and showing none of it.
     """
     entries = [_entry(index, item) for index, item in enumerate(_items(content))]
     return [entry for entry in entries if entry.token]
@@ -56,8 +57,8 @@ def _entry(index: int, item: Any) -> Entry:
     fields = {"token": item} if isinstance(item, str) else item
     if not isinstance(fields, dict):
         raise ValueError(f"has an entry {index} that is neither a string nor an object")  # noqa: TRY004 - as above
-    texts = (_text(index, fields, name) for name in ("name", "account"))
-    return Entry(_token(index, fields.get("token")), *texts, _numbers(index, fields))
+    token = _token(index, fields.get("token"))
+    return Entry(token, _text(index, fields, "name"), _text(index, fields, "account"), _numbers(index, fields))
 
 
 def _token(index: int, value: Any) -> str:

@@ -25,7 +25,7 @@ from core.sse import Event
 from schemas.chat import ChatRequest, DialectName
 from schemas.credential import Credential
 from schemas.embedding import EmbeddingRequest, Embeddings
-from schemas.limit import LimitFacts, LimitReading
+from schemas.limit import PLAIN, LimitFacts, LimitReading
 from schemas.model import Ability, Target, ThinkingControl
 from schemas.stream import ChatChunk
 
@@ -56,7 +56,7 @@ class Provider(ABC):
     families: ClassVar[tuple[str, ...]] = ()
     abilities: ClassVar[frozenset[Ability]] = frozenset({"streaming"})
     control: ClassVar[ThinkingControl] = "none"
-    limit_facts: ClassVar[LimitFacts] = LimitFacts()
+    limit_facts: ClassVar[LimitFacts] = PLAIN
 
     def __init__(self, name: str, base_url: str, clock: Clock, headers: Mapping[str, str] | None = None) -> None:
         """`headers` are sent with every request beside the provider's own."""

@@ -11,6 +11,8 @@ class One:
     id: str
     weight: int = 1
     in_use: int = 0
+    priority: int = 0
+    used: float = 0.0
 
 
 def picks(strategy: Strategy, candidates: list[One], count: int) -> str:
