@@ -35,11 +35,13 @@ class Route:
         return Target(self.provider, upstream, info) if upstream else None
 
     def own(self, model: str) -> Target | None:
-        """The target for a model that is not known: None unless it is listed here, or one of this kind's own."""
+        """The target for a model that is not known: None unless it is listed here."""
         name = self.listed.get(model.lower())
-        if name is None and not self.listed and model.lower().startswith(self.families):
-            name = model
         return self.unknown(name) if name is not None else None
+
+    def kin(self, model: str) -> Target | None:
+        """The target for a model that is not known and bears the name of a family that only this kind makes."""
+        return self.unknown(model) if not self.listed and model.lower().startswith(self.families) else None
 
     def unknown(self, model: str) -> Target:
         """The target for a model of that name of which nothing is known but that this provider has it."""

@@ -11,8 +11,9 @@ from schemas.model import ModelInfo, Target
 class RoutingService:
     """Routes over the provider instances that have a credential; `usable` says which do at this moment.
 
-    A name is looked up as a model's id or alias, then as a model of an instance's or a kind's own, then as
-    `instance/model`, and at last in `model_map`, whose patterns say who stands in for models that nobody here serves.
+    A name is looked up as a model's id or alias, then as a model that an instance lists, as `instance/model`, as one of
+    a family that a kind makes, and at last in `model_map`, whose patterns say who stands in for models that nobody here
+    serves.
     """
 
     def __init__(
@@ -56,8 +57,11 @@ class RoutingService:
         info = self._catalogue.find(model)
         if info is not None and (found := candidates(info, routes)):
             return found
-        own = tuple(target for route in routes if (target := route.own(model)) is not None) if info is None else ()
-        return own or self._by_instance(model, routes)
+        if info is not None:
+            return self._by_instance(model, routes)
+        own = tuple(target for route in routes if (target := route.own(model)) is not None)
+        kin = tuple(target for route in routes if (target := route.kin(model)) is not None)
+        return own or self._by_instance(model, routes) or kin
 
     def _by_instance(self, model: str, routes: Sequence[Route]) -> tuple[Target, ...]:
         instance, _, name = model.partition(SEPARATOR)

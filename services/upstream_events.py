@@ -5,6 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from core import sse
 from core.errors import UpstreamBroken
 
+STREAM_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+"""How an event stream begins, whatever its content type says."""
+
 
 def events_of(headers: Mapping[str, str], blocks: Iterable[bytes]) -> Iterator[sse.Event]:
     """The events in the body's `blocks`; a body that is no stream becomes one event named `body`, and each
@@ -49,7 +52,7 @@ def _whole_body(blocks: Iterable[bytes]) -> Iterator[sse.Event]:
             body += block
         else:
             yield sse.SILENCE
-    if body.lstrip().startswith(b"data:"):
+    if body.lstrip().startswith(STREAM_STARTS):
         # An event stream that calls itself JSON.
         yield from sse.decode([bytes(body)])
     elif body:

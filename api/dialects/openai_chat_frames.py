@@ -58,7 +58,7 @@ class Frames:
     def _lead(self) -> bytes:
         """Prepares the halves for the first event that is written here, and begins the answer if nothing else has."""
         if not self._head:
-            forwarded = self._forwarded
+            forwarded = self._forwarded.begin()
             self._open = (
                 b'data: {"id":' + dumps(forwarded.id) + b',"object":"' + OBJECT.encode() + b'","created":'
                 + str(forwarded.created).encode() + b',"model":' + dumps(self._reply.request.model)

@@ -19,12 +19,13 @@ class Forwarded:
     `id` and `created` are the provider's own once its first frame has been forwarded, if it has any.
     """
 
-    __slots__ = ("_asked", "_include_usage", "_renamed", "_thinking", "created", "id", "role_sent")
+    __slots__ = ("_asked", "_begun", "_include_usage", "_renamed", "_thinking", "created", "id", "role_sent")
 
     def __init__(self, reply: Reply) -> None:
         self.id = reply.id
         self.created = reply.created
         self.role_sent = False
+        self._begun = False
         self._asked = reply.request.model
         self._include_usage = reply.request.include_usage
         self._thinking = reply.request.thinking_mode
@@ -33,7 +34,7 @@ class Forwarded:
     def frame(self, raw: RawEvent) -> bytes:
         """The event to send for `raw`."""
         value = raw.value
-        if not self.role_sent:
+        if not self._begun:
             self._adopt(value)
         edits = self._edits(value)
         if not edits and raw.data:
@@ -43,7 +44,13 @@ class Forwarded:
         whole = {**value, "model": self._asked, **edits}
         return sse.encode(dumps({name: field for name, field in whole.items() if field is not _GONE}))
 
+    def begin(self) -> "Forwarded":
+        """From now on the id and the time stay as they are."""
+        self._begun = True
+        return self
+
     def _adopt(self, value: Mapping[str, Any]) -> None:
+        self._begun = True
         ident, created = value.get("id"), value.get("created")
         if isinstance(ident, str) and ident:
             self.id = ident
@@ -71,8 +78,9 @@ class Forwarded:
 
     def _choice(self, choice: Mapping[str, Any]) -> Mapping[str, Any]:
         edits: dict[str, Any] = {}
-        delta = self._delta(choice.get("delta") or {})
-        if delta is not choice.get("delta"):
+        given = choice.get("delta")
+        delta = self._delta(given if isinstance(given, Mapping) else {})
+        if delta is not given:
             edits["delta"] = delta
         if choice.get("index") != 0:
             edits["index"] = 0

@@ -36,10 +36,7 @@ class Thinking(Stage):
                 if in_field:
                     in_field = False
                     yield from wrapper.end()
-                if tags.unchanged(chunk.text):
-                    yield chunk
-                else:
-                    yield from tags.feed(chunk.text)
+                yield from [chunk] if tags.unchanged(chunk.text) else _same(chunk, tags.feed(chunk.text))
             elif isinstance(chunk, ReasoningDelta):
                 if not in_field:
                     in_field = True
@@ -48,6 +45,11 @@ class Thinking(Stage):
             else:
                 in_field = False
                 yield from (*wrapper.end(), *tags.end(), chunk)
+
+
+def _same(chunk: TextDelta, pieces: list[TextDelta | ReasoningDelta]) -> list[TextDelta | ReasoningDelta]:
+    """The pieces, or the chunk itself, with the event it came from, when they say no more and no less."""
+    return [chunk] if len(pieces) == 1 and pieces[0] == TextDelta(chunk.text) else pieces
 
 
 def _without_block(message: Message, *, keep: bool) -> Message:

@@ -149,6 +149,9 @@ STATUS_ERRORS: Mapping[int, type[GatewayError]] = {
 
 
 def status_error(status: int, message: str, retry_after: float | None = None) -> GatewayError:
-    """The error for an HTTP status of 400 or more; anything not in the table is the provider's fault (or 400's kin)."""
+    """The error for an HTTP status that is no success; one that is not in the table is a fault of the provider's from
+    500 on, of the request's from 400 on, and no answer at all below."""
+    if status < 400:
+        return UpstreamBroken(message, retry_after=retry_after)
     kind = STATUS_ERRORS.get(status, UpstreamServerError if status >= 500 else InvalidRequest)
     return kind(message, retry_after=retry_after)

@@ -9,10 +9,8 @@ from core.providers.effort import OFF, effort_of
 from core.providers.openai_compatible import FINISH_REASONS, OpenAICompatible
 from core.providers.openai_messages import Wire
 from core.providers.openai_native import Policy
-from core.providers.openai_stream import read_usage
 from schemas.chat import Message
 from schemas.stream import FinishReason
-from schemas.usage import Usage
 
 
 class DeepSeek(OpenAICompatible):
@@ -50,8 +48,10 @@ class DeepSeek(OpenAICompatible):
         draft.drop("response_format.json_schema")
         return {"response_format": {"type": "json_object"}}
 
-    def usage(self, raw: Mapping[str, Any]) -> Usage | None:
-        hits = raw.get("prompt_cache_hit_tokens")
-        if isinstance(hits, int) and not raw.get("prompt_tokens_details"):
-            raw = {**raw, "prompt_tokens_details": {"cached_tokens": hits}}
-        return read_usage(raw)
+    def tidied(self, frame: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The frame with the hits of the cache where OpenAI counts them."""
+        usage = frame.get("usage")
+        hits = usage.get("prompt_cache_hit_tokens") if isinstance(usage, dict) else None
+        if not isinstance(usage, dict) or not isinstance(hits, int) or usage.get("prompt_tokens_details"):
+            return frame
+        return {**frame, "usage": {**usage, "prompt_tokens_details": {"cached_tokens": hits}}}

@@ -1,6 +1,7 @@
 """What the steps that write a request's body hand to each other."""
 
 import re
+from hashlib import sha256
 
 from schemas.chat import ChatRequest
 from schemas.model import Target
@@ -20,6 +21,14 @@ class Draft:
     def drop(self, name: str) -> None:
         """Note `name` once. Names end up in a response header, and a client may write anything into one."""
         self._dropped[name if re.fullmatch(r"[\w.\-\[\]]{1,64}", name, re.ASCII) else "other"] = None
+
+    def user(self, longest: int) -> str | None:
+        """Who asks, in at most so many characters: a hash of what is longer, such as Claude Code's JSON.
+
+        None when the client did not say.
+        """
+        user = self.request.user
+        return user if user is None or len(user) <= longest else sha256(user.encode()).hexdigest()[:longest]
 
     @property
     def dropped(self) -> tuple[str, ...]:

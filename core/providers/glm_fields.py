@@ -143,7 +143,7 @@ def identity_fields(draft: Draft) -> Wire:
     fields: Wire = {"request_id": bounded_id(draft.request_id)}
     extra = draft.request.extra
     for name, user in (
-        ("user", draft.request.user),
+        ("user", draft.user(128) if draft.request.native.dialect == "anthropic_messages" else draft.request.user),
         ("user_id", extra.get("user_id")),
         ("safety_identifier", extra.get("safety_identifier")),
     ):

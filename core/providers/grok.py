@@ -1,17 +1,15 @@
 """xAI's Grok, as its differences from OpenAI (https://docs.x.ai/docs/api-reference)."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from core.errors import GatewayError, UpstreamQuotaExhausted
 from core.providers import openai_faults as faults
 from core.providers.openai_compatible import OpenAICompatible
 from core.providers.openai_native import REASONING_FIELDS, Policy
-from core.providers.openai_stream import read_usage
+from core.providers.openai_stream import CACHED, count_in
 from schemas.chat import ChatRequest
 from schemas.limit import LimitFacts
-from schemas.usage import Usage
 
 
 class Grok(OpenAICompatible):
@@ -26,17 +24,22 @@ class Grok(OpenAICompatible):
         """The header that leads a conversation to the server that has its prompt cached."""
         return {} if request.session is None else {"x-grok-conv-id": request.session}
 
-    def usage(self, raw: Mapping[str, Any]) -> Usage | None:
-        """Output is completion and reasoning; in rare answers the prompt comes without its cached part."""
-        usage = read_usage(raw)
-        if usage is None:
-            return None
-        if usage.output is not None and usage.reasoning:
-            usage = replace(usage, output=usage.output + usage.reasoning)
-        prompt = raw.get("prompt_tokens")
-        if isinstance(prompt, int) and usage.read is not None and usage.read > prompt:
-            usage = replace(usage, uncached=prompt)
-        return usage
+    def tidied(self, frame: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The frame, where the completion includes its reasoning, and the prompt what was cached.
+
+        xAI counts reasoning beside the completion; in rare answers the prompt comes without its cached part.
+        """
+        usage = frame.get("usage")
+        if not isinstance(usage, dict):
+            return frame
+        reasoning, cached = count_in(usage, "completion_tokens_details", "reasoning_tokens"), count_in(usage, *CACHED)
+        prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        edits: dict[str, Any] = {}
+        if reasoning and isinstance(completion, int):
+            edits["completion_tokens"] = completion + reasoning
+        if cached and isinstance(prompt, int) and cached > prompt:
+            edits["prompt_tokens"] = prompt + cached
+        return {**frame, "usage": {**usage, **edits}} if edits else frame
 
     def fault(self, said: faults.Said, status: int | None, wait: float | None) -> GatewayError:
         if status == 403 and "credit" in said.message.lower():

@@ -37,4 +37,7 @@ class Groq(OpenAICompatible):
         if own.get("error"):
             said = faults.read_said({"error": own["error"]}) or faults.Said("the generation failed")
             raise self.fault(said, None, None)
-        return {**frame, "usage": own["usage"]} if own.get("usage") and not frame.get("usage") else frame
+        if not own.get("usage"):
+            return frame
+        rest = {name: value for name, value in own.items() if name != "usage"}
+        return {**frame, "usage": frame.get("usage") or own["usage"], "x_groq": rest}

@@ -151,9 +151,14 @@ class OpenAICompatible(Provider):
         return {} if draft.request.user is None else {"user": draft.request.user}
 
     def extras(self, draft: Draft, body: Wire) -> Wire:
-        """The client's other parameters, which may add to `body` and replace nothing in it."""
-        extra = draft.request.extra
-        return {name: value for name, value in extra.items() if value is not None and name not in body}
+        """The client's other parameters, which may add to `body` and replace nothing in it.
+
+        Here they are dropped: they came in another dialect, whose names mean nothing to this one.
+        """
+        for name, value in draft.request.extra.items():
+            if value is not None:
+                draft.drop(name)
+        return {}
 
     def decode(self, events: Iterable[Event], request: ChatRequest) -> Iterator[ChatChunk]:
         answer = Answer()
@@ -167,9 +172,11 @@ class OpenAICompatible(Provider):
             if event.data.startswith(b"[DONE]"):
                 answer.complete = True
                 break
-            frame = self.tidied(self._frame(event))
+            said = self._frame(event)
+            frame = self.tidied(said)
             chunks = answer.read(frame)
-            yield from chunks if forwarding is None else forwarding.tie(event.data, event.name, frame, chunks)
+            data = event.data if frame is said else b""
+            yield from chunks if forwarding is None else forwarding.tie(data, event.name, frame, chunks)
             if answer.raw_reason is not None and answer.reason is None:
                 answer.reason = self.finish_reason(answer.raw_reason, produced=answer.produced)
         usage = None if answer.raw_usage is None else self.usage(answer.raw_usage)

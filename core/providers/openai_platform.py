@@ -21,6 +21,5 @@ class OpenAI(OpenAICompatible):
 
     def identity(self, draft: Draft) -> Wire:
         """Who asks; a conversation keeps to the servers that have its prompt cached by `prompt_cache_key`."""
-        request = draft.request
-        fields = {"safety_identifier": request.user, "prompt_cache_key": request.session}
-        return {name: value[:64] for name, value in fields.items() if value}
+        fields = {"safety_identifier": draft.user(64), "prompt_cache_key": draft.request.session}
+        return {name: value for name, value in fields.items() if value}

@@ -141,6 +141,15 @@ def read_usage(raw: Mapping[str, Any]) -> Usage | None:
     )
 
 
+CACHED = ("prompt_tokens_details", "cached_tokens")
+"""Where the usage has what was read from a cache."""
+
+
+def count_in(usage: Mapping[str, Any], details: str, name: str) -> int | None:
+    """A count among the details of a usage; None when it is not told."""
+    return _count(_mapping(usage.get(details)).get(name))
+
+
 def _count(value: Any) -> int | None:
     number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
     return int(value) if number else None

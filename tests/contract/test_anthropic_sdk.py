@@ -1,13 +1,14 @@
 """The official Anthropic SDK against the running gateway, in front of Claude and of GLM."""
 
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from typing import Any
 
 import anthropic
 import pytest
 from anthropic import Anthropic
 
-from tests.clients import Call
+from tests.clients import ANTHROPIC, Call
 from tests.integration.providers_kit import KINDS, ONE_TRY, Kind, World, running_world
 from tests.upstreams.answers import TEXT, glm_error
 from tests.upstreams.anthropic_answers import anthropic_error
@@ -187,6 +188,18 @@ def test_keep_alives_are_not_seen_by_the_sdk(world: World, client: Anthropic, ki
         assert events.response.status_code == 200, "which is sent with the first keep-alive"
         world.upstream.release(gate=gate)
         assert "".join(events.text_stream) == "late"
+
+
+@PROVIDERS
+def test_keep_alives_are_pings_once_the_message_has_begun(world: World, kind: Kind) -> None:
+    events, gate = kind.form.events("late", piece=1), f"pings {kind}"
+    world.upstream.script(Head(), Events(events[:4]), Hold(gate), Events(events[4:]), End())
+    response = ANTHROPIC.post(world.gateway, kind.asked, stream=True, headers=world.headers)
+    lines = response.iter_lines(chunk_size=1)
+    before = list(takewhile(lambda line: line != b"event: ping", lines))
+    assert b"event: content_block_delta" in before
+    world.upstream.release(gate=gate)
+    assert b"event: message_stop" in list(lines)
 
 
 # Counting

@@ -24,7 +24,7 @@ from schemas.stream import Finished, KeepAlive, ReasoningDelta, TextDelta, ToolC
 from schemas.usage import Usage
 from tests.fakes import FakeClock
 
-REQUEST = ChatRequest("m", (Message("user", (TextPart("hi"),)),), Native("openai", {}))
+REQUEST = ChatRequest("m", (Message("user", (TextPart("hi"),)),), Native("anthropic_messages", {}))
 DONE = Event(b"[DONE]")
 
 

@@ -1,5 +1,6 @@
 """What each vendor of OpenAI's form does in its own way."""
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -73,7 +74,7 @@ def refusal(kind: Any, status: int, said: Any, **headers: str) -> GatewayError:
 def test_openai_is_told_the_conversation_for_its_cache_and_the_user_for_its_safety() -> None:
     sent = body(OpenAI, sampling=Sampling(max_tokens=9), user="u" * 99, session="s1")
     assert (sent["max_completion_tokens"], sent["prompt_cache_key"]) == (9, "s1")
-    assert sent["safety_identifier"] == "u" * 64
+    assert sent["safety_identifier"] == sha256(b"u" * 99).hexdigest()
     assert "max_tokens" not in sent
 
 
@@ -259,3 +260,11 @@ def test_a_key_of_the_callers_own_goes_on_untouched() -> None:
 def test_texts_come_out_of_every_one_of_them() -> None:
     for kind in (OpenAI, Groq, Grok, DeepSeek, OpenRouter, OpenAICompatible):
         assert answer(kind, frame(content="Hi"), frame("stop"), DONE)[0] == TextDelta("Hi")
+
+
+def test_parameters_of_another_dialect_are_dropped_by_name() -> None:
+    extra = {"context_management": {"edits": []}, "mcp_servers": [1]}
+    foreign = ChatRequest("m", (HI,), Native("anthropic_messages", {}), extra=extra)
+    sent = upstream(OpenAICompatible, foreign)
+    assert extra.keys().isdisjoint(loads(sent.body))
+    assert sent.dropped == ("context_management", "mcp_servers")

@@ -1,0 +1,82 @@
+"""Reads what a provider itself says of why a prompt was not read from its cache."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.prompt_cache.causes import MARK, Blame
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The provider's word. `section` is the part of the prompt that has changed, `parameter` the parameter, `model`
+    that it is the model (or what counts as one); with none of them nothing has changed."""
+
+    section: str | None = None
+    parameter: str | None = None
+    is_other_model: bool = False
+
+
+UNCHANGED = Diagnosis()
+
+ANTHROPIC_REASONS: Mapping[str, Diagnosis] = {
+    "model_changed": Diagnosis(is_other_model=True),
+    "system_changed": Diagnosis(section="system"),
+    "tools_changed": Diagnosis(section="tools"),
+    "messages_changed": Diagnosis(section="messages"),
+}
+"""Its other words tell nothing of the cause: `previous_message_not_found` and `unavailable`."""
+
+OPENAI_REASONS: Mapping[str, Diagnosis] = {
+    "model_changed": Diagnosis(is_other_model=True),
+    "prompt_cache_key_changed": Diagnosis(parameter="prompt_cache_key"),
+    "tools_changed": Diagnosis(section="tools"),
+    "text_format_changed": Diagnosis(parameter="response_format"),
+    "reasoning_effort_changed": Diagnosis(parameter="reasoning_effort"),
+    "verbosity_changed": Diagnosis(parameter="verbosity"),
+    "context_compacted": Diagnosis(section="messages"),
+    "input_changed": Diagnosis(section="messages"),
+    "service_tier_changed": Diagnosis(parameter="service_tier"),
+}
+
+
+def anthropic_diagnosis(asked: Any, told: Any) -> Diagnosis | None:
+    """What the `diagnostics` of an answer tell, of a request whose own `diagnostics` were `asked`; None for nothing.
+
+    (https://platform.claude.com/docs/en/build-with-claude/cache-diagnostics) Null means that nothing has changed, but
+    only when there was a message to compare with; a null reason, that it is not known yet.
+    """
+    if not isinstance(asked, dict) or not asked.get("previous_message_id"):
+        return None
+    if told is None:
+        return UNCHANGED
+    reason = told.get("cache_miss_reason") if isinstance(told, dict) else None
+    kind = reason.get("type") if isinstance(reason, dict) else None
+    return ANTHROPIC_REASONS.get(kind) if isinstance(kind, str) else None
+
+
+def openai_diagnosis(told: Any) -> Diagnosis | None:
+    """What the `prompt_cache_diagnostics` of an answer tell of a miss; None for a hit, or when they tell nothing."""
+    if not isinstance(told, dict) or told.get("type") != "cache_miss":
+        return None
+    reason = told.get("reason")
+    return OPENAI_REASONS.get(reason) if isinstance(reason, str) else None
+
+
+def overruled(own: Blame, said: Diagnosis | None, *, is_kept: bool, estimated: bool) -> Blame:
+    """The cause by the provider's word, or our own where that is the finer word for the same.
+
+    `is_kept`: the client has changed nothing, so that what has changed, the gateway did. That nothing has changed is no
+    proof of a loss that is only estimated.
+    """
+    if said is None or own.parameter == MARK or (said == UNCHANGED and estimated):
+        return own
+    if said.is_other_model:
+        same = own.cause in ("provider_switched", "model_switched") or own.parameter == "speed"
+        return own if same else Blame("model_switched")
+    if said.parameter is not None:
+        return Blame("param_changed", parameter=said.parameter)
+    if said.section is not None:
+        finer = own.block is not None and own.block.startswith(said.section)
+        return own if finer else Blame("mutated_by_gateway" if is_kept else "mutated_by_client", said.section)
+    return Blame("evicted")
