@@ -88,7 +88,7 @@ def _headers(stream: ChatStream) -> dict[str, str]:
     if outcome.provider is not None and stream.committed:
         headers["X-Gateway-Provider"] = outcome.provider
         headers["X-Gateway-Upstream-Model"] = str(outcome.upstream_model)
-    headers |= _capacity(outcome.capacity)
+        headers |= _capacity(outcome.capacity)
     if outcome.dropped:
         headers["X-Gateway-Dropped"] = _listed(outcome.dropped)
     if outcome.cost is not None:

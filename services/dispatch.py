@@ -136,11 +136,12 @@ class Dispatcher:
 
     def _lease(self, run: Run, target: Target) -> Generator[ChatChunk, None, Lease | None]:
         """A credential of the target's provider that was not tried yet; None when there is none."""
+        site, deadline = self._sites[target.provider], run.call.started + self._retry.total_seconds
         try:
-            deadline = run.call.started + self._retry.total_seconds
-            return (yield from lease_in_turn(self._sites[target.provider], run, target, self._clock, deadline))
+            return (yield from lease_in_turn(site, run, target, self._clock, deadline))
         except (CredentialsExhausted, NoCredentials) as none_left:
             run.note_shortage(none_left)
+            run.outcome.capacity = site.capacity(target.model)
         except Unauthorized as missing:
             run.note(missing)
         return None

@@ -54,7 +54,7 @@ def _waited(
 
 
 def _lease(site: Site, run: Run, target: Target, clock: Clock, ticket: Ticket | None = None) -> Lease:
-    return site.lease(run.call.origin.own, frozenset(run.excluded), clock.now(), run.need(target, ticket))
+    return site.lease(run.call.origin.own, frozenset(run.excluded), clock.now(), run.need(target, site, ticket))
 
 
 def _pause(run: Run, clock: Clock) -> Iterator[ChatChunk]:

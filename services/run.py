@@ -50,6 +50,9 @@ class Pool(Protocol):
     @property
     def queue(self) -> FairQueue: ...
 
+    @property
+    def limited(self) -> bool: ...
+
     def lease(
         self,
         exclude: frozenset[str] = frozenset(),
@@ -71,7 +74,8 @@ class Pool(Protocol):
 class Need:
     """What a credential is needed for: the upstream model, and about so many prompt tokens.
 
-    `prefer` is the id of the one to take as long as it is fit, `ticket` the place in the queue of a request that waits for a slot.
+    `prefer` is the id of the one to take as long as it is fit, `ticket` the place in the queue of a request that waits
+    for a slot.
     """
 
     model: str = ""
@@ -101,6 +105,11 @@ class Site:
             return self.pool.lease(own, exclude, now)
         need = need or Need()
         return self.pool.lease(exclude, model=need.model, tokens=need.tokens, prefer=need.prefer, ticket=need.ticket)
+
+    @property
+    def counts_tokens(self) -> bool:
+        """True when it matters how many tokens a prompt has."""
+        return not isinstance(self.pool, CallersOwn) and self.pool.limited
 
     def learn(self, credential: Credential, headers: Mapping[str, str], model: str) -> None:
         """Take over what an answer for `model` says of the limits of one of the pool's credentials."""
@@ -158,11 +167,11 @@ class Run:
 
     _tokens: int | None = None
 
-    def need(self, target: Target, ticket: Ticket | None = None) -> Need:
-        """What a credential of the target is needed for."""
-        if self._tokens is None:
+    def need(self, target: Target, site: Site, ticket: Ticket | None = None) -> Need:
+        """What a credential of the target, which is at `site`, is needed for."""
+        if self._tokens is None and site.counts_tokens:
             self._tokens = estimate_request(self.request)
-        return Need(target.model, self._tokens, self.prefer, ticket)
+        return Need(target.model, self._tokens or 0, self.prefer, ticket)
 
     def note_shortage(self, none_left: GatewayError) -> None:
         """A pool has no credential left: if waiting helps, the client is told the soonest time of all pools."""

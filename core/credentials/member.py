@@ -42,16 +42,6 @@ class Member:
         self._renew_at = 0.0
 
     @property
-    def weight(self) -> int:
-        """Its share of the requests, 1 or more."""
-        return self.credential.weight
-
-    @property
-    def priority(self) -> int:
-        """0 goes first."""
-        return self.credential.priority
-
-    @property
     def in_use(self) -> int:
         """Leases that run on any worker."""
         return self.leases + self._elsewhere

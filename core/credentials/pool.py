@@ -7,6 +7,7 @@ import structlog
 
 from config.settings import QueueSettings, TokenSettings
 from core.clock import Clock
+from core.credentials.capacity import capacity_of
 from core.credentials.choosing import Choice, Chosen
 from core.credentials.fair_queue import FairQueue, Ticket
 from core.credentials.health import describe
@@ -24,8 +25,6 @@ from core.store.base import Counters, Records
 from core.store.memory import MemoryCounters
 from schemas.credential import Credential, TokenInfo
 from schemas.limit import PLAIN, Capacity, LimitFacts, LimitReading
-
-PROMPT_KINDS = frozenset({"tokens", "input_tokens"})
 
 
 class CredentialPool:
@@ -129,6 +128,11 @@ class CredentialPool:
     def __contains__(self, credential_id: str) -> bool:
         return credential_id in self._members
 
+    @property
+    def limited(self) -> bool:
+        """True when limits are known, so that it matters how many tokens a prompt has."""
+        return any(member.quota.known for member in self._members.values())
+
     def learn(self, credential_id: str, readings: Iterable[LimitReading], model: str = "") -> None:
         """Take over what the provider said of the credential's limits when it was asked for `model`."""
         member = self._members.get(credential_id)
@@ -144,18 +148,7 @@ class CredentialPool:
 
     def capacity(self, model: str = "") -> Capacity:
         """What is left of all credentials that can be used now, for `model`."""
-        now = self._clock.now()
-        ready = [
-            member
-            for member in self._members.values()
-            if member.standing.state != "blacklisted" and member.opens_at(model, 0, now) <= now
-        ]
-        requests, tokens = [], []
-        for member in ready:
-            left = list(member.quota.left(now, model))
-            requests += [min(of)] if (of := [one.remaining for one in left if one.kind == "requests"]) else []
-            tokens += [min(of)] if (of := [one.remaining for one in left if one.kind in PROMPT_KINDS]) else []
-        return Capacity(len(ready), sum(requests) if requests else None, sum(tokens) if tokens else None)
+        return capacity_of(self._members.values(), model, self._clock.now())
 
     def infos(self) -> list[TokenInfo]:
         """Every credential as all workers know it, the last second of the others' news aside."""

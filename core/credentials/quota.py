@@ -53,6 +53,11 @@ class Quota:
         self._counted_share = 1.0
         self.lessons: Lessons = {}
 
+    @property
+    def known(self) -> bool:
+        """True when there is any limit to keep."""
+        return self._limited or bool(self.lessons)
+
     def opens_at(self, model: str, tokens: int, now: float) -> float:
         """When a request of so many prompt tokens has room: `now` or later."""
         opens = now

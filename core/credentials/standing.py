@@ -90,7 +90,7 @@ class Change:
             blacklisted=self.blacklisted or later.blacklisted,
             reason=self.reason if self.blacklisted else later.reason or self.reason,
             models=lasting(self.models, later.models),
-            probe_at=max(self.probe_at, later.probe_at),
+            probe_at=later.probe_at if later.blacklisted > self.blacklisted else max(self.probe_at, later.probe_at),
             probe_every=self.probe_every if self.blacklisted else later.probe_every or self.probe_every,
         )
 
@@ -119,7 +119,7 @@ def apply(standing: Standing, change: Change, settings: TokenSettings) -> Standi
         failed_at=max(standing.failed_at, change.failed_at),
         cleared_at=max(standing.cleared_at, change.cleared_at),
         models=lasting(standing.models, change.models),
-        probe_at=max(standing.probe_at, change.probe_at),
+        probe_at=change.probe_at if change.blacklisted > blacklisted else max(standing.probe_at, change.probe_at),
         probe_every=standing.probe_every if blacklisted else change.probe_every or standing.probe_every,
     )
 

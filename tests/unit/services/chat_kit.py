@@ -169,6 +169,7 @@ class FakePool:
         self.needs: list[dict[str, Any]] = []
         self.learned: list[tuple[str, tuple[LimitReading, ...], str]] = []
         self.queue = FairQueue(QueueSettings(), FakeClock())
+        self.limited = True
 
     def lease(self, exclude: frozenset[str] = frozenset(), **need: Any) -> FakeLease:
         self.needs.append(need)
