@@ -9,7 +9,7 @@ def expand(layer: Layer) -> None:
     """Replace `listen_addr`, `log_level` and each provider's `api_key` in `layer` by the settings they stand for.
 
     A level or a format of the log may be written in any case. A setting that is also written by its own name keeps
-    that value. An entry of a provider's `keys` may be the key alone; where it is empty the entry is left out.
+    that value. An entry of a provider's `keys` may be the key alone; where that is empty the entry is left out.
     """
     _listen_addr(layer)
     _log_level(layer)
@@ -72,9 +72,13 @@ def _api_keys(layer: Layer, provider: str) -> None:
 def _keys(layer: Layer, provider: str) -> None:
     path = ("providers", provider, "keys")
     keys = layer.get(path)
-    if isinstance(keys, list):
-        entries = [{"key": entry} if isinstance(entry, str) else entry for entry in keys]
-        layer.put(path, [entry for entry in entries if not _blank(entry)], layer.origins[path])
+    if keys is None or isinstance(keys, dict):
+        return
+    if not isinstance(keys, list):
+        keys = str(keys).split(",")
+    # A key of another type than text is told as such by the field for it, which does not show it.
+    entries = [entry if isinstance(entry, dict | list) else {"key": entry} for entry in keys]
+    layer.put(path, [entry for entry in entries if not _blank(entry)], layer.origins[path])
 
 
 def _blank(entry: Any) -> bool:
