@@ -212,8 +212,9 @@ class Stage:
         other: FakePool | None = None,
         max_attempts: int = 5,
         total_seconds: float = 300,
+        clock: FakeClock | None = None,
     ) -> None:
-        self.clock = FakeClock()
+        self.clock = clock or FakeClock()
         self.transport = FakeTransport(self.clock, list(scripts))
         self.pool = pool or FakePool("one", "a", "b")
         self.other = other or FakePool("two", "c")
