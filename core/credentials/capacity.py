@@ -1,12 +1,12 @@
 """What is left of several credentials together."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from core.credentials.member import Member
 from schemas.limit import Capacity, LimitKind
 
-REQUESTS: Collection[LimitKind] = ("requests",)
-PROMPT: Collection[LimitKind] = ("tokens", "input_tokens")
+REQUESTS: tuple[LimitKind, ...] = ("requests",)
+PROMPT: tuple[LimitKind, ...] = ("tokens", "input_tokens")
 
 
 def capacity_of(members: Iterable[Member], model: str, now: float) -> Capacity:
