@@ -76,9 +76,12 @@ class Choice:
         for member in group:
             if member.id == prefer:
                 yield member
+        if len(group) == 1:
+            yield from (member for member in group if member.id != prefer)
+            return
         left = [Candidate(member, model, now) for member in group if member.id != prefer]
         while left:
-            candidate = left[0] if len(left) == 1 else self._strategy.pick(left)
+            candidate = self._strategy.pick(left)
             yield candidate.member
             left.remove(candidate)
 

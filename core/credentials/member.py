@@ -64,7 +64,7 @@ class Member:
     def become(self, credential: Credential) -> None:
         """The same key with what is said of it now."""
         self.credential = credential
-        self.quota.limits = credential.limits
+        self.quota.limit(credential.limits)
 
     def opens_at(self, model: str, tokens: int, now: float) -> float:
         """When it may be asked for `model` with a prompt of so many tokens, blacklisted or not; `now` or later."""

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil
-from typing import cast
 
 from core.credentials.flow import KINDS, Entry, Flow, FlowKind, Spent
 from core.credentials.lessons import Lessons, lessons_of, merged
-from schemas.limit import UNLIMITED, KeyLimits, LimitFacts, LimitKind, LimitReading
+from schemas.limit import KeyLimits, LimitFacts, LimitKind, LimitReading
 from schemas.usage import Usage
 
 ALL_MODELS = ""
@@ -47,21 +46,26 @@ class Quota:
     """
 
     def __init__(self, limits: KeyLimits, facts: LimitFacts) -> None:
-        self.limits = limits
+        self.limit(limits)
         self._facts = facts
         self._flow = Flow()
         self._counted_share = 1.0
         self.lessons: Lessons = {}
 
+    def limit(self, limits: KeyLimits) -> None:
+        """These hold from now on."""
+        given: tuple[tuple[FlowKind, int | None], ...] = tuple((kind, getattr(limits, kind)) for kind in KINDS)
+        self._limits = tuple((kind, most) for kind, most in given if most is not None)
+
     @property
     def known(self) -> bool:
         """True when there is any limit to keep."""
-        return self._limited or bool(self.lessons)
+        return bool(self._limits or self.lessons)
 
     def opens_at(self, model: str, tokens: int, now: float) -> float:
         """When a request of so many prompt tokens has room: `now` or later."""
         opens = now
-        for kind, limit in self._configured():
+        for kind, limit in self._limits:
             opens = max(opens, self._flow.opens_at(kind, limit, self._need(kind, tokens), now))
         for name in self._names(model) if self.lessons else ():
             for told, lesson in self.lessons.get(name, {}).items():
@@ -73,7 +77,7 @@ class Quota:
     def reserve(self, model: str, tokens: int, now: float) -> Reserved:
         """Count a request that begins, with what its prompt is expected to cost."""
         expected = ceil(tokens * self._counted_share)
-        entry = self._flow.add(now, requests=1, input_tokens=expected) if self._limited else None
+        entry = self._flow.add(now, requests=1, input_tokens=expected) if self._limits else None
         if self.lessons:
             spent: dict[LimitKind, int] = {"requests": 1, "input_tokens": expected, "tokens": expected}
             own = {
@@ -90,7 +94,7 @@ class Quota:
             return
         if usage.prompt:
             self._settle_prompt(reserved, usage.prompt - (0 if self._facts.cached_reads else usage.read or 0), now)
-        if usage.output and self._limited:
+        if usage.output and self._limits:
             self._flow.add(now, output_tokens=usage.output)
 
     def cancel(self, reserved: Reserved, now: float) -> None:
@@ -107,7 +111,7 @@ class Quota:
 
     def told(self, now: float) -> tuple[Spent, ...]:
         """What this worker has spent, for the others; nothing where nothing is limited."""
-        return self._flow.told(now) if self._limited else ()
+        return self._flow.told(now) if self._limits else ()
 
     def accept(self, elsewhere: Iterable[Spent], lessons: Lessons, now: float) -> None:
         """Take over what other workers have spent and learned."""
@@ -116,7 +120,7 @@ class Quota:
 
     def left(self, now: float, model: str | None = None) -> Iterator[Left]:
         """What is left of each limit, of `model` and of all models alike; None for every model."""
-        for kind, limit in self._configured():
+        for kind, limit in self._limits:
             yield Left(kind, max(0, limit - self._flow.used(kind, now)), limit)
         for name in self.lessons if model is None else self._names(model):
             for told, lesson in self.lessons.get(name, {}).items():
@@ -133,17 +137,6 @@ class Quota:
             self._counted_share += _ADAPTATION * (share - self._counted_share)
         if reserved.entry is not None:
             self._flow.correct(reserved.entry, counted, now)
-
-    @property
-    def _limited(self) -> bool:
-        return self.limits != UNLIMITED
-
-    def _configured(self) -> Iterator[tuple[FlowKind, int]]:
-        if self._limited:
-            for kind in KINDS:
-                limit = cast("int | None", getattr(self.limits, kind))
-                if limit is not None:
-                    yield kind, limit
 
     def _names(self, model: str) -> tuple[str, ...]:
         return (ALL_MODELS, model) if model else (ALL_MODELS,)
