@@ -14,6 +14,7 @@ from api.origin import origin_of
 from core.errors import ClientGone, GatewayError, InternalError
 from schemas.chat import ChatRequest
 from schemas.context import ENVIRON_KEY, RequestContext
+from schemas.limit import Capacity
 from services.chat import ChatService, ChatStream
 
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -37,6 +38,7 @@ def answer(http: Request, request: ChatRequest, dialect: Dialect, chat: ChatServ
     except BaseException:
         watch.stop()
         stream.close()
+        context.headers.update(_capacity(stream.outcome.capacity))
         raise
     response.call_on_close(watch.stop)
     _bound_writes(http, response, write_timeout)
@@ -87,11 +89,24 @@ def _headers(stream: ChatStream) -> dict[str, str]:
     if outcome.provider is not None and stream.committed:
         headers["X-Gateway-Provider"] = header_value(outcome.provider)
         headers["X-Gateway-Upstream-Model"] = header_value(str(outcome.upstream_model))
+        headers |= _capacity(outcome.capacity)
     if outcome.dropped:
         headers["X-Gateway-Dropped"] = _listed(outcome.dropped)
     if outcome.cost is not None:
         headers["X-Gateway-Cost-USD"] = f"{outcome.cost:.8f}"
     return headers
+
+
+def _capacity(capacity: Capacity | None) -> dict[str, str]:
+    """What is left of the keys of the provider that was asked last; nothing is said of what is not known."""
+    if capacity is None:
+        return {}
+    left = {
+        "Keys": capacity.keys_available,
+        "Requests": capacity.remaining_requests,
+        "Tokens": capacity.remaining_tokens,
+    }
+    return {f"X-Gateway-Capacity-{name}": str(count) for name, count in left.items() if count is not None}
 
 
 def _listed(names: tuple[str, ...]) -> str:

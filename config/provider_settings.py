@@ -7,11 +7,16 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from config.group import Group, Seconds
+from config.key_settings import KeyLimitSettings, KeySettings, QueueSettings, StrategyName
 from config.masking import mask_text
 from config.vendors import VENDORS, Kind
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?")
+KEY_FIELDS = ("api_keys", "keys", "token_file")
+"""The settings that give an instance keys."""
+
+_KEY_FIELDS = "api_keys, keys and token_file"
 OWN_HEADERS = frozenset({"connection", "content-length", "content-type", "host", "transfer-encoding"})
 """Headers that say how a request is sent, which no setting may change."""
 
@@ -23,12 +28,18 @@ class ProviderSettings(Group):
     what the caller signed with (passthrough), or nothing (none). `strict` refuses a request of which a part cannot be
     carried. `headers` are sent with every request. `betas` are the flags of `anthropic-beta` that are let through, "*"
     for all; None leaves that to the kind. `models` limits what the instance serves, to models that the catalogue knows
-    and to others that it has of its own; empty means all that the catalogue knows.
+    and to others that it has of its own; empty means all that the catalogue knows. `keys` are keys of
+    which more is known than in `api_keys`; what a key does not say of its limits, `key_limits` says for it. `strategy`
+    None is that of `tokens`.
     """
 
     kind: Kind
     base_url: str = Field(pattern=r"^https?://")
     api_keys: tuple[SecretStr, ...] = ()
+    keys: tuple[KeySettings, ...] = ()
+    key_limits: KeyLimitSettings = KeyLimitSettings()
+    strategy: StrategyName | None = None
+    queue: QueueSettings = QueueSettings()
     token_file: Path | None = None
     auth: Literal["bearer", "jwt", "passthrough", "none"] = "bearer"
     timeout: Seconds = 120
@@ -47,7 +58,7 @@ class ProviderSettings(Group):
         filled: dict[str, Any] = {"timeout": vendor.timeout}
         if vendor.base_url:
             filled["base_url"] = vendor.base_url
-        if vendor.keyless and not given.get("api_keys") and not given.get("token_file"):
+        if vendor.keyless and not any(given.get(name) for name in KEY_FIELDS):
             filled["auth"] = "none"
         return {**filled, **given}
 
@@ -67,10 +78,11 @@ class ProviderSettings(Group):
     def _signable(self) -> "ProviderSettings":
         if self.auth == "jwt" and self.kind != "glm":
             raise ValueError("auth jwt is for the kind glm only, as no other takes a signature in place of its key")
-        if self.auth == "passthrough" and (self.api_keys or self.token_file):
-            raise ValueError("auth passthrough sends what the caller signed with: leave out api_keys and token_file")
-        if self.auth == "none" and (self.api_keys or self.token_file):
-            raise ValueError("auth none sends no key: leave out api_keys and token_file, or write auth: bearer")
+        has_keys = any(getattr(self, name) for name in KEY_FIELDS)
+        if self.auth == "passthrough" and has_keys:
+            raise ValueError(f"auth passthrough sends what the caller signed with: leave out {_KEY_FIELDS}")
+        if self.auth == "none" and has_keys:
+            raise ValueError(f"auth none sends no key: leave out {_KEY_FIELDS}, or write auth: bearer")
         return self
 
 

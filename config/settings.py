@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from config.group import Group, Seconds
+from config.key_settings import KeyLimitSettings, KeySettings, QueueSettings, StrategyName
 from config.model_settings import ModelMap, ModelSettings
 from config.provider_settings import ProviderSettings, default_providers
 from config.route_settings import CircuitSettings, MatchSettings, Routes, RouteSettings, RouteTargetSettings
@@ -18,11 +19,14 @@ __all__ = [
     "ContentFilterSettings",
     "FilterPattern",
     "HealthSettings",
+    "KeyLimitSettings",
+    "KeySettings",
     "LoggingSettings",
     "MatchSettings",
     "ModelSettings",
     "PipelineSettings",
     "ProviderSettings",
+    "QueueSettings",
     "RateLimitSettings",
     "RetrySettings",
     "RouteSettings",
@@ -99,7 +103,7 @@ class RateLimitSettings(Group):
 class TokenSettings(Group):
     """How credentials are chosen and judged. Errors are counted in a row; a success starts the count again."""
 
-    strategy: Literal["round_robin", "least_loaded"] = "round_robin"
+    strategy: StrategyName = "round_robin"
     health_check_interval: Seconds = 300
     error_threshold: int = Field(3, ge=1, description="errors in a row after which a token is degraded")
     max_errors: int = Field(10, ge=1, description="errors in a row after which a token is blacklisted")

@@ -9,7 +9,7 @@ def expand(layer: Layer) -> None:
     """Replace `listen_addr`, `log_level` and each provider's `api_key` in `layer` by the settings they stand for.
 
     A level or a format of the log may be written in any case. A setting that is also written by its own name keeps
-    that value.
+    that value. An entry of a provider's `keys` may be the key alone; where that is empty the entry is left out.
     """
     _listen_addr(layer)
     _log_level(layer)
@@ -18,6 +18,7 @@ def expand(layer: Layer) -> None:
     providers = layer.get(("providers",))
     for name in list(providers) if isinstance(providers, dict) else ():
         _api_keys(layer, name)
+        _keys(layer, name)
 
 
 def _put_unless_set(layer: Layer, path: SettingPath, value: Any, origin: Origin) -> None:
@@ -69,3 +70,20 @@ def _api_keys(layer: Layer, provider: str) -> None:
     if isinstance(keys, list):
         kept = [key.strip() if isinstance(key, str) else key for key in keys]
         layer.put(path, [key for key in kept if key != ""], layer.origins[path])
+
+
+def _keys(layer: Layer, provider: str) -> None:
+    path = ("providers", provider, "keys")
+    keys = layer.get(path)
+    if keys is None or isinstance(keys, dict):
+        return
+    if not isinstance(keys, list):
+        keys = str(keys).split(",")
+    # A key of another type than text is told as such by the field for it, which does not show it.
+    entries = [entry if isinstance(entry, dict | list) else {"key": entry} for entry in keys]
+    layer.put(path, [entry for entry in entries if not _blank(entry)], layer.origins[path])
+
+
+def _blank(entry: Any) -> bool:
+    key = entry.get("key") if isinstance(entry, dict) else None
+    return isinstance(key, str) and not key.strip()

@@ -11,6 +11,10 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from config.layers import Layer, Origin
 
 WRAPPER = "llmproxy"
+_PROVIDERS_KEY = re.compile(rf"\.(?:{WRAPPER}\.)?providers\..+\.keys\[\d+\]")
+"""Where an entry is left out when its key comes from a variable that is empty. A caller's key is not: without any, the
+gateway is open."""
+
 _VARIABLE = re.compile(r"\$(\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
@@ -58,6 +62,8 @@ def _put_all(layer: Layer, settings: Mapping[str, Any], name: str, before: str) 
 def _fill(node: Any, path: str, name: str, variables: Mapping[str, str], problems: list[str]) -> Any:
     if isinstance(node, dict):
         inner = {str(key): _fill(value, f"{path}.{key}", name, variables, problems) for key, value in node.items()}
+        if inner.get("key") is _Unset and _PROVIDERS_KEY.fullmatch(path):
+            return _Unset
         return {key: value for key, value in inner.items() if value is not _Unset}
     if isinstance(node, list):
         items = [_fill(value, f"{path}[{index}]", name, variables, problems) for index, value in enumerate(node)]

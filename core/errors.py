@@ -18,7 +18,9 @@ GatewayError
 ├── InternalError                 500   our own fault
 ├── StoreUnavailable              503   the shared store is needed here and gone
 ├── CredentialsExhausted          429   every key cools down and one comes back by itself
+│   └── SlotsBusy                 429   every key serves as many requests at a time as it may
 ├── NoCredentials                 503   no key is left that comes back by itself
+│   └── ModelNotEntitled          403   no key that is left may use the model
 └── UpstreamError                 502   the provider failed
     ├── UpstreamUnreachable       502   no connection, or it broke before an answer
     ├── UpstreamTimeout           504   silence, or the whole answer took too long
@@ -208,6 +210,18 @@ class CircuitOpen(GatewayError):
     type = "service_unavailable_error"
     code = "circuit_open"
     retryable = True
+
+
+class SlotsBusy(CredentialsExhausted):
+    """Every credential that is fit serves as many requests as it may at a time; one is free again any moment."""
+
+
+class ModelNotEntitled(NoCredentials):
+    """The provider has said of every credential that is left that it may not use the model."""
+
+    status = 403
+    type = "permission_error"
+    code = "model_not_found"
 
 
 class UpstreamError(GatewayError):

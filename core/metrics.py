@@ -58,6 +58,13 @@ class Metrics:
             registry=r,
         )
         self.repairs = Counter("glm_history_repairs", "Places of a history that were mended.", ["what"], registry=r)
+        self.queue_wait = Histogram(
+            "glm_queue_wait_seconds", "Waits for a key's turn.", ["provider"], buckets=FIRST_TOKEN_BUCKETS, registry=r
+        )
+        self.queue_waiting = Gauge(
+            "glm_queue_waiting", "Requests that wait for a key's turn.", ["provider"], registry=r,
+            multiprocess_mode="livesum",
+        )  # fmt: skip
         self.rate_limited = Counter("glm_rate_limited", "Requests refused by a limit.", ["scope"], registry=r)
         self.circuit = Gauge(
             "glm_circuit_state",

@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from schemas.limit import UNLIMITED, KeyLimits, LimitKind
+
 CredentialState = Literal["available", "in_use", "degraded", "blacklisted"]
 
 
@@ -16,6 +18,8 @@ class Credential:
     """A secret of one provider instance. `id` is a short hash of it and is the only name others see.
 
     `headers` are sent instead of those the provider would sign with: the caller's own, passed through untouched.
+    `priority` 0 goes before 1 and 2, `slots` is how many requests it serves at a time, and credentials with the same
+    `account` are known to share its money and its plan.
     """
 
     provider: str
@@ -23,6 +27,10 @@ class Credential:
     name: str | None = None
     weight: int = 1
     headers: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
+    priority: int = 0
+    slots: int | None = None
+    account: str | None = None
+    limits: KeyLimits = UNLIMITED
     id: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -45,8 +53,26 @@ class TokenStats(BaseModel):
     errors: dict[str, int] = {}
 
 
+class LimitInfo(BaseModel):
+    """One limit of a credential. `model` None means all models; `learned` that the provider has told it.
+
+    `resets_at` is when it is whole again as the provider tells it; a limit that was configured slides over a minute.
+    """
+
+    kind: LimitKind
+    limit: int | None = None
+    remaining: int
+    resets_at: datetime | None = None
+    model: str | None = None
+    learned: bool = False
+
+
 class TokenInfo(BaseModel):
-    """One credential as an operator sees it; the secret is not in here."""
+    """One credential as an operator sees it; the secret is not in here.
+
+    `slots` is how many requests it serves at a time, `cooling_models` until when it is not used for which model, and
+    `next_check` when a blacklisted one is asked again whether it works.
+    """
 
     id: str
     name: str | None = None
@@ -59,6 +85,12 @@ class TokenInfo(BaseModel):
     last_used: datetime | None = None
     cooldown_until: datetime | None = None
     reason: str | None = None
+    priority: int = 0
+    account: str | None = None
+    slots: int | None = None
+    limits: list[LimitInfo] = []
+    cooling_models: dict[str, datetime] = {}
+    next_check: datetime | None = None
     stats: TokenStats
 
 

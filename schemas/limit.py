@@ -1,4 +1,4 @@
-"""What a provider says of its own limits in the headers of an answer."""
+"""The limits of keys: what they were given, what their provider says of them, and what is left."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,3 +17,41 @@ class LimitReading:
     limit: int | None = None
     remaining: int | None = None
     resets_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """What one key may do in any minute; None means no limit that is known."""
+
+    requests: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+UNLIMITED = KeyLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class LimitFacts:
+    """How a kind of provider limits those who use it.
+
+    `cached_reads`: tokens that come from a prompt cache count toward the input limit. `per_model`: each model has
+    limits of its own. `per_account`: the rate is the account's, whichever of its keys is used.
+    """
+
+    cached_reads: bool = True
+    per_model: bool = False
+    per_account: bool = True
+
+
+PLAIN = LimitFacts()
+"""What is taken for granted of a provider of which nothing else is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What is left of a pool: keys that can be used now, requests, and prompt tokens; None where no limit is known."""
+
+    keys_available: int
+    remaining_requests: int | None = None
+    remaining_tokens: int | None = None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from schemas.limit import Capacity
 from schemas.route import PassedOver, Plan
 from schemas.usage import Usage
 
@@ -23,7 +24,11 @@ class Attempt:
 
 @dataclass(slots=True)
 class Outcome:
-    """Filled in while the request runs; times are in seconds, cost in USD with None for "no price known"."""
+    """Filled in while the request runs; times are in seconds, cost in USD with None for "no price known".
+
+    `queue_seconds` is how long it waited for a slot, and `capacity` what was left of the keys of the provider that was
+    asked last.
+    """
 
     model: str
     stream: bool
@@ -40,5 +45,7 @@ class Outcome:
     finish_reason: str | None = None
     time_to_first_token: float | None = None
     upstream_seconds: float = 0.0
+    queue_seconds: float = 0.0
+    capacity: Capacity | None = None
     seconds: float = 0.0
     error: str | None = None

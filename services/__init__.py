@@ -7,11 +7,12 @@ from functools import partial
 from random import Random
 from uuid import uuid4
 
-from config.settings import ProviderSettings, Settings
+from config.settings import ProviderSettings, Settings, TokenSettings
 from core.catalogue import Catalogue, load_catalogue
 from core.clock import Clock, SystemClock
 from core.counting import TokenCounter
 from core.credentials.callers_own import CallersOwn
+from core.credentials.fair_queue import FairQueue
 from core.credentials.pool import CredentialPool
 from core.credentials.sources import ProviderSource
 from core.metrics import Metrics
@@ -96,12 +97,8 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     enabled = {name: provider for name, provider in settings.providers.items() if provider.enabled}
     providers = {name: PROVIDERS[provider.kind](name, provider, clock) for name, provider in enabled.items()}
     sources = {name: ProviderSource(name, one) for name, one in enabled.items() if one.auth != "passthrough"}
-    pools = {
-        name: CredentialPool(
-            name, source.poll() or (), store.records, settings.tokens, clock, worker_id, rng, telemetry.token_failed
-        )
-        for name, source in sources.items()
-    }
+    build_pool = _pool_builder(enabled, providers, store, settings.tokens, clock, worker_id, rng, telemetry)
+    pools = {name: build_pool(name, source) for name, source in sources.items()}
     prober = Prober(providers, transport, reachability)
     tokens = TokenService(pools, sources, prober, store.counters, settings.tokens, clock, worker_id)
 
@@ -173,6 +170,39 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
         background=background,
         close=close,
     )
+
+
+def _pool_builder(
+    settings: Mapping[str, ProviderSettings],
+    providers: Mapping[str, Provider],
+    store: Store,
+    tokens: TokenSettings,
+    clock: Clock,
+    worker_id: str,
+    rng: Random,
+    telemetry: Telemetry,
+) -> Callable[[str, ProviderSource], CredentialPool]:
+    """Makes the pool of an instance out of what its source holds."""
+
+    def build(name: str, source: ProviderSource) -> CredentialPool:
+        changed, served = partial(telemetry.queue_changed, name), partial(telemetry.queue_served, name)
+        return CredentialPool(
+            name,
+            source.poll() or (),
+            store.records,
+            tokens,
+            clock,
+            worker_id,
+            rng,
+            telemetry.token_failed,
+            counters=store.counters,
+            strategy=settings[name].strategy,
+            facts=providers[name].limit_facts,
+            queue=FairQueue(settings[name].queue, clock, changed, served),
+            probes=type(providers[name]).probe is not Provider.probe,
+        )
+
+    return build
 
 
 def _model_names(settings: Settings, catalogue: Catalogue) -> set[str]:

@@ -114,10 +114,11 @@ class ChatStream:
             return collect(self._chunks)
 
     def overhead(self) -> float:
-        """Seconds spent here so far and not at a provider."""
+        """Seconds spent here so far, and neither at a provider nor waiting for a key's turn."""
         now, run = self._clock.monotonic(), self._run
         trying = 0.0 if run.trying_since is None else now - run.trying_since
-        return max(0.0, now - run.call.started - self.outcome.upstream_seconds - trying)
+        elsewhere = self.outcome.upstream_seconds + self.outcome.queue_seconds + trying
+        return max(0.0, now - run.call.started - elsewhere)
 
     def close(self) -> None:
         """Close the connection, give the credential back and tell the interceptors; a second call does nothing."""

@@ -1,6 +1,6 @@
 """Tries targets and credentials in turn until one begins to answer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from uuid import uuid4
 
 from config.settings import RetrySettings, StreamSettings
@@ -32,6 +32,7 @@ from services.blame import scrub, whose
 from services.circuits import Circuits, Permit
 from services.gate import gated
 from services.next_try import fails_over, stays
+from services.queueing import lease_in_turn
 from services.refusals import Refusals
 from services.run import Call, Lease, Run, Site
 from services.thoughts import ThoughtMemory
@@ -101,7 +102,11 @@ class Dispatcher:
             permit = self._permit(run, target)
             if permit is None:
                 return
-            lease = self._lease(run, target)
+            try:
+                lease = yield from self._lease(run, target)
+            except BaseException:
+                permit.release()
+                raise
             if lease is None:
                 permit.release()
                 if not (last and run.may_repeat(self._retry.max_wait)):
@@ -126,7 +131,7 @@ class Dispatcher:
         if not fails_over(failure):
             raise failure
         run.note(failure)
-        run.excluded.add(lease.credential.id)
+        run.excluded |= self._sites[target.provider].shares(lease.credential, failure)
         return stays(failure)
 
     def _permit(self, run: Run, target: Target) -> Permit | None:
@@ -169,14 +174,15 @@ class Dispatcher:
         run.unaffordable = not (tries == 0 or run.mended or self._budget.allows())
         return not run.unaffordable
 
-    def _lease(self, run: Run, target: Target) -> Lease | None:
+    def _lease(self, run: Run, target: Target) -> Generator[ChatChunk, None, Lease | None]:
         """A credential of the target's provider that was not tried yet; None when there is none."""
+        site, deadline = self._sites[target.provider], run.call.started + self._retry.total_seconds
         try:
-            excluded, own = frozenset(run.excluded), run.call.origin.own
-            return self._sites[target.provider].lease(own, excluded, self._clock.now())
+            return (yield from lease_in_turn(site, run, target, self._clock, deadline))
         except (CredentialsExhausted, NoCredentials) as none_left:
             run.note_shortage(none_left)
             run.pass_over(target, none_left)
+            run.outcome.capacity = site.capacity(target.model)
         except Unauthorized as missing:
             run.note(missing)
         return None
@@ -227,6 +233,8 @@ class Dispatcher:
         try:
             for _ in exchange.opening():
                 yield KeepAlive()
+            site.learn(credential, exchange.headers, target.model)
+            run.outcome.capacity = site.capacity(target.model)
             if exchange.status >= 300:
                 error = site.provider.error(exchange.status, exchange.headers, exchange.read(65_536))
                 raise whose(error, credential)

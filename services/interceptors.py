@@ -29,7 +29,8 @@ class MetricsInterceptor(Interceptor):
 
     def finished(self, request: ChatRequest, outcome: Outcome, request_id: str) -> None:
         """Count the outcome."""
-        self._telemetry.chat_finished(outcome, max(0.0, outcome.seconds - outcome.upstream_seconds))
+        elsewhere = outcome.upstream_seconds + outcome.queue_seconds
+        self._telemetry.chat_finished(outcome, max(0.0, outcome.seconds - elsewhere))
 
 
 class ResponseLogInterceptor(Interceptor):

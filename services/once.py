@@ -25,7 +25,7 @@ from schemas.origin import Origin
 from schemas.outcome import Attempt, Outcome
 from schemas.usage import Usage
 from services.blame import scrub, whose
-from services.run import Lease, Site
+from services.run import Lease, Need, Site
 
 T = TypeVar("T")
 Build = Callable[[Provider, Target, Credential, str], UpstreamRequest]
@@ -64,11 +64,11 @@ class Once:
 
     def _at_target(self, question: Question, target: Target, build: Build, read: Read[T]) -> T:
         """The answer of one target, with each of its keys in turn; raises the last failure."""
-        site, excluded = self._sites[target.provider], set[str]()
+        site, excluded, need = self._sites[target.provider], set[str](), Need(target.model)
         failure: UpstreamError | None = None
         while len(question.outcome.attempts) < self._retry.max_attempts:
             try:
-                lease = site.lease(question.origin.own, frozenset(excluded), self._clock.now())
+                lease = site.lease(question.origin.own, frozenset(excluded), self._clock.now(), need)
             except (CredentialsExhausted, NoCredentials):
                 if failure is not None:
                     break
@@ -79,7 +79,7 @@ class Once:
                 raise
             except UpstreamError as error:
                 failure = error
-                excluded.add(lease.credential.id)
+                excluded |= site.shares(lease.credential, error)
         raise failure or NoCredentials("No try is left.")
 
     def _attempt(self, question: Question, target: Target, site: Site, lease: Lease, build: Build, read: Read[T]) -> T:

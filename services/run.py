@@ -1,11 +1,13 @@
 """What the dispatcher works on: the provider instances, and where one request stands among them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from core.cancel import Cancellation
+from core.counting import estimate_request
 from core.credentials.callers_own import CallersOwn
+from core.credentials.fair_queue import FairQueue, Ticket
 from core.errors import (
     CircuitOpen,
     GatewayError,
@@ -20,6 +22,7 @@ from core.providers.base import Provider
 from core.signs import SignsOfLife
 from schemas.chat import ChatRequest
 from schemas.credential import Credential
+from schemas.limit import Capacity, LimitReading
 from schemas.model import Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
@@ -47,7 +50,41 @@ class Lease(Protocol):
 class Pool(Protocol):
     """The credentials of one provider instance."""
 
-    def lease(self, exclude: frozenset[str] = frozenset()) -> Lease: ...
+    @property
+    def queue(self) -> FairQueue: ...
+
+    @property
+    def limited(self) -> bool: ...
+
+    def lease(
+        self,
+        exclude: frozenset[str] = frozenset(),
+        *,
+        model: str = "",
+        tokens: int = 0,
+        prefer: str | None = None,
+        ticket: Ticket | None = None,
+    ) -> Lease: ...
+
+    def learn(self, credential_id: str, readings: Iterable[LimitReading], model: str = "") -> None: ...
+
+    def shares(self, credential_id: str, error: GatewayError) -> frozenset[str]: ...
+
+    def capacity(self, model: str = "") -> Capacity: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a credential is needed for: the upstream model, and about so many prompt tokens.
+
+    `prefer` is the id of the one to take as long as it is fit, `ticket` the place in the queue of a request that waits
+    for a slot.
+    """
+
+    model: str = ""
+    tokens: int = 0
+    prefer: str | None = None
+    ticket: Ticket | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +99,35 @@ class Site:
     silence: float
     strict: bool = False
 
-    def lease(self, own: Mapping[str, str], exclude: frozenset[str], now: float) -> Lease:
+    def lease(self, own: Mapping[str, str], exclude: frozenset[str], now: float, need: Need | None = None) -> Lease:
         """A credential that is not in `exclude`: one of the pool's, or the caller's.
 
         Raises CredentialsExhausted, NoCredentials, or Unauthorized when the caller has to bring one and did not.
         """
         if isinstance(self.pool, CallersOwn):
             return self.pool.lease(own, exclude, now)
-        return self.pool.lease(exclude)
+        need = need or Need()
+        return self.pool.lease(exclude, model=need.model, tokens=need.tokens, prefer=need.prefer, ticket=need.ticket)
+
+    @property
+    def counts_tokens(self) -> bool:
+        """True when it matters how many tokens a prompt has."""
+        return not isinstance(self.pool, CallersOwn) and self.pool.limited
+
+    def learn(self, credential: Credential, headers: Mapping[str, str], model: str) -> None:
+        """Take over what an answer for `model` says of the limits of one of the pool's credentials."""
+        if not isinstance(self.pool, CallersOwn):
+            self.pool.learn(credential.id, self.provider.limits(headers), model)
+
+    def shares(self, credential: Credential, failure: GatewayError) -> frozenset[str]:
+        """The ids of the credentials that `failure` speaks for."""
+        if isinstance(self.pool, CallersOwn):
+            return frozenset({credential.id})
+        return self.pool.shares(credential.id, failure)
+
+    def capacity(self, model: str) -> Capacity | None:
+        """What is left of the pool; None where callers bring their own credentials."""
+        return None if isinstance(self.pool, CallersOwn) else self.pool.capacity(model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +166,9 @@ class Run:
     finished: bool = False
     failure: GatewayError | None = None
     excluded: set[str] = field(default_factory=set)
+    prefer: str | None = None
+    """The id of the credential to take as long as it is fit."""
+
     trying_since: float | None = None
     """The monotonic time at which the try under way began, which is not among the outcome's attempts yet."""
     permit: Permit | None = None
@@ -132,6 +193,14 @@ class Run:
     def pass_over(self, target: Target, reason: GatewayError) -> None:
         """The target's turn has come, and it is not asked, for that reason."""
         self.outcome.passed_over.append(PassedOver(target.provider, target.model, reason.message))
+
+    _tokens: int | None = None
+
+    def need(self, target: Target, site: Site, ticket: Ticket | None = None) -> Need:
+        """What a credential of the target, which is at `site`, is needed for."""
+        if self._tokens is None and site.counts_tokens:
+            self._tokens = estimate_request(self.request)
+        return Need(target.model, self._tokens or 0, self.prefer, ticket)
 
     def note_shortage(self, none_left: GatewayError) -> None:
         """Nothing can be asked here now: if waiting helps, the client is told the soonest time of all targets."""

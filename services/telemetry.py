@@ -36,6 +36,14 @@ class Telemetry:
         """A credential led to an error."""
         self._metrics.child(self._metrics.token_errors, token_id, error_type).inc()
 
+    def queue_changed(self, provider: str, waiting: int) -> None:
+        """So many requests wait for a slot of one of the provider's keys."""
+        self._metrics.child(self._metrics.queue_waiting, provider).set(waiting)
+
+    def queue_served(self, provider: str, seconds: float) -> None:
+        """A request has waited so long and has its slot."""
+        self._metrics.child(self._metrics.queue_wait, provider).observe(seconds)
+
     def chat_finished(self, outcome: Outcome, overhead: float) -> None:
         """A chat request is over, whatever became of it."""
         m = self._metrics

@@ -6,7 +6,7 @@ from core.credentials.member import Member
 from core.credentials.standing import Standing
 from core.credentials.states import shown
 from core.credentials.tally import Tally
-from schemas.credential import TokenInfo, TokenStats
+from schemas.credential import LimitInfo, TokenInfo, TokenStats
 
 
 def health_score(standing: Standing, tally: Tally) -> float:
@@ -34,8 +34,32 @@ def describe(member: Member, now: float) -> TokenInfo:
         last_used=_moment(member.last_used),
         cooldown_until=_moment(standing.cooldown_until) if standing.cooldown_until > now else None,
         reason=standing.reason if troubled else None,
+        priority=credential.priority,
+        account=credential.account,
+        slots=credential.slots,
+        limits=_limits(member, now),
+        cooling_models={
+            model: datetime.fromtimestamp(rest.until, UTC)
+            for model, rest in standing.models.items()
+            if rest.until > now
+        },
+        next_check=_moment(standing.probe_at) if standing.state == "blacklisted" else None,
         stats=_stats(tally),
     )
+
+
+def _limits(member: Member, now: float) -> list[LimitInfo]:
+    return [
+        LimitInfo(
+            kind=left.kind,
+            limit=left.limit,
+            remaining=left.remaining,
+            resets_at=_moment(left.resets_at or 0),
+            model=left.model,
+            learned=left.learned,
+        )
+        for left in member.quota.left(now)
+    ]
 
 
 def _stats(tally: Tally) -> TokenStats:

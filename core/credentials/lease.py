@@ -36,33 +36,40 @@ Outcome = Succeeded | Failed | Abandoned
 class Lease:
     """Given back exactly once by one of its three verbs; what is called after that does nothing.
 
-    `epoch` is the credential's epoch at the time it was taken, `started_at` that time in seconds since the epoch.
+    `epoch` is the credential's epoch at the time it was taken, `started_at` that time in seconds since the epoch, and
+    `model` the upstream model it is for, "" when that was not said.
     """
 
-    __slots__ = ("_end", "closed", "credential", "epoch", "started_at")
+    __slots__ = ("_end", "closed", "credential", "epoch", "model", "started_at")
 
     def __init__(
-        self, credential: Credential, epoch: int, started_at: float, end: Callable[["Lease", Outcome], None]
+        self,
+        credential: Credential,
+        epoch: int,
+        started_at: float,
+        end: Callable[["Lease", Outcome], None],
+        model: str = "",
     ) -> None:
         self.credential = credential
         self.epoch = epoch
         self.started_at = started_at
+        self.model = model
         self.closed = False
         self._end = end
 
     def succeed(self, usage: Usage | None, seconds: float, cost: float | None) -> None:
-        """The request ended well after `seconds`. Never waits for the store."""
+        """The request ended well after `seconds`. Takes a trip to the store only to give a slot back."""
         self._close(Succeeded(usage, seconds, cost))
 
     def fail(self, error: GatewayError, seconds: float) -> None:
         """The request failed after `seconds`; what that means is the policy's business.
 
-        Takes one trip to the store when the error is held against the credential.
+        Takes a trip to the store for each credential that the error is held against.
         """
         self._close(Failed(error, seconds))
 
     def abandon(self) -> None:
-        """Nobody wants the answer any more. Never waits for the store."""
+        """Nobody wants the answer any more. Takes a trip to the store only to give a slot back."""
         self._close(Abandoned())
 
     def _close(self, outcome: Outcome) -> None:

@@ -1,12 +1,15 @@
 """One credential of a pool as one worker sees it: the shared record plus this worker's own news."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from config.settings import TokenSettings
+from core.credentials.quota import Quota, Reserved
 from core.credentials.record import LEASE_SECONDS, Delta, Document, Report
 from core.credentials.standing import Change, Standing, apply
 from core.credentials.tally import Tally
 from schemas.credential import Credential
+from schemas.limit import PLAIN, LimitFacts, LimitReading
 
 RENEW_SECONDS = LEASE_SECONDS / 3
 
@@ -18,8 +21,9 @@ class Member:
     must follow at once; `writes` counts them, so that a read that was overtaken by a write is recognised.
     """
 
-    def __init__(self, credential: Credential, settings: TokenSettings, now: float) -> None:
+    def __init__(self, credential: Credential, settings: TokenSettings, now: float, facts: LimitFacts = PLAIN) -> None:
         self.credential = credential
+        self.quota = Quota(credential.limits, facts)
         self.id = credential.id
         self.standing = Standing()
         self.leases = 0
@@ -36,11 +40,6 @@ class Member:
         self._elsewhere = 0
         self._published = 0
         self._renew_at = 0.0
-
-    @property
-    def weight(self) -> int:
-        """Its share of the requests, 1 or more."""
-        return self.credential.weight
 
     @property
     def in_use(self) -> int:
@@ -62,14 +61,34 @@ class Member:
         """All that is known to have been done with it, by any worker."""
         return self._shared.tally.plus(self._news().tally)
 
-    def select(self, now: float) -> None:
-        """One lease more."""
+    def become(self, credential: Credential) -> None:
+        """The same key with what is said of it now."""
+        self.credential = credential
+        self.quota.limit(credential.limits)
+
+    def opens_at(self, model: str, tokens: int, now: float) -> float:
+        """When it may be asked for `model` with a prompt of so many tokens, blacklisted or not; `now` or later."""
+        return max(self.standing.ready_at(model), self.quota.opens_at(model, tokens, now))
+
+    def used(self, model: str, now: float) -> float:
+        """The share of its tightest limit that is used up, slots included; 0 when none is known."""
+        slots = self.credential.slots
+        return max(self.quota.used(model, now), self.in_use / slots if slots else 0.0)
+
+    def select(self, model: str, tokens: int, now: float) -> Reserved:
+        """One lease more; what is reserved for it belongs to the caller."""
         self.leases += 1
         self._last_used = now
+        return self.quota.reserve(model, tokens, now)
 
     def release(self) -> None:
         """One lease less."""
         self.leases -= 1
+
+    def learn(self, readings: Iterable[LimitReading], model: str, now: float) -> None:
+        """The provider has told its limits."""
+        if self.quota.learn(readings, model, now):
+            self._dirty = True
 
     def add(self, tally: Tally, change: Change) -> None:
         """Count an outcome in; `change` is void when it was gathered in another epoch."""
@@ -93,7 +112,8 @@ class Member:
         self._sent, self._delta = self._news(), Delta(change=Change(epoch=self._delta.change.epoch))
         self._dirty = False
         self._published, self._renew_at = self.leases, now + RENEW_SECONDS
-        return Report(worker_id, now, self._sent, self.leases, self._last_used)
+        quota = self.quota
+        return Report(worker_id, now, self._sent, self.leases, self._last_used, quota.told(now), quota.lessons)
 
     def put_back(self) -> None:
         """The report could not be written; it goes with the next one."""
@@ -110,8 +130,12 @@ class Member:
 
     def accept(self, document: Document, worker_id: str, now: float) -> None:
         """Take over what the store holds; news from another epoch keep their counts only."""
+        if document.standing.epoch != self._shared.standing.epoch:
+            self.quota.lessons = {}
         self._shared = document
         self._stored = True
+        spent = (one for worker, spent in document.spent.items() if worker != worker_id for one in spent)
+        self.quota.accept(spent, document.lessons, now)
         self._elsewhere = sum(
             held.count for worker, held in document.leases.items() if worker != worker_id and held.until > now
         )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
+from core.credentials.rest import MEMORY, Rest
 from core.credentials.standing import Change, Standing
 from core.errors import (
     GatewayError,
@@ -18,8 +19,11 @@ from core.errors import (
     UpstreamUnauthorized,
     UpstreamUnreachable,
 )
+from schemas.limit import LimitFacts
 
 LONGEST_BACKOFF = 60.0
+HOUR = 3600.0
+NEVER = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +32,12 @@ class Rule:
 
     `counts`: one error in a row more. `told`: the error's `retry_after`, if any, is a cooldown. `pause`: seconds of
     cooldown when nothing was told. `grows`: 1, 2, 4 … 60 seconds of cooldown when nothing was told. `blacklists`: out
-    of use until a manual reset, unless a cooldown was told. `outage`: it is as likely the provider's fault, so that it
-    degrades the credential, but brings it nearer to blacklisted only while the provider works with another one.
-    `reason` is what an operator reads.
+    of use until a reset, unless a cooldown was told; a free probe may find it well again every `probe` seconds.
+    `outage`: it is as likely the provider's fault, so that it degrades the credential, but brings it nearer to
+    blacklisted only while the provider works with another one. `reason` is what an operator reads.
+
+    It is about the credential as a whole, unless `model`: about it and the model that was asked for. `account`: about
+    all credentials of the same account. `limit`: as wide besides as the provider's limits are (LimitFacts).
     """
 
     fault: bool = True
@@ -40,6 +47,10 @@ class Rule:
     grows: bool = False
     blacklists: bool = False
     outage: bool = False
+    model: bool = False
+    account: bool = False
+    limit: bool = False
+    probe: float = 6 * HOUR
     reason: str | None = None
 
 
@@ -49,13 +60,28 @@ OUTAGE = Rule(counts=True, outage=True)
 
 RULES: tuple[tuple[type[GatewayError], str | None, Rule], ...] = (
     (UpstreamTokenExpired, None, ONE_ERROR),
+    (UpstreamUnauthorized, "account_deactivated", Rule(blacklists=True, account=True, reason="its account is locked")),
     (UpstreamUnauthorized, None, Rule(blacklists=True, reason="the provider refuses it")),
     (UpstreamForbidden, "upstream_human_check", Rule(counts=True, pause=300, reason="the site wants a human")),
-    (UpstreamForbidden, "model_not_found", NOTHING),
+    (UpstreamForbidden, "model_not_found", Rule(fault=False, model=True, pause=HOUR, reason="may not use a model")),
     (UpstreamForbidden, None, ONE_ERROR),
-    (UpstreamRateLimited, None, Rule(told=True, grows=True, reason="rate limited")),
-    (UpstreamQuotaExhausted, None, Rule(told=True, blacklists=True, reason="out of money")),
-    (UpstreamOverloaded, None, NOTHING),
+    (UpstreamRateLimited, None, Rule(told=True, grows=True, limit=True, reason="rate limited")),
+    (
+        UpstreamQuotaExhausted,
+        "usage_limit_reached",
+        Rule(told=True, blacklists=True, account=True, limit=True, probe=HOUR, reason="quota used up"),
+    ),
+    (
+        UpstreamQuotaExhausted,
+        "fair_use_limit",
+        Rule(told=True, blacklists=True, account=True, probe=NEVER, reason="restricted for its use"),
+    ),
+    (
+        UpstreamQuotaExhausted,
+        None,
+        Rule(told=True, blacklists=True, account=True, probe=HOUR, reason="out of money"),
+    ),
+    (UpstreamOverloaded, None, Rule(fault=False, model=True, told=True, grows=True, reason="a model is overloaded")),
     (UpstreamUnreachable, None, OUTAGE),
     (UpstreamTimeout, None, OUTAGE),
     (UpstreamBroken, None, OUTAGE),
@@ -69,42 +95,85 @@ A key that may not use one model is sound for the others, else a caller could bl
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What an error is about: one model or all, one credential or all of its account."""
+
+    model: bool
+    account: bool
+
+
 def rule_for(error: GatewayError) -> Rule:
     """The row of the table that fits `error`."""
     return next(rule for kind, code, rule in RULES if isinstance(error, kind) and code in (None, error.code))
 
 
+def reach_of(error: GatewayError, facts: LimitFacts) -> Reach:
+    """How far `error` reaches at a provider with these facts."""
+    rule = rule_for(error)
+    return Reach(rule.model or (rule.limit and facts.per_model), rule.account or (rule.limit and facts.per_account))
+
+
 def judge(
-    error: GatewayError, standing: Standing, started_at: float, now: float, rng: Random, *, provider_works: bool = True
+    error: GatewayError,
+    standing: Standing,
+    started_at: float,
+    now: float,
+    rng: Random,
+    *,
+    provider_works: bool = True,
+    model: str | None = None,
 ) -> Change:
     """The evidence that `error`, on a lease taken at `started_at`, is against a credential of that standing.
 
-    `provider_works` tells that another credential of the same provider has succeeded since this one last failed.
+    `provider_works` tells that another credential of the same provider has succeeded since this one last failed. With
+    a `model` the cooldown is for that model alone; an empty one, of which nothing is known, cools nothing.
 
     Requests that ran at the same time are one incident, not errors in a row: those that were running when it became
     degraded do not push it on to blacklisted, and one burst of refusals doubles the cooldown only once.
     """
     rule = rule_for(error)
+    if rule.model and model is None:
+        model = ""
+    if model is not None and (not rule.blacklists or _told(rule, error)):
+        return _rests(rule, error, standing, model, now, rng)
     same_incident = standing.state == "degraded" and started_at < standing.failed_at
     blameless = rule.outage and standing.state == "degraded" and not provider_works
     counts = rule.counts and not same_incident and not blameless
     same_burst = standing.cooldown_until > now
     cooldown = _cooldown(rule, error, standing.throttles - same_burst, rng)
+    blacklists = rule.blacklists and not cooldown
+    asked_again = (counts or blacklists) and rule.probe != NEVER
     return Change(
         epoch=standing.epoch,
         errors=int(counts),
         failed_at=now if counts else 0.0,
         throttles=int(rule.grows and not same_burst),
         cooldown_until=now + cooldown if cooldown else 0.0,
-        blacklisted=rule.blacklists and not cooldown,
+        blacklisted=blacklists,
         reason=_reason(rule, error, cooldown),
+        probe_at=now + rule.probe if asked_again else 0.0,
+        probe_every=rule.probe if asked_again else 0.0,
     )
 
 
+def _rests(rule: Rule, error: GatewayError, standing: Standing, model: str, now: float, rng: Random) -> Change:
+    if not model:
+        return Change(epoch=standing.epoch)
+    before = standing.models.get(model)
+    step = 0
+    if before is not None and before.until + MEMORY > now:
+        step = before.step + (before.until <= now)  # one burst is one step
+    rest = Rest(now + _cooldown(rule, error, step, rng), step, refused=isinstance(error, UpstreamForbidden))
+    return Change(epoch=standing.epoch, models={model: rest})
+
+
+def _told(rule: Rule, error: GatewayError) -> float:
+    return error.retry_after if rule.told and error.retry_after and error.retry_after > 0 else 0.0
+
+
 def _cooldown(rule: Rule, error: GatewayError, throttles: int, rng: Random) -> float:
-    if rule.told and error.retry_after and error.retry_after > 0:
-        return error.retry_after
-    return _backoff(throttles, rng) if rule.grows else rule.pause
+    return _told(rule, error) or (_backoff(throttles, rng) if rule.grows else rule.pause)
 
 
 def _backoff(throttles: int, rng: Random) -> float:

@@ -1,35 +1,38 @@
 """The credentials of one provider instance, leased out one request at a time."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Iterable
 from random import Random
 
 import structlog
 
-from config.settings import TokenSettings
+from config.settings import QueueSettings, TokenSettings
 from core.clock import Clock
+from core.credentials.capacity import capacity_of
+from core.credentials.choosing import Choice, Chosen
+from core.credentials.fair_queue import FairQueue, Ticket
 from core.credentials.health import describe
 from core.credentials.lease import Failed, Lease, Outcome, Succeeded
 from core.credentials.member import Member
-from core.credentials.policy import judge, rule_for
+from core.credentials.policy import reach_of
+from core.credentials.quota import Reserved
 from core.credentials.sharing import Sharing
-from core.credentials.shortage import shortage
-from core.credentials.standing import Change, Standing
+from core.credentials.shortage import Wanted
+from core.credentials.slots import Slots
 from core.credentials.strategies import STRATEGIES
-from core.credentials.tally import Tally
+from core.credentials.verdicts import ErrorHook, Verdicts, sharers
 from core.errors import GatewayError, NotFound
-from core.store.base import Records
+from core.store.base import Counters, Records
+from core.store.memory import MemoryCounters
 from schemas.credential import Credential, TokenInfo
-
-ErrorHook = Callable[[str, str], None]
-STATE_EVENTS = {"available": "token_recovered", "degraded": "token_degraded", "blacklisted": "token_blacklisted"}
+from schemas.limit import PLAIN, Capacity, LimitFacts, LimitReading
 
 
 class CredentialPool:
     """Leases from a local view without a trip to the store; `sync`, about once a second, shares it with all workers.
 
     Used by the greenlets of one thread. What is held against a credential is written at once; all else with `sync`.
-    While the store cannot be reached nothing is lost and nothing fails but `reset`.
+    Only a credential with slots takes a trip for each lease. While the store cannot be reached nothing is lost and
+    nothing fails but `reset`. `queue` is for those who wait for a slot.
     """
 
     def __init__(
@@ -42,36 +45,61 @@ class CredentialPool:
         worker_id: str,
         rng: Random,
         on_error: ErrorHook | None = None,
+        *,
+        counters: Counters | None = None,
+        strategy: str | None = None,
+        facts: LimitFacts = PLAIN,
+        queue: FairQueue | None = None,
+        probes: bool = True,
     ) -> None:
         """Reads the store once, so that what was blacklisted before a restart is so from the first lease on.
 
-        `on_error` is told the credential's id and the error's code for each error held against it.
+        `on_error` is told the credential's id and the error's code for each error held against it. `counters` hold the
+        slots, in this process unless given. `strategy` None is that of `settings`. `facts` say how the provider limits
+        its keys, and `probes` that it can be asked for free whether a key works.
         """
         self.provider_name = provider_name
+        self.queue = FairQueue(QueueSettings(), clock) if queue is None else queue
         self._settings = settings
         self._clock = clock
-        self._sharing = Sharing(records, settings, clock, worker_id)
+        self._facts = facts
+        self._probes = probes
         self._rng = rng
-        self._on_error = on_error
+        self._strategy_name = strategy or settings.strategy
+        self._sharing = Sharing(records, settings, clock, worker_id)
+        self._slots = Slots(MemoryCounters() if counters is None else counters, clock, worker_id)
+        self._verdicts = Verdicts(provider_name, facts, self._sharing, clock, rng, on_error)
         self._log = structlog.get_logger(__name__)
         self._members: dict[str, Member] = {}
         self._leaving: dict[str, Member] = {}
         self.replace(credentials)
 
-    def lease(self, exclude: frozenset[str] = frozenset()) -> Lease:
-        """A lease on the next fit credential whose id is not in `exclude`.
+    def lease(
+        self,
+        exclude: frozenset[str] = frozenset(),
+        *,
+        model: str = "",
+        tokens: int = 0,
+        prefer: str | None = None,
+        ticket: Ticket | None = None,
+    ) -> Lease:
+        """A lease on the next fit credential whose id is not in `exclude`; on `prefer` if that is fit.
 
-        Raises CredentialsExhausted when those left cool down, NoCredentials when none of them comes back by itself or
-        all were excluded.
+        `model` is the upstream model, `tokens` about how many the prompt has, and `ticket` the place in `queue` of a
+        request that waits for a slot.
+
+        Raises CredentialsExhausted when those left cool down or have used up their limits, SlotsBusy when they only
+        serve as many requests as they may, NoCredentials when none of them comes back by itself or all were excluded.
         """
         now = self._clock.now()
-        ready = [member for member in self._members.values() if member.id not in exclude and member.standing.ready(now)]
-        best = [member for member in ready if member.standing.state == "available"] or ready
-        if not best:
-            raise shortage(self.provider_name, list(self._members.values()), exclude, now)
-        member = self._strategy.pick(best)
-        member.select(now)
-        return Lease(member.credential, member.standing.epoch, now, lambda lease, end: self._ended(member, lease, end))
+        chosen = self._choice.choose(self._members, Wanted(exclude, model, tokens), now, prefer, ticket)
+        member = chosen.member
+        reserved = member.select(model, tokens, now)
+
+        def end(lease: Lease, outcome: Outcome) -> None:
+            self._ended(chosen, reserved, lease, outcome)
+
+        return Lease(member.credential, member.standing.epoch, now, end, model)
 
     def replace(self, credentials: Iterable[Credential]) -> None:
         """Use these from now on; what is known of those that stay, or come back, is kept."""
@@ -79,15 +107,17 @@ class CredentialPool:
         known = self._leaving | self._members
         self._members = {}
         for credential in {credential.id: credential for credential in credentials}.values():
-            member = known.pop(credential.id, None) or Member(credential, self._settings, now)
-            member.credential = credential
+            member = known.pop(credential.id, None) or Member(credential, self._settings, now, self._facts)
+            member.become(credential)
             self._members[member.id] = member
         self._leaving = known
-        self._strategy = STRATEGIES[self._settings.strategy]()
+        strategy = STRATEGIES[self._strategy_name](self._rng)
+        self._choice = Choice(self.provider_name, strategy, self._slots, self.queue)
         self._sharing.refresh(list(self._members.values()))
 
     def sync(self) -> None:
-        """Write this worker's news and take over everybody else's."""
+        """Write this worker's news, take over everybody else's, and keep the slots of running leases."""
+        self._slots.renew()
         if self._sharing.flush([*self._members.values(), *self._leaving.values()]):
             self._leaving = {key: member for key, member in self._leaving.items() if member.leases}
             self._sharing.refresh(list(self._members.values()))
@@ -97,6 +127,28 @@ class CredentialPool:
 
     def __contains__(self, credential_id: str) -> bool:
         return credential_id in self._members
+
+    @property
+    def limited(self) -> bool:
+        """True when limits are known, so that it matters how many tokens a prompt has."""
+        return any(member.quota.known for member in self._members.values())
+
+    def learn(self, credential_id: str, readings: Iterable[LimitReading], model: str = "") -> None:
+        """Take over what the provider said of the credential's limits when it was asked for `model`."""
+        member = self._members.get(credential_id)
+        if member is not None:
+            member.learn(readings, model, self._clock.now())
+
+    def shares(self, credential_id: str, error: GatewayError) -> frozenset[str]:
+        """The ids of all credentials that `error` on this one speaks for, itself included."""
+        member = self._members.get(credential_id)
+        if member is None or not reach_of(error, self._facts).account:
+            return frozenset({credential_id})
+        return frozenset({credential_id, *(other.id for other in sharers(member, self._members))})
+
+    def capacity(self, model: str = "") -> Capacity:
+        """What is left of all credentials that can be used now, for `model`."""
+        return capacity_of(self._members.values(), model, self._clock.now())
 
     def infos(self) -> list[TokenInfo]:
         """Every credential as all workers know it, the last second of the others' news aside."""
@@ -125,78 +177,38 @@ class CredentialPool:
         return sum(member.standing.ready(now) for member in self._members.values())
 
     def suspects(self) -> list[Credential]:
-        """Those a health check may restore: degraded and not cooling down."""
+        """Those a health check may restore: degraded and not cooling down, or blacklisted and due to be asked again."""
         now = self._clock.now()
-        members = self._members.values()
-        return [one.credential for one in members if one.standing.state == "degraded" and one.standing.ready(now)]
+        return [member.credential for member in self._members.values() if self._is_suspect(member, now)]
 
     def probed(self, credential_id: str, error: GatewayError | None, started_at: float) -> None:
-        """Count a health check in: None restores a degraded credential, an error is judged like any other.
+        """Count a health check in: None restores the credential, an error is judged like any other.
 
         Raises NotFound for an unknown id.
         """
-        member = self._member(credential_id)
-        now = self._clock.now()
-        change = (
-            Change(member.standing.epoch, cleared_by="health_check_passed", cleared_at=now)
-            if error is None
-            else self._judged(error, member, started_at, now)
-        )
-        self._count(member, Tally(), change, urgent=True)
+        self._verdicts.probed(self._member(credential_id), error, started_at, self._members)
+
+    def _is_suspect(self, member: Member, now: float) -> bool:
+        standing = member.standing
+        if standing.state == "blacklisted":
+            return self._probes and 0 < standing.probe_at <= now
+        return standing.state == "degraded" and standing.ready(now)
 
     def _member(self, credential_id: str) -> Member:
         if credential_id not in self._members:
             raise NotFound(f"There is no token with the id {credential_id!r}.", param="id")
         return self._members[credential_id]
 
-    def _ended(self, member: Member, lease: Lease, outcome: Outcome) -> None:
+    def _ended(self, chosen: Chosen, reserved: Reserved, lease: Lease, outcome: Outcome) -> None:
+        member, now = chosen.member, self._clock.now()
         member.release()
-        now = self._clock.now()
         if isinstance(outcome, Succeeded):
-            clear = Change(lease.epoch, cleared_by="complete", cleared_at=now)
-            self._count(member, _success(outcome), clear, urgent=False)
-        elif isinstance(outcome, Failed) and rule_for(outcome.error).fault:
-            self._failed(member, lease, outcome, now)
+            member.quota.settle(reserved, outcome.usage, now)
+            self._verdicts.succeeded(member, lease, outcome)
+        elif isinstance(outcome, Failed):
+            member.quota.cancel(reserved, now)
+            self._verdicts.failed(member, lease, outcome, self._members)
         else:
-            self._count(member, Tally(requests=1), Change(lease.epoch), urgent=False)
-
-    def _failed(self, member: Member, lease: Lease, outcome: Failed, now: float) -> None:
-        kind = outcome.error.code or "unknown"
-        tally = Tally(requests=1, failures=1, seconds=outcome.seconds, errors={kind: 1}, recent="0")
-        change = self._judged(outcome.error, member, lease.started_at, now)
-        self._count(member, tally, replace(change, epoch=lease.epoch), urgent=change.weighs)
-        if self._on_error is not None:
-            self._on_error(member.id, kind)
-
-    def _judged(self, error: GatewayError, member: Member, started_at: float, now: float) -> Change:
-        others = (other.standing.cleared_at for other in self._members.values() if other is not member)
-        works = any(cleared_at > member.standing.failed_at for cleared_at in others)
-        return judge(error, member.standing, started_at, now, self._rng, provider_works=works)
-
-    def _count(self, member: Member, tally: Tally, change: Change, *, urgent: bool) -> None:
-        before = member.standing
-        member.add(tally, change)
-        if urgent:
-            self._sharing.write(member)
-        self._tell(member, before)
-
-    def _tell(self, member: Member, before: Standing) -> None:
-        after, now = member.standing, self._clock.now()
-        facts = {"token_id": member.id, "provider": self.provider_name, "reason": after.reason}
-        if after.state != before.state and after.epoch == before.epoch:
-            self._log.warning(STATE_EVENTS[after.state], errors=after.errors, **facts)
-        if after.cools(now) and not before.cools(now):
-            self._log.warning("token_cooldown", seconds=round(after.cooldown_until - now, 3), **facts)
-
-
-def _success(outcome: Succeeded) -> Tally:
-    usage = outcome.usage
-    return Tally(
-        requests=1,
-        successes=1,
-        input_tokens=usage.prompt if usage else 0,
-        output_tokens=(usage.output or 0) if usage else 0,
-        cost=outcome.cost,
-        seconds=outcome.seconds,
-        recent="1",
-    )
+            self._verdicts.abandoned(member, lease)
+        if chosen.slot is not None:
+            self._slots.release(chosen.slot)

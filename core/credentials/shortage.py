@@ -1,35 +1,74 @@
 """Which error it is when no credential can be had."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from core.credentials.member import Member
-from core.errors import CredentialsExhausted, GatewayError, NoCredentials
+from core.errors import CredentialsExhausted, GatewayError, ModelNotEntitled, NoCredentials, SlotsBusy
 
 
-def shortage(provider: str, members: Sequence[Member], exclude: Collection[str], now: float) -> GatewayError:
-    """The error to raise when none of `members` outside `exclude` is ready.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a lease is asked for: the upstream model ("" for any), the tokens of its prompt, and whom to leave out."""
 
-    CredentialsExhausted when waiting helps: what is left cools down, or everything not blacklisted does. NoCredentials
-    when it does not, or when this request has tried all there are.
+    exclude: Collection[str] = frozenset()
+    model: str = ""
+    tokens: int = 0
+
+
+def shortage(provider: str, members: Sequence[Member], wanted: Wanted, now: float) -> GatewayError:
+    """The error to raise when none of `members` is fit.
+
+    CredentialsExhausted when waiting helps: what is left cools down or has used up its limits, or everything not
+    blacklisted does. NoCredentials when it does not, or when this request has tried all there are.
     """
     if not members:
         return NoCredentials(f"Provider {provider} has no credential.", details={"provider": provider, "tokens": 0})
     usable = [member for member in members if member.standing.state != "blacklisted"]
-    cooling = [member for member in usable if member.standing.cools(now)]
-    if cooling and (len(cooling) == len(usable) or any(member.id not in exclude for member in cooling)):
-        return _all_cool(provider, members, cooling, now)
+    back = {member.id: member.opens_at(wanted.model, wanted.tokens, now) for member in usable}
+    waiting = [member for member in usable if back[member.id] > now]
+    if waiting and (len(waiting) == len(usable) or any(member.id not in wanted.exclude for member in waiting)):
+        if all(_refused(member, wanted.model, now) for member in waiting):
+            return _not_entitled(provider, members)
+        cooling = sum(member.standing.ready_at(wanted.model) > now for member in waiting)
+        what = "cool down" if cooling == len(waiting) else "cool down or have used up their limits"
+        return _all_wait(provider, members, len(waiting), what, min(back[member.id] for member in waiting), now)
     return _all_tried(provider, members, usable) if usable else _all_blacklisted(provider, members)
 
 
-def _all_cool(provider: str, members: Sequence[Member], cooling: Sequence[Member], now: float) -> CredentialsExhausted:
-    until = min(member.standing.cooldown_until for member in cooling)
+def all_busy(provider: str, busy: Sequence[Member]) -> SlotsBusy:
+    """The error to raise when `busy` are fit, but serve as many requests as they may."""
+    usual = [member.tally.mean_seconds for member in busy]
+    soonest = min((seconds for seconds in usual if seconds is not None), default=1.0)
+    return SlotsBusy(
+        f"{len(busy)} credentials of provider {provider} serve as many requests at a time as they may.",
+        retry_after=min(60.0, max(1.0, soonest)),
+        details={"provider": provider, "tokens": len(busy), "slots": sum(one.credential.slots or 0 for one in busy)},
+    )
+
+
+def _refused(member: Member, model: str, now: float) -> bool:
+    rest = member.standing.models.get(model)
+    return rest is not None and rest.refused and rest.until > now
+
+
+def _all_wait(
+    provider: str, members: Sequence[Member], waiting: int, what: str, until: float, now: float
+) -> CredentialsExhausted:
     moment = datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds")
     return CredentialsExhausted(
-        f"{len(cooling)} of {len(members)} credentials of provider {provider} cool down, none is left;"
+        f"{waiting} of {len(members)} credentials of provider {provider} {what}, none is left;"
         f" the first is back at {moment}.",
         retry_after=until - now,
-        details={"provider": provider, "tokens": len(members), "cooling_down": len(cooling), "until": moment},
+        details={"provider": provider, "tokens": len(members), "cooling_down": waiting, "until": moment},
+    )
+
+
+def _not_entitled(provider: str, members: Sequence[Member]) -> ModelNotEntitled:
+    return ModelNotEntitled(
+        f"No credential of provider {provider} that is left may use this model.",
+        details={"provider": provider, "tokens": len(members)},
     )
 
 
@@ -43,7 +82,7 @@ def _all_tried(provider: str, members: Sequence[Member], usable: Sequence[Member
 def _all_blacklisted(provider: str, members: Sequence[Member]) -> NoCredentials:
     reasons = sorted({member.standing.reason or "unknown" for member in members})
     return NoCredentials(
-        f"Every credential of provider {provider} is blacklisted ({'; '.join(reasons)}) and none comes back by itself;"
-        " an operator resets one with POST /v1/tokens/{id}/reset.",
+        f"Every credential of provider {provider} is blacklisted ({'; '.join(reasons)}). One comes back once a check"
+        " finds that it works again, or when an operator resets it with POST /v1/tokens/{id}/reset.",
         details={"provider": provider, "tokens": len(members), "blacklisted": len(members), "reasons": reasons},
     )

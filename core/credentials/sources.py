@@ -6,9 +6,10 @@ from pathlib import Path
 
 import structlog
 
-from config.settings import ProviderSettings
-from core.credentials.token_file import Entry, parse
+from config.settings import KeyLimitSettings, KeySettings, ProviderSettings
+from core.credentials.token_file import NUMBERS, Entry, parse
 from schemas.credential import Credential
+from schemas.limit import KeyLimits
 
 
 class FileSource:
@@ -18,7 +19,9 @@ class FileSource:
     does not exist holds no tokens.
     """
 
-    def __init__(self, provider: str, path: Path) -> None:
+    def __init__(self, provider: str, path: Path, limits: KeyLimitSettings | None = None) -> None:
+        """`limits` are those of a token for which the file has none."""
+        self._limits = limits or KeyLimitSettings()
         self.credentials: tuple[Credential, ...] = ()
         self.problem: str | None = None
         self._provider = provider
@@ -32,7 +35,7 @@ class FileSource:
             content = self._read()
             if content is None:
                 return None
-            self.credentials = _credentials(self._provider, parse(content))
+            self.credentials = _credentials(self._provider, parse(content), self._limits)
         except ValueError as error:
             self._refuse(str(error))
             return None
@@ -65,14 +68,17 @@ class FileSource:
 class ProviderSource:
     """All credentials of one provider instance: the keys in its settings, then the tokens of its file.
 
-    An instance that is asked without a key has one credential that is empty.
+    A key that stands in several places is what the first of them says: `keys`, `api_keys`, the file. An instance that
+    is asked without a key has one credential that is empty.
     """
 
     def __init__(self, provider: str, settings: ProviderSettings) -> None:
-        keys = (Entry(secret) for key in settings.api_keys if (secret := key.get_secret_value().strip()))
+        bare = (Entry(secret) for key in settings.api_keys if (secret := key.get_secret_value().strip()))
         unsigned = (Credential(provider, ""),) if settings.auth == "none" else ()
-        self._keys = (*_credentials(provider, keys), *unsigned)
-        self._file = FileSource(provider, settings.token_file) if settings.token_file else None
+        known = (*map(_entry, settings.keys), *bare)
+        self._keys = (*_credentials(provider, known, settings.key_limits), *unsigned)
+        file = settings.token_file
+        self._file = FileSource(provider, file, settings.key_limits) if file else None
         self._polled = False
 
     @property
@@ -87,8 +93,28 @@ class ProviderSource:
         return _unique((*self._keys, *(tokens or ()))) if first or tokens is not None else None
 
 
-def _credentials(provider: str, entries: Iterable[Entry]) -> tuple[Credential, ...]:
-    return _unique(Credential(provider, entry.token, entry.name, entry.weight) for entry in entries)
+def _entry(key: KeySettings) -> Entry:
+    numbers = {name: value for name in NUMBERS if (value := getattr(key, name)) is not None}
+    return Entry(key.key.get_secret_value(), key.name, key.account, numbers)
+
+
+def _credentials(provider: str, entries: Iterable[Entry], limits: KeyLimitSettings) -> tuple[Credential, ...]:
+    return _unique(_credential(provider, entry, limits) for entry in entries)
+
+
+def _credential(provider: str, entry: Entry, defaults: KeyLimitSettings) -> Credential:
+    said = {**defaults.model_dump(), **entry.numbers}
+    limits = KeyLimits(said["requests_per_minute"], said["input_tokens_per_minute"], said["output_tokens_per_minute"])
+    return Credential(
+        provider,
+        entry.token,
+        entry.name,
+        said.get("weight", 1),
+        priority=said.get("priority", 0),
+        slots=said["slots"],
+        account=entry.account,
+        limits=limits,
+    )
 
 
 def _unique(credentials: Iterable[Credential]) -> tuple[Credential, ...]:

@@ -1,9 +1,11 @@
 """What is held against a credential, in the form that workers merge."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from config.settings import TokenSettings
+from core.credentials.rest import Rest, lasting
 from core.credentials.states import move
 from schemas.credential import CredentialState
 
@@ -12,8 +14,9 @@ from schemas.credential import CredentialState
 class Standing:
     """The state that is agreed on. Errors and throttles count in a row; times are seconds since the epoch.
 
-    `reason` is why it last fell from grace. `epoch` grows with every manual reset: evidence gathered in an earlier
-    epoch is void.
+    `reason` is why it last fell from grace. `models` are those it is not used for, for a while. `probe_at` is when a
+    blacklisted one may be asked again whether it works (0: never), `probe_every` the seconds between two times. `epoch`
+    grows with every reset: evidence gathered in an earlier epoch is void.
     """
 
     state: CredentialState = "available"
@@ -24,13 +27,21 @@ class Standing:
     failed_at: float = 0.0
     cleared_at: float = 0.0
     epoch: int = 0
+    models: Mapping[str, Rest] = field(default_factory=dict)
+    probe_at: float = 0.0
+    probe_every: float = 0.0
 
-    def ready(self, now: float) -> bool:
-        """True when the credential may be chosen."""
-        return self.cooldown_until <= now and self.state != "blacklisted"
+    def ready(self, now: float, model: str = "") -> bool:
+        """True when the credential may be chosen for `model`."""
+        return self.state != "blacklisted" and self.ready_at(model) <= now
+
+    def ready_at(self, model: str) -> float:
+        """When the last cooldown that concerns `model` ends."""
+        rest = self.models.get(model)
+        return self.cooldown_until if rest is None else max(self.cooldown_until, rest.until)
 
     def cools(self, now: float) -> bool:
-        """True when the credential will be ready by itself, but is not yet."""
+        """True when the credential will be ready by itself, whatever the model, but is not yet."""
         return self.cooldown_until > now and self.state != "blacklisted"
 
     def reset(self) -> "Standing":
@@ -54,11 +65,14 @@ class Change:
     cooldown_until: float = 0.0
     blacklisted: bool = False
     reason: str | None = None
+    models: Mapping[str, Rest] = field(default_factory=dict)
+    probe_at: float = 0.0
+    probe_every: float = 0.0
 
     @property
     def weighs(self) -> bool:
         """True when it says something against the credential."""
-        return self.blacklisted or self.errors > 0 or self.cooldown_until > 0
+        return self.blacklisted or self.errors > 0 or self.cooldown_until > 0 or bool(self.models)
 
     def then(self, later: "Change") -> "Change":
         """Both as one. Of two epochs only the later evidence counts."""
@@ -75,6 +89,9 @@ class Change:
             cooldown_until=max(self.cooldown_until, later.cooldown_until),
             blacklisted=self.blacklisted or later.blacklisted,
             reason=self.reason if self.blacklisted else later.reason or self.reason,
+            models=lasting(self.models, later.models),
+            probe_at=later.probe_at if later.blacklisted > self.blacklisted else max(self.probe_at, later.probe_at),
+            probe_every=self.probe_every if self.blacklisted else later.probe_every or self.probe_every,
         )
 
 
@@ -88,6 +105,7 @@ def apply(standing: Standing, change: Change, settings: TokenSettings) -> Standi
     if change.epoch != standing.epoch:
         return standing
     clears = change.cleared_by is not None and change.cleared_at >= standing.failed_at
+    blacklisted = standing.state == "blacklisted"
     errors = 0 if clears else standing.errors
     if change.failed_at >= standing.cleared_at:
         errors += change.errors
@@ -97,9 +115,12 @@ def apply(standing: Standing, change: Change, settings: TokenSettings) -> Standi
         errors=errors,
         throttles=change.throttles + (0 if clears else standing.throttles),
         cooldown_until=max(standing.cooldown_until, change.cooldown_until),
-        reason=standing.reason if standing.state == "blacklisted" else change.reason or standing.reason,
+        reason=standing.reason if blacklisted else change.reason or standing.reason,
         failed_at=max(standing.failed_at, change.failed_at),
         cleared_at=max(standing.cleared_at, change.cleared_at),
+        models=lasting(standing.models, change.models),
+        probe_at=change.probe_at if change.blacklisted > blacklisted else max(standing.probe_at, change.probe_at),
+        probe_every=standing.probe_every if blacklisted else change.probe_every or standing.probe_every,
     )
 
 

@@ -1,11 +1,13 @@
 """Which of several fit credentials is next."""
 
 from collections.abc import Callable, Mapping, Sequence
+from random import Random
 from typing import Protocol, TypeVar
 
 
 class Candidate(Protocol):
-    """What a strategy looks at. `weight` is 1 or more, `in_use` the leases that run on any worker."""
+    """What a strategy looks at. `weight` is 1 or more, `in_use` the leases that run on any worker, `priority` 0 goes
+    first, and `used` is the share of its tightest limit that is used up, 0 when it has none."""
 
     @property
     def id(self) -> str: ...
@@ -15,6 +17,12 @@ class Candidate(Protocol):
 
     @property
     def in_use(self) -> int: ...
+
+    @property
+    def priority(self) -> int: ...
+
+    @property
+    def used(self) -> float: ...
 
 
 C = TypeVar("C", bound=Candidate)
@@ -43,7 +51,8 @@ class RoundRobin:
 
 
 class LeastLoaded:
-    """The one with the fewest leases in relation to its weight, the least recently picked of several."""
+    """The one with the largest share of its limits left; then the one with the fewest leases in relation to its weight,
+    the least recently picked of several."""
 
     def __init__(self) -> None:
         self._turns = 0
@@ -51,10 +60,38 @@ class LeastLoaded:
 
     def pick(self, candidates: Sequence[C]) -> C:
         """The candidate with the smallest load."""
-        chosen = min(candidates, key=lambda one: (one.in_use / one.weight, self._picked.get(one.id, 0)))
+        chosen = min(candidates, key=lambda one: (one.used, one.in_use / one.weight, self._picked.get(one.id, 0)))
         self._turns += 1
         self._picked[chosen.id] = self._turns
         return chosen
 
 
-STRATEGIES: Mapping[str, Callable[[], Strategy]] = {"round_robin": RoundRobin, "least_loaded": LeastLoaded}
+class Weighted:
+    """Any, by chance, in proportion to the weights: workers need not agree on whose turn it is."""
+
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+
+    def pick(self, candidates: Sequence[C]) -> C:
+        """A candidate drawn by lot."""
+        return self._rng.choices(candidates, [candidate.weight for candidate in candidates])[0]
+
+
+class Priority:
+    """Those of the first rank in turn; the next rank only while none of it is fit."""
+
+    def __init__(self) -> None:
+        self._turns = RoundRobin()
+
+    def pick(self, candidates: Sequence[C]) -> C:
+        """One of the candidates whose priority is the lowest number."""
+        first = min(candidate.priority for candidate in candidates)
+        return self._turns.pick([candidate for candidate in candidates if candidate.priority == first])
+
+
+STRATEGIES: Mapping[str, Callable[[Random], Strategy]] = {
+    "round_robin": lambda _: RoundRobin(),
+    "least_loaded": lambda _: LeastLoaded(),
+    "weighted": Weighted,
+    "priority": lambda _: Priority(),
+}

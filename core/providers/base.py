@@ -25,7 +25,7 @@ from core.sse import Event
 from schemas.chat import ChatRequest, DialectName
 from schemas.credential import Credential
 from schemas.embedding import EmbeddingRequest, Embeddings
-from schemas.limit import LimitReading
+from schemas.limit import PLAIN, LimitFacts, LimitReading
 from schemas.model import Ability, Target, ThinkingControl
 from schemas.stream import ChatChunk
 
@@ -47,7 +47,7 @@ class Provider(ABC):
     `dialect` is the dialect whose requests it forwards as they were written. `issuer` names the family of providers
     that takes its signatures of thinking back. `families` are beginnings of the names, in lower case, of models that
     it serves whether or not the catalogue knows them. `abilities` are those of a model that the catalogue does not
-    know, and `control` how the thinking of such a model is steered.
+    know, and `control` how the thinking of such a model is steered. `limit_facts` are how its keys are limited.
     """
 
     kind: ClassVar[str]
@@ -56,6 +56,7 @@ class Provider(ABC):
     families: ClassVar[tuple[str, ...]] = ()
     abilities: ClassVar[frozenset[Ability]] = frozenset({"streaming"})
     control: ClassVar[ThinkingControl] = "none"
+    limit_facts: ClassVar[LimitFacts] = PLAIN
 
     def __init__(self, name: str, base_url: str, clock: Clock, headers: Mapping[str, str] | None = None) -> None:
         """`headers` are sent with every request beside the provider's own."""

@@ -6,6 +6,7 @@ from core.providers.anthropic_betas import CLAUDE
 from core.providers.anthropic_compatible import VERSION, VERSION_HEADER, AnthropicCompatible
 from core.providers.base import UpstreamRequest
 from schemas.credential import Credential
+from schemas.limit import LimitFacts
 from schemas.model import Ability, ThinkingControl
 
 
@@ -13,6 +14,7 @@ class Claude(AnthropicCompatible):
     """`api.anthropic.com`: it signs thinking, caches what is marked, and lists its models to any valid key."""
 
     kind: ClassVar[str] = "anthropic"
+    limit_facts: ClassVar[LimitFacts] = LimitFacts(cached_reads=False, per_model=True)
     control: ClassVar[ThinkingControl] = "adaptive"
     families: ClassVar[tuple[str, ...]] = ("claude-",)
     issuer: ClassVar[str | None] = "anthropic"

@@ -23,6 +23,7 @@ from schemas.chat import ChatRequest
 from schemas.codec import dumps, loads
 from schemas.credential import Credential
 from schemas.embedding import EmbeddingRequest, Embeddings
+from schemas.limit import LimitFacts
 from schemas.model import Ability, Target, ThinkingControl
 from schemas.stream import ChatChunk, KeepAlive
 
@@ -36,6 +37,7 @@ class Gemini(Provider):
     """All models of the Developer API; `base_url` is its base with the version, or the host alone."""
 
     kind: ClassVar[str] = "gemini"
+    limit_facts: ClassVar[LimitFacts] = LimitFacts(per_model=True)
     control: ClassVar[ThinkingControl] = "effort"
     issuer: ClassVar[str | None] = "gemini"
     families: ClassVar[tuple[str, ...]] = ("gemini-",)

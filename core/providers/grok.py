@@ -9,12 +9,14 @@ from core.providers.openai_compatible import OpenAICompatible
 from core.providers.openai_native import REASONING_FIELDS, Policy
 from core.providers.openai_stream import CACHED, count_in
 from schemas.chat import ChatRequest
+from schemas.limit import LimitFacts
 
 
 class Grok(OpenAICompatible):
     """Counts reasoning beside the completion, and caches a conversation on one server only."""
 
     kind: ClassVar[str] = "grok"
+    limit_facts: ClassVar[LimitFacts] = LimitFacts(per_model=True)
     families: ClassVar[tuple[str, ...]] = ("grok-",)
     policy: ClassVar[Policy] = Policy(refused_in_messages=REASONING_FIELDS)
 

@@ -9,12 +9,14 @@ from core.providers.effort import OFF
 from core.providers.openai_compatible import OpenAICompatible
 from core.providers.openai_messages import Wire
 from core.providers.openai_native import REASONING_FIELDS, Policy
+from schemas.limit import LimitFacts
 
 
 class Groq(OpenAICompatible):
     """Refuses what it lacks, and tells usage and late failures in a field of its own, `x_groq`."""
 
     kind: ClassVar[str] = "groq"
+    limit_facts: ClassVar[LimitFacts] = LimitFacts(cached_reads=False, per_model=True)
     policy: ClassVar[Policy] = Policy(
         refused=frozenset({"logprobs", "top_logprobs", "logit_bias"}),
         refused_in_messages=REASONING_FIELDS | {"name"},

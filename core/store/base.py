@@ -53,6 +53,12 @@ class Counters(Protocol):
     def unlock(self, name: str, owner: str) -> None:
         """Give the lock back if `owner` still holds it."""
 
+    def claim(self, name: str, owner: str, limit: int, seconds: float, now: float) -> bool:
+        """Hold or renew one of `limit` places under that name for `seconds`; False while others hold them all."""
+
+    def unclaim(self, name: str, owner: str) -> None:
+        """Give the owner's place back, if it has one."""
+
     def keep(self, texts: Mapping[str, str], seconds: float, now: float) -> None:
         """Keep short texts under these names for `seconds`; each may be lost sooner, when room is needed."""
 

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from core.store.base import Reading, Taken, Window
+from core.store.places import Places
 from core.store.shelf import Shelf
 from core.store.windows import check
 
@@ -66,7 +67,7 @@ class _Log:
 
 
 class MemoryCounters:
-    """Exact sliding windows with locks, for one process. What nobody uses is forgotten after its time.
+    """Exact sliding windows with locks and places, for one process. What nobody uses is forgotten after its time.
 
     A window is known by its key together with its length, so one key may be limited per minute and per day.
     """
@@ -75,11 +76,12 @@ class MemoryCounters:
         self._mutex = threading.Lock()
         self._logs: OrderedDict[tuple[str, float], _Log] = OrderedDict()
         self._locks: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._places = Places()
         self._shelf = Shelf()
 
     def __len__(self) -> int:
-        """How many windows and locks are kept."""
-        return len(self._logs) + len(self._locks)
+        """How many windows, locks and names with places are kept."""
+        return len(self._logs) + len(self._locks) + len(self._places)
 
     def take(self, windows: Sequence[Window], now: float) -> Taken:
         """Count every window's cost, or none of them when one is full.
@@ -113,6 +115,14 @@ class MemoryCounters:
         with self._mutex:
             if self._locks.get(name, ("", 0.0))[0] == owner:
                 del self._locks[name]
+
+    def claim(self, name: str, owner: str, limit: int, seconds: float, now: float) -> bool:
+        """Hold or renew one of `limit` places for `seconds`; False while others hold them all."""
+        return self._places.claim(name, owner, limit, seconds, now)
+
+    def unclaim(self, name: str, owner: str) -> None:
+        """Give the owner's place back, if it has one."""
+        self._places.unclaim(name, owner)
 
     def keep(self, texts: Mapping[str, str], seconds: float, now: float) -> None:
         """Keep short texts under these names for `seconds`, or until room is needed."""

@@ -75,6 +75,8 @@ class RedisCounters:
         self._take = _Script(client, "take")
         self._lock = _Script(client, "lock")
         self._unlock = _Script(client, "unlock")
+        self._claim = _Script(client, "claim")
+        self._unclaim = _Script(client, "unclaim")
 
     def take(self, windows: Sequence[Window], now: float) -> Taken:
         """Count every window's cost, or none of them, in one round trip.
@@ -99,6 +101,14 @@ class RedisCounters:
         """Give the lock back if `owner` still holds it."""
         self._unlock([self._lock_key(name)], [owner])
 
+    def claim(self, name: str, owner: str, limit: int, seconds: float, now: float) -> bool:
+        """Hold or renew one of `limit` places for `seconds`; False while others hold them all."""
+        return bool(self._claim([self._places_key(name)], [owner, limit, seconds, now]))
+
+    def unclaim(self, name: str, owner: str) -> None:
+        """Give the owner's place back, if it has one."""
+        self._unclaim([self._places_key(name)], [owner])
+
     def keep(self, texts: Mapping[str, str], seconds: float, now: float) -> None:
         """Keep short texts under these names for `seconds`, in one round trip."""
         if not texts:
@@ -119,6 +129,9 @@ class RedisCounters:
     def _kept_key(self, name: str) -> str:
         # One hash tag, so that one command reaches all of them in a cluster too.
         return f"{self._prefix}:{{kept}}:{name}"
+
+    def _places_key(self, name: str) -> str:
+        return f"{self._prefix}:places:{name}"
 
     def _lock_key(self, name: str) -> str:
         return f"{self._prefix}:lock:{name}"

@@ -61,8 +61,8 @@ class Gate:
 
 
 class ResilientStore:
-    """Wraps a shared home. While that is away, windows are counted in this process, each with this worker's share of
-    its limit; records are read from what was last seen of them, and cannot be written."""
+    """Wraps a shared home. While that is away, windows and places are counted in this process, each with this worker's
+    share of its limit; records are read from what was last seen of them, and cannot be written."""
 
     def __init__(self, home: Store, clock: Clock) -> None:
         self._home = home
@@ -133,6 +133,21 @@ class _Counters:
         """Give the lock back; while the home is away it ends by itself."""
         try:
             self._gate.through(lambda: self._home.unlock(name, owner))
+        except StoreUnavailable:
+            return
+
+    def claim(self, name: str, owner: str, limit: int, seconds: float, now: float) -> bool:
+        """Hold or renew one of `limit` places; of this worker's share of them while the home is away."""
+        try:
+            return self._gate.through(lambda: self._home.claim(name, owner, limit, seconds, now))
+        except StoreUnavailable:
+            return self._alone.claim(name, owner, max(1, limit // self.workers), seconds, now)
+
+    def unclaim(self, name: str, owner: str) -> None:
+        """Give the owner's place back, wherever it has one; while the home is away it ends there by itself."""
+        self._alone.unclaim(name, owner)
+        try:
+            self._gate.through(lambda: self._home.unclaim(name, owner))
         except StoreUnavailable:
             return
 

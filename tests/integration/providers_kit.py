@@ -84,7 +84,7 @@ class World:
         """Forget what was scripted and received, and let every credential be used again."""
         self.upstream.reset()
         for token in self.gateway.get("/v1/tokens", headers=self.headers).json()["data"]:
-            if token["status"] not in ("available", "in_use") or token["cooldown_until"]:
+            if token["status"] not in ("available", "in_use") or token["cooldown_until"] or token["cooling_models"]:
                 self.gateway.post(f"/v1/tokens/{token['id']}/reset", None, headers=self.headers)
 
     def answers(self, form: Form, *arguments: Any, times: int | None = 1, **options: Any) -> None:

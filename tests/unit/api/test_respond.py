@@ -14,13 +14,14 @@ from api.respond import answer
 from config.settings import PipelineSettings
 from core.cancel import Cancellation
 from core.counting import TokenCounter
-from core.errors import ClientGone, UpstreamBroken, UpstreamOverloaded
+from core.errors import ClientGone, CredentialsExhausted, UpstreamBroken, UpstreamOverloaded
 from core.pipeline import Pipeline
 from core.signs import SignsOfLife
 from core.store.memory import MemoryCounters
 from schemas.codec import loads
 from schemas.context import ENVIRON_KEY, RequestContext
 from schemas.credential import Credential
+from schemas.limit import Capacity
 from schemas.model import ModelInfo, Target
 from schemas.origin import Origin
 from schemas.outcome import Attempt
@@ -60,6 +61,7 @@ class FakeDispatcher:
         self.items = items
         self.lease = FakeLease()
         self.closed = False
+        self.capacity: Capacity | None = None
         self.dropped: tuple[str, ...] = ("seed", "logprobs")
 
     def call(self, request: Any, origin: Origin) -> Call:
@@ -71,7 +73,7 @@ class FakeDispatcher:
     def chunks(self, run: Run, targets: tuple[Target, ...]) -> Iterator[ChatChunk]:
         run.lease, run.target = self.lease, targets[0]
         run.outcome.provider, run.outcome.upstream_model = "glm", "glm-4.6"
-        run.outcome.dropped = self.dropped
+        run.outcome.dropped, run.outcome.capacity = self.dropped, self.capacity
         try:
             for item in self.items:
                 if isinstance(item, BaseException):
@@ -229,3 +231,27 @@ def test_not_more_names_are_told_than_headers_hold() -> None:
     told = exchange.context.headers["X-Gateway-Dropped"]
     assert told.startswith("field_0, field_1, ")
     assert told.endswith(", and 968 more")
+
+
+def test_what_is_left_of_the_keys_that_answered_is_told_as_far_as_it_is_known() -> None:
+    exchange = Exchange(TextDelta("Hi"), END, stream=False)
+    exchange.dispatcher.capacity = Capacity(2, 15, None)
+    exchange.send()
+    headers = {name: value for name, value in exchange.context.headers.items() if "Capacity" in name}
+    assert headers == {"X-Gateway-Capacity-Keys": "2", "X-Gateway-Capacity-Requests": "15"}
+
+
+def test_what_is_left_is_told_with_a_refusal_too() -> None:
+    exchange = Exchange(CredentialsExhausted("all cool down"), stream=False)
+    exchange.dispatcher.capacity = Capacity(0, 0, 0)
+    with pytest.raises(CredentialsExhausted):
+        exchange.unread()
+    assert [exchange.context.headers[f"X-Gateway-Capacity-{name}"] for name in ("Keys", "Requests", "Tokens")] == [
+        "0"
+    ] * 3
+
+
+def test_nothing_is_told_of_what_is_left_where_callers_bring_their_keys() -> None:
+    exchange = Exchange(TextDelta("Hi"), END, stream=False)
+    exchange.send()
+    assert not [name for name in exchange.context.headers if "Capacity" in name]

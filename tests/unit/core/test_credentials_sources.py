@@ -1,5 +1,6 @@
 """Where credentials come from."""
 
+import json
 import os
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from structlog.testing import capture_logs
 
 from config.settings import ProviderSettings
 from core.credentials.sources import FileSource, ProviderSource
+from schemas.limit import KeyLimits
 
 URL = "https://example.test"
 
@@ -89,6 +91,10 @@ def test_a_file_that_goes_away_takes_its_tokens_along(file: Path) -> None:
         ('[{"token": "hush-hush", "weight": 0}]', '"weight"'),
         ('[{"token": "hush-hush", "weight": true}]', '"weight"'),
         ('[{"token": "hush-hush", "name": ["hush-hush"]}]', '"name"'),
+        ('[{"token": "hush-hush", "account": 7}]', '"account"'),
+        ('[{"token": "hush-hush", "priority": 3}]', '"priority" is not a whole number from 0 to 2'),
+        ('[{"token": "hush-hush", "slots": 0}]', '"slots" is not a whole number from 1'),
+        ('[{"token": "hush-hush", "requests_per_minute": "9"}]', '"requests_per_minute"'),
     ],
 )
 def test_a_broken_file_keeps_the_old_list_with_one_warning_that_shows_nothing(file: Path, text: str, told: str) -> None:
@@ -140,3 +146,43 @@ def test_keys_are_given_even_when_the_file_is_broken(file: Path) -> None:
     source = ProviderSource("glm", ProviderSettings(kind="glm", base_url=URL, api_keys=("k1",), token_file=file))
     assert secrets(source) == ["k1"]
     assert source.problem is not None
+
+
+def test_a_token_says_the_same_of_itself_as_a_configured_key(file: Path) -> None:
+    facts = {
+        "name": "n",
+        "account": "x",
+        "weight": 3,
+        "priority": 2,
+        "slots": 1,
+        "requests_per_minute": 10,
+        "input_tokens_per_minute": 20,
+        "output_tokens_per_minute": 30,
+    }
+    file.write_text(json.dumps([{"token": "k", **facts, "note": "ignored"}]))
+    by_file = FileSource("glm", file).poll()
+    settings = ProviderSettings(kind="glm", base_url=URL, keys=({"key": " k ", **facts},))
+    (credential,) = ProviderSource("glm", settings).poll() or ()
+    assert by_file == (credential,)
+    assert (credential.secret, credential.name, credential.account) == ("k", "n", "x")
+    assert (credential.weight, credential.priority, credential.slots) == (3, 2, 1)
+    assert credential.limits == KeyLimits(10, 20, 30)
+
+
+def test_what_a_key_does_not_say_its_instance_says_for_it(file: Path) -> None:
+    file.write_text('["t", {"token": "u", "slots": 5}]')
+    settings = ProviderSettings(
+        kind="glm",
+        base_url=URL,
+        keys=({"key": "k", "requests_per_minute": 9},),
+        api_keys=("b",),
+        token_file=file,
+        key_limits={"requests_per_minute": 1, "slots": 2},
+    )
+    found = {one.secret: (one.limits.requests, one.slots) for one in ProviderSource("glm", settings).poll() or ()}
+    assert found == {"k": (9, 2), "b": (1, 2), "t": (1, 2), "u": (1, 5)}
+
+
+def test_a_key_that_stands_twice_is_what_is_known_of_it() -> None:
+    settings = ProviderSettings(kind="glm", base_url=URL, keys=({"key": "k", "slots": 1},), api_keys=("k", "b"))
+    assert [(one.secret, one.slots) for one in ProviderSource("glm", settings).poll() or ()] == [("k", 1), ("b", None)]

@@ -2,8 +2,11 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from random import Random
+from typing import get_args
 
-from core.credentials.strategies import LeastLoaded, RoundRobin, Strategy
+from config.key_settings import StrategyName
+from core.credentials.strategies import STRATEGIES, LeastLoaded, Priority, RoundRobin, Strategy, Weighted
 
 
 @dataclass
@@ -11,6 +14,8 @@ class One:
     id: str
     weight: int = 1
     in_use: int = 0
+    priority: int = 0
+    used: float = 0.0
 
 
 def picks(strategy: Strategy, candidates: list[One], count: int) -> str:
@@ -44,3 +49,26 @@ def test_least_loaded_sees_load_in_relation_to_weight() -> None:
 
 def test_least_loaded_breaks_ties_by_the_least_recently_used() -> None:
     assert picks(LeastLoaded(), [One("a"), One("b"), One("c")], 7) == "abcabca"
+
+
+def test_least_loaded_takes_the_one_with_the_largest_share_left() -> None:
+    assert LeastLoaded().pick([One("a", used=0.5), One("b", used=0.4, in_use=9), One("c", used=1.0)]).id == "b"
+
+
+def test_weighted_draws_in_proportion_to_the_weights() -> None:
+    counts = Counter(picks(Weighted(Random(1)), [One("a", weight=8), One("b", weight=2)], 1000))
+    assert 750 < counts["a"] < 850
+
+
+def test_priority_takes_the_first_rank_in_turn_and_the_next_only_without_it() -> None:
+    first, second, third = One("a"), One("b"), One("c", priority=2)
+    strategy = Priority()
+    assert Counter(picks(strategy, [third, first, second], 10)) == {"a": 5, "b": 5}
+    assert picks(strategy, [third, One("d", priority=1)], 3) == "ddd"
+    assert picks(strategy, [third], 2) == "cc"
+
+
+def test_every_promised_strategy_is_there() -> None:
+    assert set(STRATEGIES) == set(get_args(StrategyName))
+    for make in STRATEGIES.values():
+        assert make(Random(1)).pick([One("a")]).id == "a"

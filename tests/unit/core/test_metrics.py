@@ -23,6 +23,8 @@ PROMISED = {
     "glm_tokens_total": {"provider", "model", "kind"},
     "glm_cost_usd_total": {"provider", "model"},
     "glm_rate_limited_total": {"scope"},
+    "glm_queue_wait_seconds_count": {"provider"},
+    "glm_queue_waiting": {"provider"},
     "glm_dropped_total": {"provider", "what"},
     "glm_history_repairs_total": {"what"},
     "glm_store_degraded": set(),

@@ -212,3 +212,27 @@ def test_ping_says_whether_the_home_answers(store: ResilientStore, home: Home, c
     clock.advance(1)
     assert store.ping()
     assert not store.degraded
+
+
+def test_alone_it_has_its_share_of_the_places_and_at_least_one(
+    store: ResilientStore, home: Home, clock: FakeClock
+) -> None:
+    store.expect(4)
+    home.away = True
+    now = clock.now()
+    assert [store.counters.claim("p", owner, 8, 15, now) for owner in "abc"] == [True, True, False]
+    assert [store.counters.claim("q", owner, 1, 15, now) for owner in "ab"] == [True, False]
+    store.counters.unclaim("q", "a")
+    assert store.counters.claim("q", "b", 1, 15, now)
+
+
+def test_a_place_that_was_taken_alone_is_given_back_when_the_home_has_returned(
+    store: ResilientStore, home: Home, clock: FakeClock
+) -> None:
+    home.away = True
+    assert store.counters.claim("p", "a", 1, 15, clock.now())
+    home.away = False
+    clock.advance(1)
+    store.counters.unclaim("p", "a")
+    home.away = True
+    assert store.counters.claim("p", "b", 1, 15, clock.now())

@@ -6,9 +6,10 @@ from datetime import date
 from random import Random
 from typing import Any
 
-from config.settings import CircuitSettings, RetrySettings, StreamSettings
+from config.settings import CircuitSettings, QueueSettings, RetrySettings, StreamSettings
 from core import sse
 from core.cancel import Cancellation
+from core.credentials.fair_queue import FairQueue
 from core.errors import CredentialsExhausted, GatewayError, NoCredentials
 from core.exchange import Patience
 from core.providers.base import Provider, UpstreamRequest, status_error
@@ -18,6 +19,7 @@ from core.sse import Event
 from core.store.memory import MemoryCounters
 from schemas.chat import ChatRequest, Message, Native, TextPart
 from schemas.credential import Credential
+from schemas.limit import Capacity, LimitReading
 from schemas.model import ModelInfo, Price, Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
@@ -166,8 +168,13 @@ class FakePool:
         self.credentials = [Credential(name, secret) for secret in secrets]
         self.back_in = back_in
         self.leases: list[FakeLease] = []
+        self.needs: list[dict[str, Any]] = []
+        self.learned: list[tuple[str, tuple[LimitReading, ...], str]] = []
+        self.queue = FairQueue(QueueSettings(), FakeClock())
+        self.limited = True
 
-    def lease(self, exclude: frozenset[str] = frozenset()) -> FakeLease:
+    def lease(self, exclude: frozenset[str] = frozenset(), **need: Any) -> FakeLease:
+        self.needs.append(need)
         for credential in self.credentials:
             if credential.id not in exclude:
                 self.leases.append(FakeLease(credential))
@@ -175,6 +182,15 @@ class FakePool:
         if self.back_in is not None:
             raise CredentialsExhausted("all cool down", retry_after=self.back_in)
         raise NoCredentials("none is left")
+
+    def learn(self, credential_id: str, readings: Iterable[LimitReading], model: str = "") -> None:
+        self.learned.append((credential_id, tuple(readings), model))
+
+    def shares(self, credential_id: str, error: GatewayError) -> frozenset[str]:
+        return frozenset({credential_id})
+
+    def capacity(self, model: str = "") -> Capacity:
+        return Capacity(len(self.credentials))
 
     @property
     def secrets(self) -> list[str]:
@@ -200,8 +216,9 @@ class Stage:
         total_seconds: float = 300,
         retry: RetrySettings | None = None,
         circuit: CircuitSettings | None = None,
+        clock: FakeClock | None = None,
     ) -> None:
-        self.clock = FakeClock()
+        self.clock = clock or FakeClock()
         self.transport = FakeTransport(self.clock, list(scripts))
         self.pool = pool or FakePool("one", "a", "b")
         self.other = other or FakePool("two", "c")

@@ -1,0 +1,22 @@
+"""What is left of several credentials together."""
+
+from collections.abc import Iterable
+
+from core.credentials.member import Member
+from schemas.limit import Capacity, LimitKind
+
+REQUESTS: tuple[LimitKind, ...] = ("requests",)
+PROMPT: tuple[LimitKind, ...] = ("tokens", "input_tokens")
+
+
+def capacity_of(members: Iterable[Member], model: str, now: float) -> Capacity:
+    """What is left of those that can be used for `model` now; nothing is left of the others."""
+    ready, requests, tokens = 0, list[int](), list[int]()
+    for member in members:
+        is_ready = member.standing.state != "blacklisted" and member.opens_at(model, 0, now) <= now
+        ready += is_ready
+        for kinds, found in ((REQUESTS, requests), (PROMPT, tokens)):
+            left = [one.remaining for one in member.quota.left(now, model) if one.kind in kinds]
+            if left:
+                found.append(min(left) if is_ready else 0)
+    return Capacity(ready, sum(requests) if requests else None, sum(tokens) if tokens else None)

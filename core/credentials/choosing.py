@@ -1,0 +1,103 @@
+"""Which credential a lease is on: the fit ones, whose turn it is among them, and whether it has a slot free."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from core.credentials.fair_queue import FairQueue, Ticket
+from core.credentials.member import Member
+from core.credentials.shortage import Wanted, all_busy, shortage
+from core.credentials.slots import Slots
+from core.credentials.strategies import Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A member to use, with the name of its slot if it has slots."""
+
+    member: Member
+    slot: str | None = None
+
+
+class Candidate:
+    """A member as a strategy sees it, for one model at one time."""
+
+    __slots__ = ("_model", "_now", "id", "in_use", "member", "priority", "weight")
+
+    def __init__(self, member: Member, model: str, now: float) -> None:
+        self.member = member
+        self.id = member.id
+        self.weight = member.credential.weight
+        self.priority = member.credential.priority
+        self.in_use = member.in_use
+        self._model = model
+        self._now = now
+
+    @property
+    def used(self) -> float:
+        """The share of its tightest limit that is used up."""
+        return self.member.used(self._model, self._now)
+
+
+class Choice:
+    """One search through the members of a pool; `prefer` is taken when it is as fit as the others.
+
+    A credential without a free slot is passed over for another; a slot that somebody waits for is theirs.
+    """
+
+    def __init__(self, provider: str, strategy: Strategy, slots: Slots, queue: FairQueue) -> None:
+        self._provider = provider
+        self._strategy = strategy
+        self._slots = slots
+        self._queue = queue
+
+    def choose(
+        self, members: Mapping[str, Member], wanted: Wanted, now: float, prefer: str | None, ticket: Ticket | None
+    ) -> Chosen:
+        """The credential to use now. Raises what `shortage` says, or SlotsBusy when only slots are missing."""
+        fit = [
+            member
+            for member in members.values()
+            if member.id not in wanted.exclude
+            and member.standing.state != "blacklisted"
+            and member.opens_at(wanted.model, wanted.tokens, now) <= now
+        ]
+        if not fit:
+            raise shortage(self._provider, list(members.values()), wanted, now)
+        if ticket is not None:
+            ticket.wants = frozenset(member.id for member in fit)
+        for group in _ranked(fit):
+            for member in self._in_turn(group, wanted.model, now, prefer):
+                chosen = self._taken(member, ticket)
+                if chosen is not None:
+                    return chosen
+        raise all_busy(self._provider, fit)
+
+    def _in_turn(self, group: list[Member], model: str, now: float, prefer: str | None) -> Iterator[Member]:
+        for member in group:
+            if member.id == prefer:
+                yield member
+        if len(group) == 1:
+            yield from (member for member in group if member.id != prefer)
+            return
+        left = [Candidate(member, model, now) for member in group if member.id != prefer]
+        while left:
+            candidate = self._strategy.pick(left)
+            yield candidate.member
+            left.remove(candidate)
+
+    def _taken(self, member: Member, ticket: Ticket | None) -> Chosen | None:
+        limit = member.credential.slots
+        if limit is None:
+            return Chosen(member)
+        if member.leases >= limit or self._queue.is_promised(member.id, ticket):
+            return None
+        slot = self._slots.claim(member.credential)
+        return Chosen(member, slot) if slot is not None else None
+
+
+def _ranked(fit: Sequence[Member]) -> Iterator[list[Member]]:
+    """The available ones first, then the degraded ones."""
+    for state in ("available", "degraded"):
+        group = [member for member in fit if member.standing.state == state]
+        if group:
+            yield group

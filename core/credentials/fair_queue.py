@@ -1,0 +1,83 @@
+"""Who is next when every key serves as many requests as it may."""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Collection, Iterator
+
+from config.settings import QueueSettings
+from core.clock import Clock
+
+
+class Ticket:
+    """One waiting request of `caller`. `wants` are the ids of the keys that would do, as far as it has found out."""
+
+    __slots__ = ("caller", "since", "wants")
+
+    def __init__(self, caller: str, since: float) -> None:
+        self.caller = caller
+        self.since = since
+        self.wants: Collection[str] = ()
+
+
+class FairQueue:
+    """The waiting requests of one worker: callers take turns, and each caller's own requests are served in order.
+
+    A key belongs to the first in line who wants it, so a request that waits for one key holds up none that would take
+    another. `changed` is told how many wait, `served` how many seconds one has waited for its slot.
+    """
+
+    def __init__(
+        self,
+        settings: QueueSettings,
+        clock: Clock,
+        changed: Callable[[int], None] | None = None,
+        served: Callable[[float], None] | None = None,
+    ) -> None:
+        self.max_wait = settings.max_wait
+        self._max_waiting = settings.max_waiting if settings.max_wait else 0
+        self._clock = clock
+        self._changed = changed
+        self._served = served
+        self._lines: OrderedDict[str, deque[Ticket]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lines.values()))
+
+    def join(self, caller: str, wants: Collection[str] = ()) -> Ticket | None:
+        """A place at the end of the caller's line; None when as many wait as may. `leave` follows in any case."""
+        if len(self) >= self._max_waiting:
+            return None
+        ticket = Ticket(caller, self._clock.monotonic())
+        ticket.wants = wants
+        self._lines.setdefault(caller, deque()).append(ticket)
+        self._tell()
+        return ticket
+
+    def leave(self, ticket: Ticket, *, served: bool) -> None:
+        """The request waits no longer; its caller goes to the end when it was `served`."""
+        line = self._lines[ticket.caller]
+        line.remove(ticket)
+        if served:
+            self._lines.move_to_end(ticket.caller)
+            if self._served is not None:
+                self._served(self._clock.monotonic() - ticket.since)
+        if not line:
+            del self._lines[ticket.caller]
+        self._tell()
+
+    def is_promised(self, key: str, ticket: Ticket | None) -> bool:
+        """True when somebody ahead of `ticket`, or anybody at all where it is None, waits for that key."""
+        for other in self._in_order():
+            if other is ticket:
+                return False
+            if key in other.wants:
+                return True
+        return False
+
+    def _in_order(self) -> Iterator[Ticket]:
+        lines = [list(line) for line in self._lines.values()]
+        for place in range(max(map(len, lines), default=0)):
+            yield from (line[place] for line in lines if place < len(line))
+
+    def _tell(self) -> None:
+        if self._changed is not None:
+            self._changed(len(self))

@@ -1,0 +1,148 @@
+"""What one key may still do: under the limits it was given, and under those its provider has told."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import ceil
+
+from core.credentials.flow import KINDS, Entry, Flow, FlowKind, Spent
+from core.credentials.lessons import Lessons, lessons_of, merged
+from schemas.limit import KeyLimits, LimitFacts, LimitKind, LimitReading
+from schemas.usage import Usage
+
+ALL_MODELS = ""
+_ADAPTATION = 0.3
+"""How much of what was expected of prompts gives way to each new answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left of one limit; `resets_at` and `model` are None where the limit was configured."""
+
+    kind: LimitKind
+    remaining: int
+    limit: int | None
+    resets_at: float | None = None
+    model: str | None = None
+    learned: bool = False
+
+    @property
+    def used(self) -> float:
+        """The share that is used up, 0 to 1."""
+        return 1 - self.remaining / self.limit if self.limit else float(self.remaining <= 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """What a request was expected to spend; `tokens` is the estimate of its prompt."""
+
+    tokens: int
+    entry: Entry | None
+
+
+class Quota:
+    """Knows what was spent and what was told; never waits and never touches the store.
+
+    Where tokens that come from a cache do not count, an estimate is scaled by what of earlier ones was counted.
+    """
+
+    def __init__(self, limits: KeyLimits, facts: LimitFacts) -> None:
+        self.limit(limits)
+        self._facts = facts
+        self._flow = Flow()
+        self._counted_share = 1.0
+        self.lessons: Lessons = {}
+
+    def limit(self, limits: KeyLimits) -> None:
+        """These hold from now on."""
+        given: tuple[tuple[FlowKind, int | None], ...] = tuple((kind, getattr(limits, kind)) for kind in KINDS)
+        self._limits = tuple((kind, most) for kind, most in given if most is not None)
+
+    @property
+    def known(self) -> bool:
+        """True when there is any limit to keep."""
+        return bool(self._limits or self.lessons)
+
+    def opens_at(self, model: str, tokens: int, now: float) -> float:
+        """When a request of so many prompt tokens has room: `now` or later."""
+        opens = now
+        for kind, limit in self._limits:
+            opens = max(opens, self._flow.opens_at(kind, limit, self._need(kind, tokens), now))
+        for name in self._names(model) if self.lessons else ():
+            for told, lesson in self.lessons.get(name, {}).items():
+                need = self._need(told, tokens)
+                if lesson.resets_at > now and lesson.remaining < min(need, lesson.limit or need):
+                    opens = max(opens, lesson.resets_at)
+        return opens
+
+    def reserve(self, model: str, tokens: int, now: float) -> Reserved:
+        """Count a request that begins, with what its prompt is expected to cost."""
+        expected = ceil(tokens * self._counted_share)
+        entry = self._flow.add(now, requests=1, input_tokens=expected) if self._limits else None
+        if self.lessons:
+            spent: dict[LimitKind, int] = {"requests": 1, "input_tokens": expected, "tokens": expected}
+            own = {
+                name: {kind: lesson.less(spent.get(kind, 0)) for kind, lesson in self.lessons[name].items()}
+                for name in self._names(model)
+                if name in self.lessons
+            }
+            self.lessons = {**self.lessons, **own}
+        return Reserved(tokens, entry)
+
+    def settle(self, reserved: Reserved, usage: Usage | None, now: float) -> None:
+        """Put what was billed in the place of what was expected; without a usage the expectation stands."""
+        if usage is None:
+            return
+        if usage.prompt:
+            self._settle_prompt(reserved, usage.prompt - (0 if self._facts.cached_reads else usage.read or 0), now)
+        if usage.output and self._limits:
+            self._flow.add(now, output_tokens=usage.output)
+
+    def cancel(self, reserved: Reserved, now: float) -> None:
+        """The request failed: it counts as one, but its prompt costs nothing."""
+        if reserved.entry is not None:
+            self._flow.correct(reserved.entry, 0, now)
+
+    def learn(self, readings: Iterable[LimitReading], model: str, now: float) -> bool:
+        """Take over what the provider says of the limits; False when it says nothing."""
+        news = lessons_of(readings, model if self._facts.per_model else ALL_MODELS, now)
+        if news:
+            self.lessons = merged(self.lessons, news, now)
+        return bool(news)
+
+    def told(self, now: float) -> tuple[Spent, ...]:
+        """What this worker has spent, for the others; nothing where nothing is limited."""
+        return self._flow.told(now) if self._limits else ()
+
+    def accept(self, elsewhere: Iterable[Spent], lessons: Lessons, now: float) -> None:
+        """Take over what other workers have spent and learned."""
+        self._flow.accept(elsewhere)
+        self.lessons = merged(lessons, self.lessons, now)
+
+    def left(self, now: float, model: str | None = None) -> Iterator[Left]:
+        """What is left of each limit, of `model` and of all models alike; None for every model."""
+        for kind, limit in self._limits:
+            yield Left(kind, max(0, limit - self._flow.used(kind, now)), limit)
+        for name in self.lessons if model is None else self._names(model):
+            for told, lesson in self.lessons.get(name, {}).items():
+                if lesson.resets_at > now:
+                    yield Left(told, lesson.remaining, lesson.limit, lesson.resets_at, name or None, learned=True)
+
+    def used(self, model: str, now: float) -> float:
+        """The share of the tightest limit that is used up, 0 to 1; 0 when none is known."""
+        return max((left.used for left in self.left(now, model)), default=0.0)
+
+    def _settle_prompt(self, reserved: Reserved, counted: int, now: float) -> None:
+        if not self._facts.cached_reads and reserved.tokens:
+            share = min(1.0, counted / reserved.tokens)
+            self._counted_share += _ADAPTATION * (share - self._counted_share)
+        if reserved.entry is not None:
+            self._flow.correct(reserved.entry, counted, now)
+
+    def _names(self, model: str) -> tuple[str, ...]:
+        return (ALL_MODELS, model) if model else (ALL_MODELS,)
+
+    def _need(self, kind: LimitKind, tokens: int) -> int:
+        """At least 1, so that a limit that is used up lets nothing through."""
+        if kind in ("requests", "output_tokens"):
+            return 1
+        return max(1, ceil(tokens * self._counted_share))

@@ -1,0 +1,72 @@
+"""How many requests a key serves at a time, over all workers."""
+
+from itertools import count
+
+from core.clock import Clock
+from core.errors import StoreUnavailable
+from core.store.base import Counters
+from schemas.credential import Credential
+
+SLOT_SECONDS = 15.0
+"""How long the slot of a worker that no longer renews it is kept."""
+
+RENEW_SECONDS = SLOT_SECONDS / 3
+
+
+class Slots:
+    """Places in the store, one for each lease of a key that has `slots`; each takes a trip, and another to end.
+
+    `renew`, about once a second, keeps those of running leases. While the store fails, none is kept from working.
+    """
+
+    def __init__(self, counters: Counters, clock: Clock, worker_id: str) -> None:
+        self._counters = counters
+        self._clock = clock
+        self._worker_id = worker_id
+        self._numbers = count()
+        self._held: dict[str, tuple[Credential, float]] = {}
+
+    def claim(self, credential: Credential) -> str | None:
+        """The name of the slot that this lease holds now; None when all are held."""
+        owner = f"{self._worker_id}:{next(self._numbers)}"
+        if not self._ask(owner, credential):
+            return None
+        self._hold(owner, credential)
+        return owner
+
+    def release(self, owner: str) -> None:
+        """Give the slot back."""
+        credential, _ = self._held.pop(owner)
+        self._give_back(owner, credential)
+
+    def renew(self) -> None:
+        """Keep the slots of the leases that run."""
+        now = self._clock.now()
+        for owner, (credential, renew_at) in list(self._held.items()):
+            if renew_at > now or owner not in self._held:
+                continue
+            self._ask(owner, credential)
+            if owner in self._held:
+                self._hold(owner, credential)
+            else:
+                self._give_back(owner, credential)  # its lease ended while the store was waited for
+
+    def _ask(self, owner: str, credential: Credential) -> bool:
+        name, limit = _name(credential), credential.slots or 1
+        try:
+            return self._counters.claim(name, owner, limit, SLOT_SECONDS, self._clock.now())
+        except StoreUnavailable:
+            return True
+
+    def _hold(self, owner: str, credential: Credential) -> None:
+        self._held[owner] = (credential, self._clock.now() + RENEW_SECONDS)
+
+    def _give_back(self, owner: str, credential: Credential) -> None:
+        try:
+            self._counters.unclaim(_name(credential), owner)
+        except StoreUnavailable:
+            return  # it ends by itself
+
+
+def _name(credential: Credential) -> str:
+    return f"slots:{credential.id}"

@@ -1,0 +1,153 @@
+"""Counts in what became of leases and of health checks, and tells the log."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from random import Random
+
+import structlog
+
+from core.clock import Clock
+from core.credentials.lease import Failed, Lease, Succeeded
+from core.credentials.member import Member
+from core.credentials.policy import Reach, judge, reach_of, rule_for
+from core.credentials.sharing import Sharing
+from core.credentials.standing import Change, Standing
+from core.credentials.tally import Tally
+from core.errors import GatewayError, StoreUnavailable
+from schemas.limit import LimitFacts
+
+ErrorHook = Callable[[str, str], None]
+STATE_EVENTS = {"available": "token_recovered", "degraded": "token_degraded", "blacklisted": "token_blacklisted"}
+
+
+class Verdicts:
+    """Decides what outcomes mean for the members of one pool; what weighs against one is written at once."""
+
+    def __init__(
+        self, provider: str, facts: LimitFacts, sharing: Sharing, clock: Clock, rng: Random, on_error: ErrorHook | None
+    ) -> None:
+        self._provider = provider
+        self._facts = facts
+        self._sharing = sharing
+        self._clock = clock
+        self._rng = rng
+        self._on_error = on_error
+        self._log = structlog.get_logger(__name__)
+
+    def succeeded(self, member: Member, lease: Lease, outcome: Succeeded) -> None:
+        """A request was answered."""
+        clear = Change(lease.epoch, cleared_by="complete", cleared_at=self._clock.now())
+        self._count(member, _success(outcome), clear, urgent=False)
+
+    def abandoned(self, member: Member, lease: Lease) -> None:
+        """A request ended in a way that says nothing of the credential."""
+        self._count(member, Tally(requests=1), Change(lease.epoch), urgent=False)
+
+    def failed(self, member: Member, lease: Lease, outcome: Failed, members: Mapping[str, Member]) -> None:
+        """A request failed; `members` are all of the pool, of which some may share the blame."""
+        error, now = outcome.error, self._clock.now()
+        reach = reach_of(error, self._facts)
+        change = self._judged(error, member, lease, now, members, reach)
+        kind = error.code or "unknown"
+        fault = rule_for(error).fault
+        tally = Tally(requests=1)
+        if fault:
+            tally = Tally(requests=1, failures=1, seconds=outcome.seconds, errors={kind: 1}, recent="0")
+        self._count(member, tally, change, urgent=change.weighs)
+        for other in sharers(member, members) if reach.account else ():
+            # Their own epochs: a lease on one credential knows nothing of another one's resets.
+            self._count(other, Tally(), replace(change, epoch=other.standing.epoch), urgent=change.weighs)
+        if fault and self._on_error is not None:
+            self._on_error(member.id, kind)
+
+    def probed(
+        self, member: Member, error: GatewayError | None, started_at: float, members: Mapping[str, Member]
+    ) -> None:
+        """A health check has found `error`, or nothing wrong."""
+        now, standing = self._clock.now(), member.standing
+        if standing.state == "blacklisted":
+            self._probed_blacklisted(member, error, now)
+        elif error is None:
+            clear = Change(standing.epoch, cleared_by="health_check_passed", cleared_at=now)
+            self._count(member, Tally(), clear, urgent=True)
+        else:
+            works = _provider_works(member, members)
+            change = judge(error, standing, started_at, now, self._rng, provider_works=works)
+            self._count(member, Tally(), change, urgent=True)
+
+    def _probed_blacklisted(self, member: Member, error: GatewayError | None, now: float) -> None:
+        standing = member.standing
+        if error is None:
+            try:
+                self._sharing.reset(member)
+            except StoreUnavailable:
+                return  # the next check may tell the others
+            self._log.warning("token_repaired", token_id=member.id, provider=self._provider)
+        else:
+            again = Change(standing.epoch, probe_at=now + standing.probe_every, probe_every=standing.probe_every)
+            self._count(member, Tally(), again, urgent=True)
+
+    def _judged(
+        self,
+        error: GatewayError,
+        member: Member,
+        lease: Lease,
+        now: float,
+        members: Mapping[str, Member],
+        reach: Reach,
+    ) -> Change:
+        change = judge(
+            error,
+            member.standing,
+            lease.started_at,
+            now,
+            self._rng,
+            provider_works=_provider_works(member, members),
+            model=(lease.model or None) if reach.model else None,
+        )
+        return replace(change, epoch=lease.epoch)
+
+    def _count(self, member: Member, tally: Tally, change: Change, *, urgent: bool) -> None:
+        before = member.standing
+        member.add(tally, change)
+        if urgent:
+            self._sharing.write(member)
+        self._tell(member, before)
+
+    def _tell(self, member: Member, before: Standing) -> None:
+        after, now = member.standing, self._clock.now()
+        facts = {"token_id": member.id, "provider": self._provider, "reason": after.reason}
+        if after.state != before.state and after.epoch == before.epoch:
+            self._log.warning(STATE_EVENTS[after.state], errors=after.errors, **facts)
+        if after.cools(now) and not before.cools(now):
+            self._log.warning("token_cooldown", seconds=round(after.cooldown_until - now, 3), **facts)
+        for model, rest in after.models.items():
+            if rest.until > now and (model not in before.models or before.models[model].until <= now):
+                facts["reason"] = "may not use the model" if rest.refused else "the model's limit or overload"
+                self._log.warning("token_cooldown", model=model, seconds=round(rest.until - now, 3), **facts)
+
+
+def sharers(member: Member, members: Mapping[str, Member]) -> list[Member]:
+    """The other members that are known to share the account of this one."""
+    account = member.credential.account
+    if account is None:
+        return []
+    return [other for other in members.values() if other is not member and other.credential.account == account]
+
+
+def _provider_works(member: Member, members: Mapping[str, Member]) -> bool:
+    others = (other.standing.cleared_at for other in members.values() if other is not member)
+    return any(cleared_at > member.standing.failed_at for cleared_at in others)
+
+
+def _success(outcome: Succeeded) -> Tally:
+    usage = outcome.usage
+    return Tally(
+        requests=1,
+        successes=1,
+        input_tokens=usage.prompt if usage else 0,
+        output_tokens=(usage.output or 0) if usage else 0,
+        cost=outcome.cost,
+        seconds=outcome.seconds,
+        recent="1",
+    )

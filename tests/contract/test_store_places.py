@@ -1,0 +1,78 @@
+"""What every home of the store promises of places of which a name has a few."""
+
+import pytest
+
+from core.store.base import Store
+from tests.contract.conftest import Opening
+from tests.contract.store_kit import NOW, together
+
+
+def claim(store: Store, owner: str, at: float = 0, name: str = "p", limit: int = 2) -> bool:
+    return store.counters.claim(name, owner, limit, 15, NOW + at)
+
+
+def test_a_name_has_as_many_places_as_its_limit_and_not_one_more(store: Store) -> None:
+    assert [claim(store, owner) for owner in "abc"] == [True, True, False]
+    assert claim(store, "c", name="another")
+
+
+def test_a_place_ends_by_itself(store: Store) -> None:
+    claim(store, "a")
+    claim(store, "b", at=5)
+    assert not claim(store, "c", at=14.999)
+    assert claim(store, "c", at=15)
+    assert not claim(store, "d", at=19)
+    assert claim(store, "d", at=20)
+
+
+def test_its_owner_renews_a_place(store: Store) -> None:
+    for owner in "ab":
+        claim(store, owner)
+    assert claim(store, "a", at=10)
+    assert claim(store, "c", at=15), "that of b"
+    assert not claim(store, "d", at=24)
+    assert claim(store, "d", at=25)
+
+
+def test_a_place_that_is_given_back_is_free_at_once(store: Store) -> None:
+    for owner in "ab":
+        claim(store, owner)
+    store.counters.unclaim("p", "a")
+    assert claim(store, "c")
+    assert not claim(store, "d")
+
+
+def test_only_its_owner_gives_a_place_back(store: Store) -> None:
+    for owner in "ab":
+        claim(store, owner)
+    store.counters.unclaim("p", "c")
+    store.counters.unclaim("never claimed", "a")
+    assert not claim(store, "c")
+
+
+def test_a_limit_that_was_lowered_holds_for_new_claims(store: Store) -> None:
+    for owner in "abc":
+        claim(store, owner, limit=3)
+    store.counters.unclaim("p", "a")
+    assert not claim(store, "d", limit=1)
+    assert claim(store, "b", limit=1), "who has a place keeps it"
+
+
+def test_a_clock_that_is_set_back_does_not_hold_places_for_as_long(store: Store) -> None:
+    for owner in "ab":
+        claim(store, owner, at=3600)
+    assert claim(store, "c", at=0)
+
+
+def test_places_that_many_want_are_given_to_as_many_as_there_are(store: Store) -> None:
+    names = iter(range(8))
+    assert sum(together(8, lambda: claim(store, f"owner {next(names)}", limit=3))) == 3
+
+
+@pytest.mark.parametrize("open_home", ["redis", "resilient"], indirect=True)
+def test_all_workers_share_the_places(open_home: Opening) -> None:
+    one, two = open_home(), open_home()
+    assert claim(one, "a", limit=1)
+    assert not claim(two, "b", limit=1)
+    one.counters.unclaim("p", "a")
+    assert claim(two, "b", limit=1)

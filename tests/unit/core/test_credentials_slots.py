@@ -1,0 +1,228 @@
+"""Keys that serve a few requests at a time, and the queue before them."""
+
+import pytest
+
+from config.settings import QueueSettings
+from core.credentials.fair_queue import FairQueue, Ticket
+from core.credentials.pool import CredentialPool
+from core.errors import SlotsBusy, StoreUnavailable, UpstreamRateLimited, UpstreamServerError
+from tests.fakes import FakeClock
+from tests.unit.core.pools_kit import Plant, but, fail, ident, info, key
+
+
+def busy(pool: CredentialPool, ticket: Ticket | None = None) -> bool:
+    """True when no slot is free for that ticket; a free one is given back."""
+    try:
+        pool.lease(ticket=ticket).abandon()
+    except SlotsBusy:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("how", ["succeed", "fail", "abandon"])
+def test_a_key_serves_as_many_at_a_time_as_it_has_slots(how: str) -> None:
+    pool = Plant(key("a", slots=2)).worker()
+    first = pool.lease()
+    pool.lease()
+    assert busy(pool)
+    match how:
+        case "succeed":
+            first.succeed(None, 1, None)
+        case "fail":
+            first.fail(UpstreamServerError("no"), 1)
+        case _:
+            first.abandon()
+    assert not busy(pool)
+
+
+def test_the_slots_are_those_of_all_workers_at_once() -> None:
+    plant = Plant(key("a", slots=1))
+    one, two = plant.worker("one"), plant.worker("two")
+    lease = one.lease()
+    assert busy(two)
+    lease.abandon()
+    assert not busy(two)
+
+
+def test_another_key_is_used_before_anybody_waits() -> None:
+    pool = Plant(key("a", slots=1), key("b", slots=1), key("c")).worker()
+    assert sorted(pool.lease(prefer=ident("a")).credential.secret for _ in range(4)) in (list("abcc"), list("accc"))
+    assert pool.lease(prefer=ident("a")).credential.secret != "a"
+
+
+def test_a_slot_that_is_missing_is_told_apart_from_a_key_that_cools_down() -> None:
+    pool = Plant(key("a", slots=1), key("b", slots=3)).worker()
+    pool.lease(but("b"))
+    for _ in range(3):
+        pool.lease(but("a"))
+    with pytest.raises(SlotsBusy, match="as many requests at a time") as caught:
+        pool.lease()
+    assert (caught.value.status, caught.value.code) == (429, "credentials_exhausted")
+    assert caught.value.retry_after is not None
+    assert (caught.value.details or {})["slots"] == 4
+
+
+def test_the_slots_of_a_killed_worker_come_back_by_themselves() -> None:
+    plant = Plant(key("a", slots=1))
+    plant.worker("killed").lease()
+    other = plant.worker("other")
+    plant.clock.advance(14)
+    assert busy(other)
+    plant.clock.advance(1)
+    assert not busy(other)
+
+
+def test_a_request_that_lasts_keeps_its_slot_while_its_worker_syncs() -> None:
+    plant = Plant(key("a", slots=1))
+    one, other = plant.worker("one"), plant.worker("other")
+    lease = one.lease()
+    for _ in range(100):
+        plant.clock.advance(1)
+        one.sync()
+        assert busy(other)
+    lease.abandon()
+    one.sync()
+    assert not busy(other)
+
+
+def test_a_slot_that_is_given_back_while_it_is_renewed_stays_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant = Plant(key("a", slots=1))
+    one = plant.worker("one")
+    lease, claim = one.lease(), plant.counters.claim
+
+    def slowly(*arguments: object) -> bool:
+        held = claim(*arguments)  # type: ignore[arg-type] # passed on as they are
+        lease.abandon()
+        return held
+
+    plant.clock.advance(10)
+    monkeypatch.setattr(plant.counters, "claim", slowly)
+    one.sync()
+    monkeypatch.undo()
+    assert not busy(plant.worker("other"))
+
+
+def test_without_its_store_a_worker_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant = Plant(key("a", slots=1))
+    pool = plant.worker()
+
+    def away(*_: object) -> bool:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(plant.counters, "claim", away)
+    monkeypatch.setattr(plant.counters, "unclaim", away)
+    lease = pool.lease()
+    assert busy(pool), "it knows its own leases"
+    lease.abandon()
+    assert not busy(pool)
+
+
+def test_keys_without_slots_take_no_trip(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant = Plant(key("a"))
+    monkeypatch.delattr(type(plant.counters), "claim")
+    plant.worker().lease().abandon()
+
+
+def test_what_is_busy_is_shown() -> None:
+    pool = Plant(key("a", slots=3, account="x", priority=2)).worker()
+    pool.lease()
+    shown = info(pool)
+    assert (shown.slots, shown.in_use, shown.account, shown.priority) == (3, 1, "x", 2)
+
+
+# The queue
+
+
+def test_a_slot_that_somebody_waits_for_is_theirs() -> None:
+    pool = Plant(key("a", slots=1)).worker()
+    lease = pool.lease()
+    ticket = pool.queue.join("anna")
+    assert ticket is not None
+    assert busy(pool, ticket)
+    lease.abandon()
+    assert busy(pool), "who has just come does not overtake"
+    pool.lease(ticket=ticket)
+    pool.queue.leave(ticket, served=True)
+    assert len(pool.queue) == 0
+
+
+def test_a_request_that_waits_for_one_key_holds_up_none_that_takes_another() -> None:
+    pool = Plant(key("a", slots=1), key("b", slots=1)).worker()
+    leases = {secret: pool.lease(prefer=ident(secret)) for secret in "ab"}
+    first, second = pool.queue.join("anna"), pool.queue.join("bert")
+    assert first is not None
+    assert second is not None
+    with pytest.raises(SlotsBusy):
+        pool.lease(but("a"), ticket=first)
+    with pytest.raises(SlotsBusy):
+        pool.lease(ticket=second)
+    leases["a"].abandon()
+    assert pool.lease(ticket=second).credential.secret == "a"
+    leases["b"].abandon()
+    assert pool.lease(but("a"), ticket=first).credential.secret == "b"
+
+
+def test_who_waits_is_told_when_the_key_cools_down_instead() -> None:
+    plant = Plant(key("a", slots=2))
+    pool = plant.worker()
+    lease = pool.lease()
+    fail(pool, UpstreamRateLimited("slow", retry_after=9))
+    with pytest.raises(Exception, match="cool down") as caught:
+        pool.lease(ticket=pool.queue.join("anna"))
+    assert not isinstance(caught.value, SlotsBusy)
+    lease.abandon()
+
+
+def serve(queue: FairQueue, tickets: list[Ticket]) -> str:
+    """The callers in the order in which they are served."""
+    order = ""
+    while tickets:
+        ticket = next(one for one in tickets if not queue.is_promised("k", one))
+        order += ticket.caller
+        tickets.remove(ticket)
+        queue.leave(ticket, served=True)
+    return order
+
+
+def joined(queue: FairQueue, callers: str) -> list[Ticket]:
+    tickets = [queue.join(caller, {"k"}) for caller in callers]
+    assert None not in tickets
+    return tickets  # type: ignore[return-value] # none of them is None
+
+
+def test_callers_take_turns_however_many_requests_each_has() -> None:
+    queue = FairQueue(QueueSettings(), FakeClock())
+    assert serve(queue, joined(queue, "aaaaabbc")) == "abcabaaa"
+
+
+def test_the_requests_of_one_caller_are_served_in_order() -> None:
+    queue = FairQueue(QueueSettings(), FakeClock())
+    tickets = joined(queue, "aaa")
+    for ticket in tickets:
+        assert not queue.is_promised("k", ticket)
+        queue.leave(ticket, served=True)
+
+
+def test_one_that_gives_up_costs_its_caller_no_turn() -> None:
+    queue = FairQueue(QueueSettings(), FakeClock())
+    tickets = joined(queue, "aab")
+    queue.leave(tickets.pop(0), served=False)
+    assert serve(queue, tickets) == "ab"
+
+
+def test_the_queue_is_bounded_and_tells_its_length_and_its_waits() -> None:
+    lengths: list[int] = []
+    waits: list[float] = []
+    clock = FakeClock()
+    queue = FairQueue(QueueSettings(max_waiting=2), clock, lengths.append, waits.append)
+    first, second = joined(queue, "ab")
+    assert queue.join("c") is None
+    clock.advance(3)
+    queue.leave(second, served=False)
+    queue.leave(first, served=True)
+    assert (lengths, waits) == ([1, 2, 1, 0], [3])
+
+
+@pytest.mark.parametrize("settings", [QueueSettings(max_wait=0), QueueSettings(max_waiting=0)])
+def test_a_queue_that_is_turned_off_takes_nobody(settings: QueueSettings) -> None:
+    assert FairQueue(settings, FakeClock()).join("a") is None
