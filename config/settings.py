@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 
+from config.failover_settings import FailoverSettings
 from config.group import Group, Seconds
 from config.model_settings import ModelMap, ModelSettings
 from config.provider_settings import ProviderSettings, default_providers
@@ -13,6 +14,7 @@ __all__ = [
     "AccessSettings",
     "ApiKeySettings",
     "ContentFilterSettings",
+    "FailoverSettings",
     "FilterPattern",
     "HealthSettings",
     "LoggingSettings",
@@ -173,6 +175,7 @@ class Settings(Group):
     default_model: str = "0727-360B-API"
     model_map: ModelMap = DEFAULT_MODEL_MAP
     models: dict[str, ModelSettings] = Field(default_factory=dict)
+    failover: FailoverSettings = FailoverSettings()
     pipeline: PipelineSettings = PipelineSettings()
     logging: LoggingSettings = LoggingSettings()
     store: StoreSettings = StoreSettings()

@@ -36,6 +36,7 @@ from services.models import ModelService
 from services.once import Once
 from services.probing import Prober
 from services.reachability import Reachability
+from services.recollection import Recollection
 from services.routing import RoutingService
 from services.run import Site
 from services.telemetry import Telemetry
@@ -100,7 +101,8 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
         name: Site(providers[name], pools.get(name) or CallersOwn(name), one.timeout, one.strict)
         for name, one in enabled.items()
     }
-    thoughts = ThoughtMemory(store.counters, clock)
+    recollection = Recollection(store.counters, clock)
+    thoughts = ThoughtMemory(recollection)
     counter = TokenCounter()
     once = Once(sites, transport, settings.retry, clock)
     dispatcher = Dispatcher(sites, transport, settings.stream, settings.retry, Backoff(rng), clock, thoughts)
@@ -139,7 +141,9 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
         telemetry=telemetry,
         tokens=tokens,
         models=ModelService(routing),
-        chat=ChatService(routing, dispatcher, Pipeline(settings.pipeline, counter), interceptors, clock, thoughts),
+        chat=ChatService(
+            routing, dispatcher, Pipeline(settings.pipeline, counter), interceptors, clock, thoughts, recollection
+        ),
         counting=CountingService(routing, once, _counting(providers), counter),
         embeddings=EmbeddingService(routing, once, telemetry, clock),
         health=HealthService(used, reachability, tokens, store, settings.health, data_dir, clock),
@@ -149,9 +153,9 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
 
 
 def _model_names(settings: Settings, catalogue: Catalogue) -> set[str]:
-    """Every name by which a provider may be asked for a model that the gateway knows."""
+    """Every name of a model that the gateway knows, here or at a provider."""
     own = {name for provider in settings.providers.values() for name in provider.models}
-    return own.union(*(info.upstream.values() for info in catalogue.models))
+    return own.union(*({info.id, *info.upstream.values()} for info in catalogue.models))
 
 
 def _usable(pool: CredentialPool | None) -> bool:

@@ -20,6 +20,7 @@ from schemas.outcome import Outcome
 from schemas.stream import ChatChunk, Finished
 from services.dispatch import Dispatcher
 from services.interceptors import Interceptor
+from services.recollection import Recollection
 from services.routing import RoutingService
 from services.run import Run
 from services.sessions import session_of
@@ -37,7 +38,9 @@ class ChatService:
         interceptors: Sequence[Interceptor],
         clock: Clock,
         thoughts: ThoughtMemory,
+        recollection: Recollection,
     ) -> None:
+        self._recollection = recollection
         self._thoughts = thoughts
         self._routing = routing
         self._dispatcher = dispatcher
@@ -50,7 +53,8 @@ class ChatService:
         call = self._dispatcher.call(request, origin)
         targets = self._routing.targets(request.model)
         request = replace(request, session=session_of(request, origin.tenant))
-        request = self._pipeline.prepare(self._thoughts.recall(request))
+        found = self._recollection.find(self._thoughts.names(request))
+        request = self._pipeline.prepare(self._thoughts.recall(request, found))
         run = Run(request, call, Outcome(model=request.model, stream=request.stream, repairs=request.repairs))
         source = self._dispatcher.chunks(run, targets)
         chunks = self._pipeline.process(request, self._heard(run, source))

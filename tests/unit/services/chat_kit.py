@@ -24,6 +24,7 @@ from schemas.outcome import Outcome
 from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
 from schemas.usage import Usage
 from services.dispatch import Dispatcher
+from services.recollection import Recollection
 from services.run import Call, Run, Site
 from services.thoughts import ThoughtMemory
 from tests.fakes import FakeClock
@@ -204,7 +205,8 @@ class Stage:
         self.one, self.two = FakeProvider("one", self.transport), FakeProvider("two", self.transport)
         self.targets = (Target("one", "m-one", INFO), Target("two", "m-two", INFO))
         self.cancel = Cancellation()
-        self.thoughts = ThoughtMemory(MemoryCounters(), self.clock)
+        self.recollection = Recollection(MemoryCounters(), self.clock)
+        self.thoughts = ThoughtMemory(self.recollection)
         self.dispatcher = Dispatcher(
             {"one": Site(self.one, self.pool, 60), "two": Site(self.two, self.other, 60)},
             self.transport,  # type: ignore[arg-type] # a fake of the part that is used
