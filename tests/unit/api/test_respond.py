@@ -27,6 +27,7 @@ from schemas.outcome import Attempt
 from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
 from schemas.usage import Usage
 from services.chat import ChatService
+from services.recollection import Recollection
 from services.run import Call, Run
 from services.thoughts import ThoughtMemory
 from tests.fakes import FakeClock
@@ -98,8 +99,9 @@ class Exchange:
         self.context = RequestContext("req-1", 0.0)
         self.body = {"messages": [{"role": "user", "content": "Hi"}], "stream": stream}
         clock = FakeClock()
-        pipeline, thoughts = Pipeline(PipelineSettings(), TokenCounter()), ThoughtMemory(MemoryCounters(), clock)
-        chat = ChatService(FakeRouting(), self.dispatcher, pipeline, (), clock, thoughts)  # type: ignore[arg-type]
+        pipeline, recollection = Pipeline(PipelineSettings(), TokenCounter()), Recollection(MemoryCounters(), clock)
+        thoughts = ThoughtMemory(recollection)
+        chat = ChatService(FakeRouting(), self.dispatcher, pipeline, (), clock, thoughts, recollection)  # type: ignore[arg-type]
         self._chat = chat
         self.app = Flask(__name__)
         self.app.testing = True

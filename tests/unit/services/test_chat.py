@@ -74,6 +74,7 @@ class House:
             watchers,
             self.clock,
             self.stage.thoughts,
+            self.stage.recollection,
         )
 
     def stream(self, **fields: Any) -> ChatStream:
