@@ -63,11 +63,8 @@ class Case:
 
     @property
     def block(self) -> str | None:
-        """The label of the first block that differs, or of one a little further on in the middle of a long prompt.
-
-        None when none does, or when the two cannot be compared.
-        """
-        return self.prompt.chain.label(self.match.shared) if self.differs and not self.is_moved else None
+        """The label of the first block that differs; None when none does, or when the two cannot be compared."""
+        return self.match.block if self.differs and not self.is_moved else None
 
     @property
     def is_stripped(self) -> bool:

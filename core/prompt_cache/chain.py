@@ -7,11 +7,14 @@ from typing import Any, NamedTuple
 
 from core.prompt_cache.forms import LAYOUTS, MARKS, Form, Layout
 from core.prompt_cache.media import MEDIA_CHARACTERS, surplus
+from core.providers.anthropic_body import BILLING
 from schemas.codec import dumps
 
 DIGEST_BYTES = 16
 PARAMETER_BYTES = 4
 UNKNOWN_TURN = b"?"
+ROLES: Mapping[str, bytes] = {"user": b'"user"', "assistant": b'"assistant"', "tool": b'"tool"'}
+"""The most usual roles as they are written, since every turn needs one."""
 _MARKS = frozenset(MARKS)
 
 
@@ -65,8 +68,9 @@ def chain_of(body: Mapping[str, Any], form: Form, beside: Mapping[str, Any] | No
     """The chain of a body of that form; one that is not well formed has the segments that can be told.
 
     Marks are noted and no part of the hash, as every turn sets them elsewhere. A string is the same as one block of
-    text. Keys count in the order in which they stand: another order is another prompt to a provider. `beside` are
-    parameters that travel outside the body, such as beta headers.
+    text. Keys count in the order in which they stand: another order is another prompt to a provider. The system block
+    that Claude Code changes with every request is left out: Anthropic does so, and other hosts are not sent it.
+    `beside` are parameters that travel outside the body, such as beta headers.
 
     Takes about 5 ms for 800 KB in 2,000 blocks.
     """
@@ -124,7 +128,14 @@ def _add_system(links: _Links, system: Any, layout: Layout) -> None:
     if isinstance(system, dict) and layout.content in system:
         system, path = system[layout.content], f"{path}.{layout.content}"
     for index, block in enumerate(_blocks(system)):
+        if _is_billing(block):
+            continue
         links.add(f"{path}[{index}]" if isinstance(system, list) else path, b"system", block)
+
+
+def _is_billing(block: Any) -> bool:
+    text = block.get("text") if isinstance(block, dict) else None
+    return isinstance(text, str) and text.startswith(BILLING)
 
 
 def _add_turns(links: _Links, turns: Any, layout: Layout) -> None:
@@ -136,15 +147,20 @@ def _add_turns(links: _Links, turns: Any, layout: Layout) -> None:
             continue
         goes_on = layout.joins_turns and turn.get("role") == role
         role = turn.get("role")
-        _add_turn(links, turn, path, b"" if goes_on else dumps(role), layout)
+        _add_turn(links, turn, path, b"" if goes_on else _opener(role), layout)
+
+
+def _opener(role: Any) -> bytes:
+    return (ROLES.get(role) if isinstance(role, str) else None) or dumps(role)
 
 
 def _add_turn(links: _Links, turn: Mapping[str, Any], path: str, opener: bytes, layout: Layout) -> None:
     """The blocks of one turn, the last of them together with the turn's other fields (calls, names, reasoning)."""
     content = turn.get(layout.content)
-    is_list, rest = isinstance(content, list), None
+    is_list, rest, mark = isinstance(content, list), None, None
     if len(turn) > 2:
         rest = {name: value for name, value in turn.items() if name not in ("role", layout.content, *MARKS)} or None
+        mark = _ttl(turn)
     blocks = _blocks(content)
     last = len(blocks) - 1
     if not blocks:
@@ -152,7 +168,7 @@ def _add_turn(links: _Links, turn: Mapping[str, Any], path: str, opener: bytes, 
     for place, block in enumerate(blocks):
         label = f"{path}.{layout.content}[{place}]" if is_list else path
         links.add(label, b"" if place else opener, block, rest if place == last else None)
-    links.mark_end(_ttl(turn))
+    links.mark_end(mark)
 
 
 def _blocks(content: Any) -> list[Any]:

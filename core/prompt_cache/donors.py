@@ -31,8 +31,8 @@ class Donor:
     Times are in seconds since the epoch, `begun` is when its answer began. `total`, `read`, `written_short` and
     `written_long` are tokens; `cached` is how many are kept up to the last of the `marks`, of which there is at least
     one. `is_exact` is False when the provider did not count them itself. `length` and `characters` are those of the
-    whole prompt. `client` is the digest of the client's own body. `is_marked` and `client_marked`: there were cache
-    marks in what was sent, and in what the client had sent.
+    whole prompt, `digest` stands for it and `client` for the client's own body. `is_marked` and `client_marked`: there
+    were cache marks in what was sent, and in what the client had sent.
     """
 
     started: float
@@ -48,6 +48,7 @@ class Donor:
     is_exact: bool
     length: int
     characters: int
+    digest: str
     client: str
     is_marked: bool
     client_marked: bool
@@ -97,6 +98,7 @@ def donor_of(prompt: Prompt, begun: float, usage: Usage | None, rules: Rules | N
         is_exact=usage.source == "reported",
         length=len(prompt.chain),
         characters=prompt.chain.characters(),
+        digest=prompt.chain.digest,
         client=prompt.client.digest,
         is_marked=bool(prompt.chain.marks),
         client_marked=bool(prompt.client.marks),

@@ -1,7 +1,7 @@
 """How much of a prompt should have been read from the cache, by the rules of its provider."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from core.prompt_cache.donors import Donor, Mark
@@ -23,20 +23,26 @@ class Expectation:
 
 
 def best(found: Mapping[str, str], prompt: Prompt, rules: Rules | None) -> Match | None:
-    """The earlier request of which most should be read; where none is due, the one of which most would have been.
+    """The earlier request of which most should be read, with the one of which more would have been (`lapsed`).
+
+    Where nothing is due, the one of which most would have been.
 
     `found` are the texts kept under `names.sought(prompt)`. They may be looked up when the request is sent or after
     its answer; only then is it seen that a parallel request was still writing.
     """
     if rules is None:
         return None
-    chosen, rank = None, (-1, -1)
-    for match in matches(found, prompt):
-        promise = expectation(match, prompt, rules)
-        this = (2 if promise.standing == "due" and promise.tokens else 1 if promise.tokens else 0, promise.tokens)
-        if this > rank:
-            chosen, rank = match, this
-    return chosen
+    found_here = [(match, expectation(match, prompt, rules)) for match in matches(found, prompt)]
+    due = _largest(pair for pair in found_here if pair[1].standing == "due" and pair[1].tokens)
+    lapsed = _largest(pair for pair in found_here if pair[1].standing != "due")
+    if due is None:
+        return lapsed[0] if lapsed is not None else next((match for match, _ in found_here), None)
+    exceeds = lapsed is not None and lapsed[1].tokens > due[1].tokens
+    return replace(due[0], lapsed=lapsed[0]) if lapsed is not None and exceeds else due[0]
+
+
+def _largest(pairs: Iterable[tuple[Match, Expectation]]) -> tuple[Match, Expectation] | None:
+    return max(pairs, key=lambda pair: pair[1].tokens, default=None)
 
 
 def expectation(match: Match, prompt: Prompt, rules: Rules, total: int | None = None) -> Expectation:

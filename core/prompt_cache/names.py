@@ -14,9 +14,8 @@ FIRST = 16
 GRID = 16
 """Boundaries all over a long prompt; those of a longer one are among those of a shorter one."""
 LAST_KEPT = 16
-LAST_SOUGHT = 128
+LAST_SOUGHT = 64
 """A prompt is sought under more than it is kept under: one turn with many calls moves its end far on."""
-LAST_OF_CLIENT = 64
 SCOPE_BYTES = 8
 
 
@@ -24,13 +23,16 @@ SCOPE_BYTES = 8
 class Match:
     """An earlier request, and how much of it a prompt repeats.
 
-    `shared` is how many segments of what was sent are known to be the same: in the middle of a long prompt there may be
-    a few more. `is_kept`: the client has sent all of it again, whatever became of that upstream.
+    `shared` is how many segments of what was sent are known to be the same, and `block` the label of the one behind
+    them; in the middle of a long prompt a few more may be. `is_kept`: the client has sent all of it again, whatever
+    became of that upstream. `lapsed` is another one that would have promised more, but cannot any more, or not yet.
     """
 
     donor: Donor
     shared: int
     is_kept: bool
+    block: str | None = None
+    lapsed: "Match | None" = None
 
 
 def keeping(donor: Donor, prompt: Prompt) -> dict[str, str]:
@@ -45,22 +47,27 @@ def keeping(donor: Donor, prompt: Prompt) -> dict[str, str]:
 
 
 def sought(prompt: Prompt) -> list[str]:
-    """The names under which what this prompt continues may be kept, at most 224."""
+    """The names under which what this prompt continues may be kept, at most 160."""
     return [name for name, _ in (*_of_sent(prompt, LAST_SOUGHT), *_of_client(prompt))]
 
 
 def matches(found: Mapping[str, str], prompt: Prompt) -> Iterator[Match]:
     """The earlier requests among the texts `found` under `sought(prompt)`, what shares most of the prompt first."""
+    sent = {segment.digest for segment in prompt.chain.segments}
     said = {segment.digest for segment in prompt.client.segments}
     seen: set[str] = set()
-    for name, shared in (*_of_sent(prompt, LAST_SOUGHT), *_of_client(prompt)):
+    longest = 0
+    for name, length in (*_of_sent(prompt, LAST_SOUGHT), *_of_client(prompt)):
         text = found.get(name)
         if text is None or text in seen:
             continue
         seen.add(text)
+        longest = max(longest, length)
         donor = read_donor(text)
         if donor is not None and donor.started < prompt.started:
-            yield Match(donor, shared, donor.client in said)
+            shared = donor.length if donor.digest in sent else length
+            # One found by the client's words alone may share as much as is known under other requests' names.
+            yield Match(donor, shared, donor.client in said, prompt.chain.label(shared or longest))
 
 
 def _of_sent(prompt: Prompt, last: int) -> list[tuple[str, int]]:
@@ -73,7 +80,7 @@ def _of_sent(prompt: Prompt, last: int) -> list[tuple[str, int]]:
 def _of_client(prompt: Prompt) -> list[tuple[str, int]]:
     """The names in what the client sent, where nothing of what was sent upstream is known to be shared."""
     scope = _scope_of_client(prompt.identity)
-    return [(_name(scope, segment.digest), 0) for segment in reversed(prompt.client.segments[-LAST_OF_CLIENT:])]
+    return [(_name(scope, segment.digest), 0) for segment in reversed(prompt.client.segments[-LAST_SOUGHT:])]
 
 
 def _lengths(chain: Chain, last: int) -> list[int]:
