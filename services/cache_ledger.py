@@ -118,5 +118,8 @@ def _sum(one: CacheRow, other: CacheRow) -> CacheRow:
     )
 
 
-def _both(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
-    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
+def _both(one: Mapping[str, N], other: Mapping[str, N]) -> dict[str, N]:
+    sums = dict(one)
+    for name, value in other.items():
+        sums[name] = sums[name] + value if name in sums else value
+    return sums
