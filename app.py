@@ -74,10 +74,19 @@ def check() -> None:
 
 
 def _settings() -> Settings:
+    from core.catalogue import load_catalogue
+    from core.catalogue_check import dead_names
+
     try:
-        return load()
+        settings = load()
+        problems = dead_names(settings, load_catalogue(settings.models))
     except ConfigurationError as error:
         _give_up(str(error))
+    except ValueError as error:
+        problems = [str(error)]
+    if problems:
+        _give_up(str(ConfigurationError(problems)))
+    return settings
 
 
 def _credentials(settings: Settings) -> dict[str, int]:

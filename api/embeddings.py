@@ -8,6 +8,7 @@ from flask import Blueprint, Response
 from flask import request as current
 from pydantic import ValidationError
 
+from api.header_values import header_value
 from api.origin import origin_of
 from core.errors import InvalidRequest
 from schemas.codec import dumps
@@ -55,7 +56,7 @@ def _rendered(request: EmbeddingRequest, embeddings: Embeddings) -> dict[str, An
         {"object": "embedding", "index": index, "embedding": _packed(vector) if packed else vector}
         for index, vector in enumerate(embeddings.vectors)
     ]
-    tokens = embeddings.prompt_tokens or 0
+    tokens = embeddings.prompt_tokens
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "data": rows, "model": request.model, "usage": usage}
 
@@ -69,8 +70,8 @@ def _tell(context: RequestContext) -> None:
     outcome = context.outcome
     if outcome is None:
         return
-    context.headers["X-Gateway-Provider"] = str(outcome.provider)
-    context.headers["X-Gateway-Upstream-Model"] = str(outcome.upstream_model)
+    context.headers["X-Gateway-Provider"] = header_value(str(outcome.provider))
+    context.headers["X-Gateway-Upstream-Model"] = header_value(str(outcome.upstream_model))
     context.headers["X-Gateway-Attempts"] = str(len(outcome.attempts))
     if outcome.cost is not None:
         context.headers["X-Gateway-Cost-USD"] = f"{outcome.cost:.8f}"

@@ -9,6 +9,7 @@ from flask import Request, Response
 
 from api.client_watch import ClientWatch
 from api.dialects.base import Dialect, Reply
+from api.header_values import header_value
 from api.origin import origin_of
 from core.errors import ClientGone, GatewayError, InternalError
 from schemas.chat import ChatRequest
@@ -84,8 +85,8 @@ def _headers(stream: ChatStream) -> dict[str, str]:
     if outcome.attempts or outcome.provider:
         headers["X-Gateway-Attempts"] = str(stream.attempts)
     if outcome.provider is not None and stream.committed:
-        headers["X-Gateway-Provider"] = outcome.provider
-        headers["X-Gateway-Upstream-Model"] = str(outcome.upstream_model)
+        headers["X-Gateway-Provider"] = header_value(outcome.provider)
+        headers["X-Gateway-Upstream-Model"] = header_value(str(outcome.upstream_model))
     if outcome.dropped:
         headers["X-Gateway-Dropped"] = _listed(outcome.dropped)
     if outcome.cost is not None:

@@ -1,9 +1,10 @@
 """Every setting of the gateway, as frozen groups with their defaults and bounds."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from config.failover_settings import FailoverSettings
 from config.group import Group, Seconds
@@ -153,13 +154,9 @@ class HealthSettings(Group):
     max_disk: float = Field(0.95, gt=0, le=1)
 
 
-DEFAULT_MODEL_MAP = {
-    "claude-opus-*": "glm-4.7",
-    "claude-fable-*": "glm-4.7",
-    "claude-mythos-*": "glm-4.7",
-    "claude-sonnet-*": "glm-4.7",
-    "claude-haiku-*": "glm-4.5-air",
-}
+DEFAULT_MODEL_MAP = {"claude-*haiku*": "glm-4.5-air", "claude-*": "glm-4.7"}
+PROVIDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+"""What an instance may be called, as its name stands in headers, labels and ahead of a model's name."""
 
 
 class Settings(Group):
@@ -180,6 +177,14 @@ class Settings(Group):
     logging: LoggingSettings = LoggingSettings()
     store: StoreSettings = StoreSettings()
     health: HealthSettings = HealthSettings()
+
+    @field_validator("providers")
+    @classmethod
+    def _named(cls, providers: dict[str, ProviderSettings]) -> dict[str, ProviderSettings]:
+        for name in providers:
+            if not PROVIDER_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no name for a provider: letters, digits, '.', '_' and '-', at most 64")
+        return providers
 
     @model_validator(mode="after")
     def _workers_need_redis(self) -> "Settings":

@@ -61,6 +61,9 @@ def _api_keys(layer: Layer, provider: str) -> None:
     if one is not None:
         layer.put(path, *one)
     keys = layer.get(path)
+    if isinstance(keys, (int, float)) and not isinstance(keys, bool):
+        # YAML takes a key of digits for a number.
+        keys = str(keys)
     if isinstance(keys, str):
         keys = keys.split(",")
     if isinstance(keys, list):

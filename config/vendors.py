@@ -29,8 +29,8 @@ class Vendor:
 
     `base_url` None means that each instance must say its own. The variables are those of the instance that is called
     like the kind; that one exists without being configured when the kind is `standing`, else as soon as anything is
-    said of it. `keyless` ones are asked without a key when they have none. `timeout` is the usual one in seconds: models
-    that think for minutes before their first word are not rare.
+    said of it. `keyless` ones are asked without a key when they have none. `timeout` is the usual one in seconds:
+    models that think for minutes before their first word are not rare.
     """
 
     kind: Kind

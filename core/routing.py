@@ -41,7 +41,8 @@ class Route:
 
     def kin(self, model: str) -> Target | None:
         """The target for a model that is not known and bears the name of a family that only this kind makes."""
-        return self.unknown(model) if not self.listed and model.lower().startswith(self.families) else None
+        is_kin = model.isprintable() and model.lower().startswith(self.families)
+        return self.unknown(model) if is_kin and not self.listed else None
 
     def unknown(self, model: str) -> Target:
         """The target for a model of that name of which nothing is known but that this provider has it."""

@@ -3,7 +3,7 @@
 from functools import partial
 
 from core.counting import TokenCounter
-from core.errors import GatewayError, InvalidRequest, ModelNotFound
+from core.errors import GatewayError, InvalidRequest, ModelNotFound, NotFound
 from core.providers.base import Provider, UpstreamRequest
 from schemas.chat import ChatRequest
 from schemas.credential import Credential
@@ -37,8 +37,8 @@ class CountingService:
             outcome = Outcome(model=request.model, stream=False)
             try:
                 return self._once.ask(Question(origin, outcome, PATIENCE), targets[:1], partial(_build, request), _read)
-            except ModelNotFound:
-                pass  # some hosts have models they cannot count for
+            except (ModelNotFound, NotFound):
+                pass  # some hosts count nothing, or not for every model
             except InvalidRequest:
                 raise
             except GatewayError:

@@ -44,6 +44,10 @@ NEXT_TARGET = (UpstreamOverloaded, ModelNotFound, CannotCarry)
 """Failures that another credential of the same target would meet as well."""
 
 
+BETA_FLAG = "anthropic-beta."
+"""A flag is a client's wish for what it may use, and no part of what it says."""
+
+
 class Dispatcher:
     """Bounds the tries of a request by number and time; after the first content there is no second one."""
 
@@ -131,7 +135,8 @@ class Dispatcher:
 
     def _may_try(self, run: Run) -> bool:
         elapsed = self._clock.monotonic() - run.call.started
-        return len(run.outcome.attempts) < self._retry.max_attempts and elapsed < self._retry.total_seconds
+        sent = sum(attempt.error != CannotCarry.code for attempt in run.outcome.attempts)
+        return sent < self._retry.max_attempts and elapsed < self._retry.total_seconds
 
     def _lease(self, run: Run, target: Target) -> Lease | None:
         """A credential of the target's provider that was not tried yet; None when there is none."""
@@ -176,9 +181,8 @@ class Dispatcher:
         request = self._refusals.applied(target.provider, run.request)
         upstream = site.provider.build(request, target, credential, attempt_id)
         run.outcome.dropped = upstream.dropped
-        if site.strict and upstream.dropped:
-            names = ", ".join(upstream.dropped)
-            raise CannotCarry(f"This cannot be carried to the provider: {names}.", param=upstream.dropped[0])
+        if site.strict and (lost := [name for name in upstream.dropped if not name.startswith(BETA_FLAG)]):
+            raise CannotCarry(f"This cannot be carried to the provider: {', '.join(lost)}.", param=lost[0])
         exchange = self._transport.open(upstream, self._patience(run, site), run.call.cancel)
         try:
             for _ in exchange.opening():

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from core.clock import Clock
-from core.errors import GatewayError, ModelNotFound
+from core.errors import GatewayError, ModelNotFound, UpstreamBroken
 from core.pricing import cost_of
 from core.providers.base import Provider, UpstreamRequest
 from schemas.credential import Credential
@@ -32,9 +32,9 @@ class EmbeddingService:
     def embed(self, request: EmbeddingRequest, origin: Origin, outcome: Outcome) -> Embeddings:
         """The vectors; `outcome` is filled in on the way. Raises GatewayError."""
         targets = self._routing.targets(request.model)
-        build = partial(_build, request)
+        build, read = partial(_build, request), partial(_read, request)
         try:
-            embeddings = self._once.ask(Question(origin, outcome, PATIENCE), targets, build, _read)
+            embeddings = self._once.ask(Question(origin, outcome, PATIENCE), targets, build, read)
         except GatewayError as error:
             outcome.error = error.code or error.type
             raise
@@ -64,5 +64,8 @@ def _build(
     return upstream
 
 
-def _read(provider: Provider, body: bytes) -> Embeddings:
-    return provider.read_embeddings(body)
+def _read(request: EmbeddingRequest, provider: Provider, body: bytes) -> Embeddings:
+    embeddings = provider.read_embeddings(body)
+    if len(embeddings.vectors) != len(request.inputs):
+        raise UpstreamBroken("the provider sent another number of vectors than it was asked for")
+    return embeddings

@@ -65,8 +65,8 @@ class RoutingService:
 
     def _by_instance(self, model: str, routes: Sequence[Route]) -> tuple[Target, ...]:
         instance, _, name = model.partition(SEPARATOR)
-        route = next((route for route in routes if route.provider == instance.lower()), None)
-        if route is None or not name:
+        route = next((route for route in routes if route.provider.lower() == instance.lower()), None)
+        if route is None or not name or not name.isprintable():
             return ()
         info = self._catalogue.find(name)
         target = route.target(info) if info is not None else None

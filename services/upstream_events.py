@@ -1,12 +1,16 @@
 """The events of a provider's answer, whether it comes as a stream or whole."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from core import sse
 from core.errors import UpstreamBroken
 
 STREAM_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 """How an event stream begins, whatever its content type says."""
+
+
+WHOLE_STARTS = (b"{", b"[", b"<")
 
 
 def events_of(headers: Mapping[str, str], blocks: Iterable[bytes]) -> Iterator[sse.Event]:
@@ -18,7 +22,19 @@ def events_of(headers: Mapping[str, str], blocks: Iterable[bytes]) -> Iterator[s
     kind = headers.get("content-type", "").lower()
     if "ndjson" in kind or "jsonlines" in kind:
         return _lines(blocks)
-    return _whole_body(blocks) if "json" in kind or "html" in kind else sse.decode(blocks)
+    return _whole_body(blocks) if "json" in kind or "html" in kind else _sniffed(blocks)
+
+
+def _sniffed(blocks: Iterable[bytes]) -> Iterator[sse.Event]:
+    """A stream, or a whole body under a content type that is wrong: no stream begins like JSON or a page."""
+    rest = iter(blocks)
+    for block in rest:
+        if block.strip():
+            whole = block.lstrip().startswith(WHOLE_STARTS)
+            yield from (_whole_body if whole else sse.decode)(chain((block,), rest))
+            return
+        if not block:
+            yield sse.SILENCE
 
 
 def _lines(blocks: Iterable[bytes]) -> Iterator[sse.Event]:

@@ -13,7 +13,7 @@ def paired(messages: list[Any], names: list[str]) -> list[Any]:
     """The messages, each call answered at the front of the turn that follows it, and in no other place.
 
     Adds a name for each mended place. Messages of one role in a row are one turn, and those of the system may stand
-    anywhere. Calls at the very end have no answer yet, and need none.
+    anywhere. Calls at the very end get an answer too, as every provider demands one.
     """
     result: list[Any] = []
     calls: dict[str, None] = {}
@@ -27,7 +27,7 @@ def paired(messages: list[Any], names: list[str]) -> list[Any]:
             calls, reply = {}, []
         calls.update(dict.fromkeys(_called(message)))
         result.append(message)
-    return result + _answering(reply, calls, names) if reply else result
+    return result + _answering(reply, calls, names) if reply or calls else result
 
 
 def _is_by(role: str, message: Any) -> bool:

@@ -28,9 +28,17 @@ def parse_messages(wire: CountTokensRequest, body: Mapping[str, Any]) -> tuple[M
 
 def _system(wire: CountTokensRequest, body: Mapping[str, Any]) -> Iterator[Message]:
     parts = parts_of(wire.system, body.get("system"), "system")
-    kept = tuple(part for part in parts if not (isinstance(part, TextPart) and part.text.startswith(BILLING)))
+    kept = tuple(cut for part in parts if (cut := _without_billing(part)) is not None)
     if kept:
         yield Message("system", kept)
+
+
+def _without_billing(part: Part) -> Part | None:
+    """The part without the line that changes with every request; None when that is all there is."""
+    if not isinstance(part, TextPart) or not part.text.startswith(BILLING):
+        return part
+    rest = part.text.partition("\n")[2].lstrip("\n")
+    return TextPart(rest, part.cache) if rest else None
 
 
 def _turn(message: WireMessage, body: Any, path: str) -> Iterator[Message]:

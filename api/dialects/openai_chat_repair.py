@@ -15,8 +15,8 @@ def repaired(body: Wire) -> tuple[Wire, tuple[str, ...]]:
     """The body with its messages mended, and what was mended, one name for each place; the same body if nothing was.
 
     Content that is a number, a truth value or a single part becomes what it must have meant; a turn of the assistant
-    that says nothing is left out; a tool call without a result gets one that says so, unless it is the last thing
-    said; a result moves behind its call, or without one becomes a user's text. What is beyond that is left for
+    that says nothing is left out; a tool call without a result gets one that says so; a result moves behind its call,
+    or without one becomes a user's text. What is beyond that is left for
     validation to refuse.
     """
     messages = body.get("messages")
@@ -32,6 +32,9 @@ def repaired(body: Wire) -> tuple[Wire, tuple[str, ...]]:
 def _with_content(message: Wire, names: list[str]) -> Wire:
     content = message.get("content")
     role = message.get("role")
+    if role == "tool" and content is None:
+        names.append("content")
+        return {**message, "content": ""}
     if content is None or isinstance(content, (str, list)) or not isinstance(role, str) or role not in ROLES_WITH_TEXT:
         return message
     names.append("content")
@@ -53,6 +56,7 @@ def _paired(messages: Sequence[Wire], names: list[str]) -> Iterator[Wire]:
     calls: tuple[str, ...] = ()
     while at < len(messages):
         if messages[at].get("role") == "assistant":
+            yield from _turn((), calls, names)
             calls = _call_ids(messages[at])
             yield messages[at]
             at += 1
@@ -60,6 +64,7 @@ def _paired(messages: Sequence[Wire], names: list[str]) -> Iterator[Wire]:
         end = next((i for i in range(at, len(messages)) if messages[i].get("role") == "assistant"), len(messages))
         yield from _turn(messages[at:end], calls, names)
         at, calls = end, ()
+    yield from _turn((), calls, names)
 
 
 def _turn(run: Sequence[Wire], calls: tuple[str, ...], names: list[str]) -> Iterator[Wire]:

@@ -12,6 +12,8 @@ from schemas.codec import dumps
 
 DIGEST_BYTES = 16
 PARAMETER_BYTES = 4
+MOST_SEGMENTS = 20_000
+"""A prompt of more blocks has no segments, so that nobody can make this work for seconds."""
 UNKNOWN_TURN = b"?"
 ROLES: Mapping[str, bytes] = {"user": b'"user"', "assistant": b'"assistant"', "tool": b'"tool"'}
 """The most usual roles as they are written, since every turn needs one."""
@@ -89,14 +91,19 @@ def chain_of(body: Mapping[str, Any], form: Form, beside: Mapping[str, Any] | No
 class _Links:
     """The segments so far, and the running hash over them."""
 
-    __slots__ = ("_hash", "segments")
+    __slots__ = ("_hash", "is_over", "segments")
 
     def __init__(self) -> None:
         self.segments: list[Segment] = []
+        self.is_over = False
         self._hash = blake2b(digest_size=DIGEST_BYTES)
 
     def add(self, label: str, opener: bytes, value: Any, rest: Mapping[str, Any] | None = None) -> None:
         """Add a block. `opener` tells what begins with it, `rest` what belongs to it beside its content."""
+        if self.is_over or len(self.segments) == MOST_SEGMENTS:
+            self.is_over = True
+            self.segments.clear()
+            return
         mark = None
         if isinstance(value, dict) and (not _MARKS.isdisjoint(value) or "content" in value):
             value, mark = _unmarked(value)

@@ -9,8 +9,10 @@ from core.prompt_cache.causes import MARK, Blame
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The provider's word. `section` is the part of the prompt that has changed, `parameter` the parameter, `model`
-    that it is the model (or what counts as one); with none of them nothing has changed."""
+    """The provider's word for what has changed: a part of the prompt, a parameter, or the model; else nothing has.
+
+    A `section` is `tools`, `system` or `messages`. To Anthropic another speed is another model.
+    """
 
     section: str | None = None
     parameter: str | None = None

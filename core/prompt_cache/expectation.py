@@ -37,8 +37,9 @@ def best(found: Mapping[str, str], prompt: Prompt, rules: Rules | None) -> Match
     lapsed = _largest(pair for pair in found_here if pair[1].standing != "due")
     if due is None:
         return lapsed[0] if lapsed is not None else next((match for match, _ in found_here), None)
-    exceeds = lapsed is not None and lapsed[1].tokens > due[1].tokens
-    return replace(due[0], lapsed=lapsed[0]) if lapsed is not None and exceeds else due[0]
+    if lapsed is None or lapsed[1].tokens <= due[1].tokens:
+        return due[0]
+    return replace(due[0], lapsed=lapsed[0])
 
 
 def _largest(pairs: Iterable[tuple[Match, Expectation]]) -> tuple[Match, Expectation] | None:

@@ -20,7 +20,8 @@ def lost_usd(lost: int, usage: Usage, price: Price | None, rules: Rules | None) 
     """What so many lost tokens cost above the price of reading them, None when a price that is needed is unknown.
 
     A missed prefix is normally written again, so that they were written as far as anything was, for long ahead of for
-    short, and the others plain input. `price` is the one for a prompt of `usage.prompt` tokens.
+    short, and the others plain input. `price` is the one for a prompt of `usage.prompt` tokens. Never less than zero,
+    even where reading costs more than input.
     """
     if not lost:
         return 0.0
@@ -30,7 +31,8 @@ def lost_usd(lost: int, usage: Usage, price: Price | None, rules: Rules | None) 
     long = min(lost, usage.write_long or 0) if has_fee else 0
     short = min(lost - long, usage.write_short or 0) if has_fee else 0
     parts = ((long, price.write_long), (short, price.write_short), (lost - long - short, price.input))
-    return _above(price.cached, parts)
+    cost = _above(price.cached, parts)
+    return None if cost is None else max(0.0, cost)
 
 
 def saved_usd(usage: Usage, price: Price | None, rules: Rules | None) -> float | None:

@@ -69,7 +69,7 @@ def edited(draft: Draft, policy: Policy) -> Mapping[str, Any]:
     messages = history.edited(body.get("messages"))
     if messages is not body.get("messages"):
         body = {**body, "messages": messages}
-    if history.lost_thinking and _breaks_loop(body):
+    if _breaks_loop(body):
         body = _without_thinking(draft, body)
     return _frozen(body) if policy.freezes_billing else body
 

@@ -107,7 +107,7 @@ class AnthropicCompatible(Provider):
             count = loads(body)["input_tokens"]
         except (ValueError, KeyError, TypeError) as cause:
             raise UpstreamBroken("the provider's count of tokens is unreadable") from cause
-        if not isinstance(count, int):
+        if not isinstance(count, int) or count < 0:
             raise UpstreamBroken("the provider's count of tokens is no number")
         return count
 

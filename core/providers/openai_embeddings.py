@@ -4,7 +4,8 @@ import struct
 from base64 import b64decode
 from typing import Any
 
-from core.errors import UpstreamBroken
+from core.errors import UpstreamBroken, UpstreamServerError
+from core.providers.openai_faults import fault, read_said
 from schemas.codec import loads
 from schemas.embedding import Embeddings
 
@@ -13,6 +14,8 @@ def read_embeddings(body: bytes) -> Embeddings:
     """The vectors in the order of the inputs, whether they come as floats or as base64. Raises UpstreamBroken."""
     try:
         answer = loads(body)
+        if isinstance(answer, dict) and "data" not in answer and (said := read_said(answer)) is not None:
+            raise fault(UpstreamServerError, said)
         rows = sorted(answer["data"], key=lambda row: row.get("index", 0))
         vectors = tuple(_vector(row["embedding"]) for row in rows)
     except (ValueError, KeyError, TypeError, AttributeError, struct.error) as cause:

@@ -60,7 +60,7 @@ TYPES: Mapping[str, type[GatewayError]] = {
 _SECRET = re.compile(
     r"\b[0-9a-f]{32}\.[0-9a-z]{8,}\b"  # a GLM key: id, dot, secret
     r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"  # a JWT
-    r"|\b(?:sk|gsk|xai)-?_?[\w*-]{8,}"  # keys of the OpenAI family, starred ones too
+    r"|\b(?:sk|gsk|xai|rk|pk)[-_][\w*-]{8,}"  # keys of the OpenAI family, starred ones too
     r"|\bAIza[\w-]{10,}|\bAQ\.[\w-]{10,}"  # keys of Google
     r"|(?<=\bBearer )\S+",
     re.IGNORECASE,

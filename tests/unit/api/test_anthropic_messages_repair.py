@@ -63,7 +63,6 @@ SOUND: list[list[Any]] = [
     [user("a"), assistant([call("t1")]), assistant([call("t2")]), user([result("t1")]), user([result("t2")])],
     [user("a"), assistant([call()]), user([result()]), system("b"), assistant("c")],
     [user("a"), assistant([call()]), system("b"), user([result()])],
-    [user("a"), assistant([text("b"), call()])],
     [user("a"), assistant([call()]), user([result(content=None)]), assistant([call()]), user([result(content=[])])],
     [user("a"), assistant([{"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}]), user("b")],
     [user("a"), assistant([{"type": "thinking", "thinking": "", "signature": "s"}]), user("b")],
@@ -122,9 +121,9 @@ def test_a_turn_is_made_for_a_missing_result_where_there_is_none() -> None:
     assert names == ["tool_result_missing"]
 
 
-def test_a_call_at_the_very_end_has_no_answer_yet() -> None:
-    messages = [user("a"), assistant([call("t1")]), user([result("t1")]), assistant([call("t2")])]
-    assert repair(*messages) == (messages, [])
+def test_a_call_at_the_very_end_gets_an_answer_too() -> None:
+    messages = [user("a"), assistant([call("t1")]), user([result("t1")]), assistant([text("b"), call("t2")])]
+    assert repair(*messages) == ([*messages, user([missing("t2")])], ["tool_result_missing"])
 
 
 def test_a_result_without_its_call_is_quoted() -> None:

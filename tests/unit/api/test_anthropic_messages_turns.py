@@ -78,7 +78,8 @@ def test_a_turn_of_results_only_says_nothing_more() -> None:
 
 def test_calls_carry_their_input_as_compact_json() -> None:
     call = {**CALL, "cache_control": MARK}
-    message = turns(user("go"), assistant("Let me see.", call))[1]
+    answered = user({"type": "tool_result", "tool_use_id": "t1", "content": "seen"})
+    message = turns(user("go"), assistant("Let me see.", call), answered)[1]
     assert message.parts == (TextPart("Let me see."),)
     assert message.tool_calls == (ToolCall("t1", "look", '{"at":["世",1]}', cache=MARK),)
 

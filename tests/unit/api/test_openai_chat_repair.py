@@ -28,7 +28,7 @@ def mend(*messages: Any) -> tuple[list[Json], tuple[str, ...]]:
 
 
 def test_a_sound_history_is_the_very_same_body() -> None:
-    body = {"messages": [ASK, calls("a", "b"), result("b"), result("a"), ASK, calls("c")]}
+    body = {"messages": [ASK, calls("a", "b"), result("b"), result("a"), ASK, calls("c"), result("c")]}
     assert repaired(body)[0] is body
 
 
@@ -38,8 +38,15 @@ def test_a_missing_result_is_said_to_be_missing() -> None:
     assert names == ("tool_result_missing",)
 
 
-def test_calls_that_are_the_last_word_wait_for_their_results() -> None:
-    assert mend(ASK, calls("a"))[1] == ()
+def test_calls_that_are_the_last_word_or_stand_ahead_of_another_turn_get_their_results_too() -> None:
+    missing = result("a", MISSING_RESULT)
+    assert mend(ASK, calls("a")) == ([ASK, calls("a"), missing], ("tool_result_missing",))
+    said = {"role": "assistant", "content": "so"}
+    assert mend(ASK, calls("a"), said)[0] == [ASK, calls("a"), missing, said]
+
+
+def test_a_tool_that_returned_nothing_returned_an_empty_text() -> None:
+    assert mend(ASK, calls("a"), result("a", None))[0][2] == result("a", "")
 
 
 def test_a_result_without_a_call_becomes_the_users_words() -> None:

@@ -165,9 +165,9 @@ def test_thinking_stays_on_where_anthropic_takes_it(blocks, thinking):
     assert THOUGHT not in sent["messages"][1]["content"]
 
 
-def test_a_loop_that_never_had_thinking_is_the_clients_own_affair():
-    raw = history(CALL, thinking=ENABLED)
-    assert built(native(raw)).body == raw.replace(b'"alias"', NAME)
+def test_a_loop_that_another_provider_began_without_thinking_goes_on_without():
+    sent = body(native(history(CALL, thinking=ENABLED)))
+    assert sent["thinking"] == {"type": "disabled"}
 
 
 def test_claude_codes_changing_block_stays_with_anthropic_only():

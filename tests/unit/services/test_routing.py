@@ -148,3 +148,11 @@ def test_who_stands_in_is_asked_only_for_what_nobody_serves() -> None:
     assert where(both, "claude-opus") == [("anthropic", "claude-opus")]
     with pytest.raises(ModelNotFound):
         alone.targets("gpt-5")
+
+
+def test_a_name_that_cannot_be_printed_is_no_model() -> None:
+    routing = routed(Route("box", "openai-compatible"), Route("anthropic", "anthropic", families=("claude-",)))
+    for name in ("box/a\nb", "box/\0", "claude-\x7f"):
+        with pytest.raises(ModelNotFound):
+            routing.targets(name)
+    assert where(routing, "box/模型") == [("box", "模型")]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from config.settings import RetrySettings
 from core.credentials.callers_own import CallersOwn
 from core.errors import CannotCarry, GatewayError, InvalidRequest, NoCredentials, Unauthorized
 from schemas.chat import ChatRequest, Message, ThinkingBlock
@@ -130,3 +131,9 @@ def test_the_same_key_is_not_tried_twice() -> None:
     with pytest.raises(NoCredentials):
         pool.lease(own, frozenset({lease.credential.id}), 0.0)
     lease.abandon()
+
+
+def test_a_strict_target_costs_no_try() -> None:
+    house = House(Script(), strict=True)
+    house.dispatcher._retry = RetrySettings(max_attempts=1)
+    assert tuple(house.chunks()) == ANSWER

@@ -39,3 +39,24 @@ def test_silence_passes_through(content_type: str) -> None:
 @pytest.mark.parametrize("content_type", ["application/json", "text/event-stream"])
 def test_nothing_is_no_event(content_type: str) -> None:
     assert read(content_type) == []
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "", "application/octet-stream", "text/event-stream"])
+def test_a_whole_body_is_known_under_any_content_type(kind: str) -> None:
+    events = list(events_of({"content-type": kind}, [b"", b" \n", b'{"a":', b"", b"1}"]))
+    assert events[0] is events[1] is sse.SILENCE
+    assert [(event.name, event.data.strip()) for event in events[2:]] == [("body", b'{"a":1}')]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "", "text/event-stream", "application/json"])
+def test_a_stream_is_known_under_any_content_type(kind: str) -> None:
+    events = list(events_of({"content-type": kind}, [b": hi\n\n", b"event: x\nda", b"ta: 1\n\n"]))
+    assert [(event.name, event.data) for event in events if event is not sse.SILENCE] == [("x", b"1")]
+
+
+def test_a_body_by_lines_is_an_event_a_line_however_it_is_cut() -> None:
+    body = b'{"a":1}\n\n{"b":2}\r\n{"c":3}'
+    for cut in range(len(body) + 1):
+        events = list(events_of({"content-type": "application/x-ndjson"}, [body[:cut], body[cut:]]))
+        lines = [event.data.strip() for event in events if event is not sse.SILENCE]
+        assert lines == [b'{"a":1}', b'{"b":2}', b'{"c":3}']

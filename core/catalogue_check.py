@@ -1,0 +1,25 @@
+"""Finds names of models in the configuration that lead nowhere."""
+
+from collections.abc import Iterator
+
+from config.settings import Settings
+from core.catalogue import Catalogue
+from core.routing import SEPARATOR
+
+
+def dead_names(settings: Settings, catalogue: Catalogue) -> list[str]:
+    """One sentence for each name that no model has, of those that another setting leads to."""
+    known = {name.lower() for provider in settings.providers.values() for name in provider.models}
+    instances = {name.lower() for name in settings.providers}
+
+    def is_known(name: str) -> bool:
+        instance, separator, _ = name.partition(SEPARATOR)
+        by_instance = bool(separator) and instance.lower() in instances
+        return by_instance or name.lower() in known or catalogue.find(name) is not None
+
+    return [f"{path}: no model is called {name!r}" for path, name in _led_to(settings) if not is_known(name)]
+
+
+def _led_to(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield "default_model", settings.default_model
+    yield from ((f"model_map.{pattern}", model) for pattern, model in settings.model_map.items())
