@@ -1,6 +1,8 @@
 """CacheLedger: sums what prompt caches have saved and lost, over all workers."""
 
+from collections.abc import Mapping
 from functools import partial
+from typing import TypeVar
 
 from core.clock import Clock
 from core.errors import StoreUnavailable
@@ -9,6 +11,7 @@ from core.store.base import Record, Records
 from schemas.cache import CacheReport, CacheRow
 from schemas.usage import Usage
 
+N = TypeVar("N", int, float)
 KIND = "cache"
 SESSION_SECONDS = 86_400.0
 MAX_SESSIONS = 1000
