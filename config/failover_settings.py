@@ -18,7 +18,6 @@ class FailoverSettings(Group):
     """Losses are seen whether or not this is `enabled`; only then do they move requests.
 
     A model moves when what it lost within `window_minutes` is above `loss_threshold` USD, for `cooldown_minutes`.
-    `large_tokens` is the size of a prompt above which an answer that neither read nor wrote the cache counts as a loss.
     `models` says by patterns which model stands in.
     """
 
@@ -26,5 +25,4 @@ class FailoverSettings(Group):
     loss_threshold: float = Field(1.50, ge=0, allow_inf_nan=False)
     cooldown_minutes: float = Field(15, gt=0, le=10_080)
     window_minutes: float = Field(15, gt=0, le=10_080)
-    large_tokens: int = Field(1024, ge=0)
     models: ModelMap = DEFAULT_STAND_INS
