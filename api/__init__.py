@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from flask import Blueprint
 
-from api import chat, embeddings, health, messages, metrics, models, providers, route, tokens
+from api import chat, embeddings, failover, health, messages, metrics, models, providers, route, tokens, usage
 from services import Services
 
 BLUEPRINTS: tuple[Callable[[Services], Blueprint], ...] = (
@@ -15,6 +15,8 @@ BLUEPRINTS: tuple[Callable[[Services], Blueprint], ...] = (
     tokens.blueprint,
     providers.blueprint,
     route.blueprint,
+    failover.blueprint,
+    usage.blueprint,
     health.blueprint,
     metrics.blueprint,
 )

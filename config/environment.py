@@ -22,6 +22,9 @@ VARIABLES: Mapping[str, tuple[SettingPath, ...]] = {
     "REDIS_URL": (("store", "redis_url"),),
     "TOKEN_FILE": (("providers", "glm-web", "token_file"),),
     "GLM_TIMEOUT": (("providers", "glm", "timeout"), ("providers", "glm-web", "timeout")),
+    "CACHE_FAILOVER_ENABLED": (("failover", "enabled"),),
+    "CACHE_FAILOVER_LOSS_THRESHOLD": (("failover", "loss_threshold"),),
+    "CACHE_FAILOVER_COOLDOWN_MINUTES": (("failover", "cooldown_minutes"),),
     **{v.key_variable: (("providers", v.kind, "api_keys"),) for v in VENDORS.values() if v.key_variable},
     **{v.address_variable: (("providers", v.kind, "base_url"),) for v in VENDORS.values() if v.address_variable},
 }

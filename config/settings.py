@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from config.failover_settings import FailoverSettings
 from config.group import Group, Seconds
 from config.key_settings import KeyLimitSettings, KeySettings, QueueSettings, StrategyName
 from config.model_settings import ModelMap, ModelSettings
@@ -17,6 +18,7 @@ __all__ = [
     "ApiKeySettings",
     "CircuitSettings",
     "ContentFilterSettings",
+    "FailoverSettings",
     "FilterPattern",
     "HealthSettings",
     "KeyLimitSettings",
@@ -188,6 +190,7 @@ class Settings(Group):
     models: dict[str, ModelSettings] = Field(default_factory=dict)
     routes: Routes = ()
     circuit: CircuitSettings = CircuitSettings()
+    failover: FailoverSettings = FailoverSettings()
     pipeline: PipelineSettings = PipelineSettings()
     logging: LoggingSettings = LoggingSettings()
     store: StoreSettings = StoreSettings()

@@ -65,6 +65,24 @@ class Metrics:
             "glm_queue_waiting", "Requests that wait for a key's turn.", ["provider"], registry=r,
             multiprocess_mode="livesum",
         )  # fmt: skip
+        self.cache_loss = Counter(
+            "glm_prompt_cache_loss_usd", "Money lost as a prompt was not read from its cache.",
+            ["provider", "model", "cause"], registry=r,
+        )  # fmt: skip
+        self.cache_saving = Counter(
+            "glm_prompt_cache_saving_usd", "Money saved by prompt caches.", ["provider", "model"], registry=r
+        )
+        self.cache_findings = Counter(
+            "glm_prompt_cache_findings", "Answers by what became of their prompt's cache.",
+            ["provider", "model", "cause"], registry=r,
+        )  # fmt: skip
+        self.failover_active = Gauge(
+            "glm_failover_active", "1 while a model is served by another.", ["model"], registry=r,
+            multiprocess_mode="livemax",
+        )  # fmt: skip
+        self.failover_activations = Counter(
+            "glm_failover_activations", "Times a model was moved to another.", ["model"], registry=r
+        )
         self.rate_limited = Counter("glm_rate_limited", "Requests refused by a limit.", ["scope"], registry=r)
         self.circuit = Gauge(
             "glm_circuit_state",

@@ -25,7 +25,11 @@ from core.store.base import Store
 from core.store.opening import open_store
 from core.transport import Transport
 from services.access import AccessService
+from services.affinity import Affinity
+from services.aftermath import Aftermath
 from services.background import Background, Chore
+from services.cache_guard import CacheGuard
+from services.cache_ledger import CacheLedger
 from services.census import BEAT_SECONDS, Census
 from services.chat import ChatService
 from services.circuits import Circuits
@@ -34,14 +38,17 @@ from services.decisions import DecisionLog
 from services.dispatch import Dispatcher
 from services.embeddings import EmbeddingService
 from services.explain import ExplainService
+from services.failover import FailoverService
 from services.health import HealthService
 from services.interceptors import MetricsInterceptor, ResponseLogInterceptor
 from services.limits import LimitService
 from services.models import ModelService
 from services.once import Once
+from services.placement import Placement
 from services.probing import Prober
 from services.providers import ProviderService
 from services.reachability import Reachability
+from services.recollection import Recollection
 from services.routing import RoutingService
 from services.run import Site
 from services.telemetry import Telemetry
@@ -51,6 +58,8 @@ from services.traffic import Traffic
 
 SYNC_SECONDS = 1.0
 RELOAD_SECONDS = 2.0
+LEDGER_SECONDS = 5.0
+PRUNE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +74,15 @@ class Services:
     telemetry: Telemetry
     tokens: TokenService
     models: ModelService
+    routing: RoutingService
     chat: ChatService
     counting: CountingService
     embeddings: EmbeddingService
     health: HealthService
     providers: ProviderService
     explain: ExplainService
+    failover: FailoverService
+    cache_ledger: CacheLedger
     decisions: DecisionLog
     background: Background
     close: Callable[[], None]
@@ -106,10 +118,22 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     usable = partial(_is_usable, pools)
     routing = RoutingService(catalogue, routes, usable, settings.model_map, settings.routes)
     sites = {
-        name: Site(providers[name], pools.get(name) or CallersOwn(name), one.timeout, one.strict)
+        name: Site(
+            providers[name],
+            pools[name] if name in pools else CallersOwn(name),
+            one.timeout,
+            one.strict,
+            _is_flat_fee(one),
+        )
         for name, one in enabled.items()
     }
-    thoughts = ThoughtMemory(store.counters, clock)
+    recollection = Recollection(store.counters, clock)
+    thoughts = ThoughtMemory(recollection)
+    affinity, ledger = Affinity(recollection), CacheLedger(store.records, clock)
+    failover = FailoverService(store.records, store.counters, settings.failover, telemetry, clock)
+    guard = CacheGuard(store.counters, ledger, failover, telemetry, clock)
+    placement = Placement(routing, failover, affinity)
+    aftermath = Aftermath(affinity, guard, routing, sites)
     counter = TokenCounter()
     once = Once(sites, transport, settings.retry, clock)
     dispatcher = Dispatcher(sites, transport, settings.stream, settings.retry, Backoff(rng), clock, thoughts, circuits)
@@ -135,6 +159,9 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
             Chore("share_traffic", SYNC_SECONDS, lambda: traffic.sync(store.records)),
             Chore("share_circuits", SYNC_SECONDS, circuits.sync),
             Chore("share_decisions", SYNC_SECONDS, decisions.share),
+            Chore("share_failovers", SYNC_SECONDS, failover.sync),
+            Chore("share_cache_ledger", LEDGER_SECONDS, ledger.sync),
+            Chore("prune_cache_ledger", PRUNE_SECONDS, ledger.prune),
             Chore("reload_tokens", RELOAD_SECONDS, tokens.reload),
             Chore("check_tokens", SYNC_SECONDS, tokens.check_health),
         )
@@ -143,6 +170,7 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     def close() -> None:
         background.stop()
         tokens.sync()
+        ledger.sync()
         traffic.sync(store.records)
         census.leave()
         transport.close()
@@ -160,12 +188,24 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
         telemetry=telemetry,
         tokens=tokens,
         models=ModelService(routing),
-        chat=ChatService(routing, dispatcher, Pipeline(settings.pipeline, counter), interceptors, clock, thoughts),
+        routing=routing,
+        chat=ChatService(
+            placement,
+            dispatcher,
+            Pipeline(settings.pipeline, counter),
+            interceptors,
+            clock,
+            thoughts,
+            recollection,
+            aftermath,
+        ),
         counting=CountingService(routing, once, _counting(providers), counter),
         embeddings=EmbeddingService(routing, once, telemetry, clock),
         health=HealthService(used, reachability, tokens, store, settings.health, data_dir, clock),
         providers=ProviderService(settings.providers, *parts),
-        explain=ExplainService(routing, circuits, pools),
+        explain=ExplainService(placement, circuits, pools),
+        failover=failover,
+        cache_ledger=ledger,
         decisions=decisions,
         background=background,
         close=close,
@@ -206,14 +246,19 @@ def _pool_builder(
 
 
 def _model_names(settings: Settings, catalogue: Catalogue) -> set[str]:
-    """Every name by which a provider may be asked for a model that the gateway knows."""
+    """Every name of a model that the gateway knows, here or at a provider."""
     own = {name for provider in settings.providers.values() for name in provider.models}
-    return own.union(*(info.upstream.values() for info in catalogue.models))
+    return own.union(*({info.id, *info.upstream.values()} for info in catalogue.models))
 
 
 def _is_usable(pools: Mapping[str, CredentialPool], name: str) -> bool:
     """True for a provider with a credential, or without a pool, as a caller may bring a key at any time."""
     return name not in pools or len(pools[name]) > 0
+
+
+def _is_flat_fee(settings: ProviderSettings) -> bool:
+    """True when the gateway's owner pays no price for each token: a subscription, a web login, or another's key."""
+    return settings.kind == "glm-web" or "/coding/" in settings.base_url or settings.auth == "passthrough"
 
 
 def _route(name: str, settings: ProviderSettings, provider: Provider) -> Route:

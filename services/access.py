@@ -34,6 +34,11 @@ ROLES: Mapping[str, frozenset[CallerRole]] = {
     "providers.listing": OPERATORS,
     "providers.one": OPERATORS,
     "providers.reset": OPERATORS,
+    "failover.listing": OPERATORS,
+    "failover.one": OPERATORS,
+    "failover.activate": OPERATORS,
+    "failover.clear": OPERATORS,
+    "usage.report": OPERATORS,
     "route.explain": OPERATORS,
     "route.explained": OPERATORS,
 }

@@ -18,9 +18,11 @@ from schemas.chat import ChatRequest
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.stream import ChatChunk, Finished
+from services.aftermath import Aftermath
 from services.dispatch import Dispatcher
 from services.interceptors import Interceptor
-from services.routing import RoutingService
+from services.placement import Placement
+from services.recollection import Recollection
 from services.run import Run
 from services.sessions import session_of
 from services.thoughts import Listener, ThoughtMemory
@@ -31,34 +33,40 @@ class ChatService:
 
     def __init__(
         self,
-        routing: RoutingService,
+        placement: Placement,
         dispatcher: Dispatcher,
         pipeline: Pipeline,
         interceptors: Sequence[Interceptor],
         clock: Clock,
         thoughts: ThoughtMemory,
+        recollection: Recollection,
+        aftermath: Aftermath,
     ) -> None:
-        self._thoughts = thoughts
-        self._routing = routing
+        self._placement = placement
         self._dispatcher = dispatcher
         self._pipeline = pipeline
         self._interceptors = tuple(interceptors)
         self._clock = clock
+        self._thoughts = thoughts
+        self._recollection = recollection
+        self._aftermath = aftermath
 
     def stream(self, request: ChatRequest, origin: Origin) -> "ChatStream":
         """The answer as a stream that has not begun yet. Raises InvalidRequest and ModelNotFound."""
         call = self._dispatcher.call(request, origin)
         request = replace(request, session=session_of(request, origin.tenant))
-        plan = self._routing.plan(request, origin.caller)
-        request = self._pipeline.prepare(self._thoughts.recall(request))
-        outcome = Outcome(model=request.model, stream=request.stream, repairs=request.repairs, plan=plan)
-        longer = tuple(candidate.target for candidate in plan.longer)
-        run = Run(request, call, outcome, longer=longer, strict=plan.strict)
-        source = self._dispatcher.chunks(run, plan.targets)
+        plan = self._placement.plan(request, origin.caller)
+        found = self._recollection.find({**self._thoughts.names(request), **self._placement.names(request)})
+        place = self._placement.place(plan, request, found)
+        request = self._pipeline.prepare(self._thoughts.recall(request, found))
+        outcome = Outcome(model=request.model, stream=request.stream, repairs=request.repairs, plan=place.plan)
+        longer = tuple(candidate.target for candidate in place.plan.longer)
+        run = Run(request, call, outcome, prefer=place.prefer, longer=longer, strict=plan.strict)
+        source = self._dispatcher.chunks(run, place.plan.targets)
         chunks = self._pipeline.process(request, self._heard(run, source))
         for interceptor in self._interceptors:
             chunks = interceptor.watch(request, chunks, call.request_id)
-        return ChatStream(run, source, chunks, self._interceptors, self._clock)
+        return ChatStream(run, source, chunks, self._interceptors, self._aftermath, self._clock)
 
     def _heard(self, run: Run, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
         """The same chunks, of whose thinking is remembered what the provider that wrote it will want back."""
@@ -77,6 +85,7 @@ class ChatStream:
         source: Iterator[ChatChunk],
         chunks: Iterator[ChatChunk],
         interceptors: Sequence[Interceptor],
+        aftermath: Aftermath,
         clock: Clock,
     ) -> None:
         self.outcome = run.outcome
@@ -84,6 +93,7 @@ class ChatStream:
         self._source: Any = source
         self._chunks: Any = self._noted(chunks)
         self._interceptors = interceptors
+        self._aftermath = aftermath
         self._clock = clock
         self._closed = False
 
@@ -130,6 +140,7 @@ class ChatStream:
                 generator.close()
         finally:
             self._settle()
+            self._aftermath.of(self._run)
             self._tell()
 
     def _noted(self, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:

@@ -229,6 +229,7 @@ class Dispatcher:
         lost = [name for name in upstream.dropped if not name.startswith(BETA_FLAG)]
         if lost and (site.strict or run.strict):
             raise CannotCarry(f"This cannot be carried to the provider: {', '.join(lost)}.", param=lost[0])
+        run.sent, run.sent_at = upstream, self._clock.now()
         exchange = self._transport.open(upstream, self._patience(run, site), run.call.cancel)
         try:
             for _ in exchange.opening():
@@ -263,7 +264,7 @@ class Dispatcher:
     def _commit(self, run: Run, exchange: Exchange) -> None:
         run.committed = True
         exchange.begun()
-        now = self._clock.monotonic()
+        run.begun_at, now = self._clock.now(), self._clock.monotonic()
         run.outcome.time_to_first_token = now - run.call.started
         run.first_content = now - (run.trying_since or now)
         if run.permit is not None:

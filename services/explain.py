@@ -11,7 +11,6 @@ from schemas.model import Target
 from schemas.route import Candidate, Loser, Plan
 from services.circuits import Circuits, key_of
 from services.decisions import losers_told, rules_told
-from services.routing import RoutingService
 from services.sessions import session_of
 
 
@@ -23,12 +22,18 @@ class Keys(Protocol):
     def usable_count(self) -> int: ...
 
 
+class Planner(Protocol):
+    """Who says where a request may go."""
+
+    def plan(self, request: ChatRequest, caller: Caller | None = None) -> Plan: ...
+
+
 class ExplainService:
     """Plans as a chat would, and looks at the circuits and the credentials as they are."""
 
-    def __init__(self, routing: RoutingService, circuits: Circuits, keys: Mapping[str, Keys]) -> None:
+    def __init__(self, planner: Planner, circuits: Circuits, keys: Mapping[str, Keys]) -> None:
         """`keys` has no entry for an instance that takes its callers' own."""
-        self._routing = routing
+        self._planner = planner
         self._circuits = circuits
         self._keys = keys
 
@@ -39,7 +44,7 @@ class ExplainService:
         """
         self._circuits.sync()
         request = replace(request, session=session_of(request, tenant))
-        plan = self._routing.plan(request, caller)
+        plan = self._planner.plan(request, caller)
         tried, losers = self._tried(plan)
         return {
             "object": "route.explanation",

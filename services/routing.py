@@ -77,6 +77,19 @@ class RoutingService:
         """The provider instances that answer for a model now."""
         return list(dict.fromkeys(target.provider for target in self.targets(model)))
 
+    def served(self, model: str) -> tuple[Target, ...]:
+        """The targets that have a model now under one of its own names; none when nobody has it."""
+        return self._served(model)
+
+    def canonical(self, model: str) -> str:
+        """The id of a model that the catalogue knows by that name, else the name in lower case."""
+        info = self._catalogue.find(model)
+        return info.id if info is not None else model.lower()
+
+    def names_instance(self, model: str) -> bool:
+        """True for `instance/model`, which goes where it says."""
+        return self._names_instance(model)
+
     def _served(self, model: str) -> tuple[Target, ...]:
         routes = self._open_routes()
         info = self._catalogue.find(model)

@@ -18,7 +18,7 @@ from core.errors import (
     UpstreamUnauthorized,
     UpstreamUnreachable,
 )
-from core.providers.base import Provider
+from core.providers.base import Provider, UpstreamRequest
 from core.signs import SignsOfLife
 from schemas.chat import ChatRequest
 from schemas.credential import Credential
@@ -72,6 +72,8 @@ class Pool(Protocol):
 
     def capacity(self, model: str = "") -> Capacity: ...
 
+    def __len__(self) -> int: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Need:
@@ -91,13 +93,19 @@ class Need:
 class Site:
     """A provider instance with its credentials; `silence` is the longest wait for its next byte, in seconds.
 
-    `strict`: a request that it cannot carry whole is refused.
+    `strict`: a request that it cannot carry whole is refused. `flat_fee`: nobody pays for its answers one by one.
     """
 
     provider: Provider
     pool: Pool | CallersOwn
     silence: float
     strict: bool = False
+    flat_fee: bool = False
+
+    @property
+    def has_choice(self) -> bool:
+        """True when there are several credentials to choose from."""
+        return not isinstance(self.pool, CallersOwn) and len(self.pool) > 1
 
     def lease(self, own: Mapping[str, str], exclude: frozenset[str], now: float, need: Need | None = None) -> Lease:
         """A credential that is not in `exclude`: one of the pool's, or the caller's.
@@ -177,6 +185,10 @@ class Run:
     strict: bool = False
     sole: bool = False
     mended: bool = False
+    sent: UpstreamRequest | None = None
+    sent_at: float = 0.0
+    begun_at: float = 0.0
+    """What was sent last, when that was, and when its answer began, in seconds since the epoch."""
     unaffordable: bool = False
     """True when the retry budget of all requests is why no other try was made."""
 

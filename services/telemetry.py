@@ -60,6 +60,26 @@ class Telemetry:
         if outcome.usage is not None:
             self._spent(outcome)
 
+    def failover_began(self, model: str, *, counted: bool = True) -> None:
+        """A model is served by another now; `counted` on the worker that decided it."""
+        m = self._metrics
+        m.child(m.failover_active, self._model(model)).set(1)
+        if counted:
+            m.child(m.failover_activations, self._model(model)).inc()
+
+    def failover_ended(self, model: str) -> None:
+        """A model is served by itself again."""
+        self._metrics.child(self._metrics.failover_active, self._model(model)).set(0)
+
+    def cache_judged(self, provider: str, model: str, cause: str, lost_usd: float | None, saved_usd: float) -> None:
+        """What one answer lost and saved at a prompt cache."""
+        m, name = self._metrics, self._model(model)
+        m.child(m.cache_findings, provider, name, cause).inc()
+        if lost_usd:
+            m.child(m.cache_loss, provider, name, cause).inc(lost_usd)
+        if saved_usd > 0:
+            m.child(m.cache_saving, provider, name).inc(saved_usd)
+
     def gauges(self, active_tokens: int, degraded: bool) -> None:
         """What is read rather than counted."""
         self._metrics.active_tokens.set(active_tokens)

@@ -5,43 +5,31 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
-from core.clock import Clock
-from core.errors import StoreUnavailable
-from core.store.base import Counters
-from core.store.shelf import Shelf
 from schemas.chat import UNSIGNED, ChatRequest, Message, ThinkingBlock, ToolCall
 from schemas.codec import dumps, loads
 from schemas.stream import ChatChunk, Finished, ReasoningDelta, Signature, ToolCallDelta
+from services.recollection import Recollection
 
 KEPT_SECONDS = 7 * 86_400.0
-ABSENT_SECONDS = 60.0
-"""How long it is believed that nobody remembers a thing."""
-LOCAL_BYTES = 16 * 1024 * 1024
+BELIEVED_SECONDS = 60.0
+"""How long a worker goes by what it has found, or that it has found nothing."""
 MAX_REMEMBERED_TEXT = 200_000
-ABSENT = ""
 
 
 class ThoughtMemory:
-    """Shared by all workers, with this worker's own copy in front; what is lost is asked for by no one but it.
+    """A turn is known by the session and its first tool call, a signature by its hash."""
 
-    A turn is known by the session and its first tool call, a signature by its hash.
-    """
+    def __init__(self, recollection: Recollection) -> None:
+        self._recollection = recollection
 
-    def __init__(self, counters: Counters, clock: Clock) -> None:
-        self._counters = counters
-        self._clock = clock
-        self._local = Shelf(LOCAL_BYTES)
+    def names(self, request: ChatRequest) -> dict[str, float]:
+        """What has to be found for `recall`: nothing for a conversation without thinking and tool calls."""
+        return dict.fromkeys(_names(request), BELIEVED_SECONDS)
 
-    def recall(self, request: ChatRequest) -> ChatRequest:
-        """The request with what is remembered of its history: issuers, thinking, signatures of calls, refusals.
-
-        Takes at most one trip to the store, and none for a conversation without thinking and tool calls, or one whose
-        history this worker has seen.
-        """
-        wanted = list(dict.fromkeys(_names(request)))
-        if not wanted:
+    def recall(self, request: ChatRequest, found: Mapping[str, str]) -> ChatRequest:
+        """The request with what was found of its history: issuers, thinking, signatures of calls, refusals."""
+        if not any(message.thinking or message.tool_calls for message in request.messages):
             return request
-        found = self._find(wanted)
         messages = tuple(_recalled(message, request.session or "", found) for message in request.messages)
         omit = found.get(_session_name(request.session or ""), "")
         return replace(request, messages=messages, omit=request.omit | set(omit.split()))
@@ -52,38 +40,11 @@ class ThoughtMemory:
         signed = {call.id: call.signature for call in calls if call.signature}
         if calls and (thinking or signed):
             texts[_turn_name(session, calls[0].id)] = _written(issuer, thinking, signed)
-        self._keep(texts)
+        self._recollection.keep(texts, KEPT_SECONDS)
 
     def refuse(self, session: str, omit: frozenset[str]) -> None:
         """From now on this session is sent without `omit`."""
-        self._keep({_session_name(session): " ".join(sorted(omit))})
-
-    def _keep(self, texts: Mapping[str, str]) -> None:
-        if not texts:
-            return
-        now = self._clock.now()
-        self._local.keep(texts, KEPT_SECONDS, now)
-        try:
-            self._counters.keep(texts, KEPT_SECONDS, now)
-        except StoreUnavailable:
-            return
-
-    def _find(self, names: Sequence[str]) -> dict[str, str]:
-        now = self._clock.now()
-        found = self._local.kept(names, now)
-        missing = [name for name in names if name not in found]
-        if missing:
-            shared = self._shared(missing, now)
-            self._local.keep(shared, KEPT_SECONDS, now)
-            self._local.keep({name: ABSENT for name in missing if name not in shared}, ABSENT_SECONDS, now)
-            found |= shared
-        return {name: text for name, text in found.items() if text != ABSENT}
-
-    def _shared(self, names: Sequence[str], now: float) -> dict[str, str]:
-        try:
-            return self._counters.kept(names, now)
-        except StoreUnavailable:
-            return {}
+        self._recollection.keep({_session_name(session): " ".join(sorted(omit))}, KEPT_SECONDS)
 
 
 @dataclass(slots=True)

@@ -43,10 +43,11 @@ class Policy:
     freezes_billing: bool
 
 
-def native_body(draft: Draft, policy: Policy, fields: frozenset[str] | None = None) -> bytes:
+def native_body(draft: Draft, policy: Policy, fields: frozenset[str] | None = None) -> tuple[bytes, Mapping[str, Any]]:
     """The client's own body for the target: another model name, and the edits that `policy` demands.
 
-    Without an edit every byte of the rest stays as the client wrote it. `fields` are those to send, None for all.
+    Without an edit every byte of the rest stays as the client wrote it. `fields` are those to send, None for all. The
+    second value is the same as a mapping, whose model is still named as the client named it.
     """
     native, model = draft.request.native, draft.target.model
     body = edited(draft, policy)
@@ -54,11 +55,11 @@ def native_body(draft: Draft, policy: Policy, fields: frozenset[str] | None = No
         body = {name: value for name, value in body.items() if name in fields}
     if body is native.body and native.raw:
         if body.get("model") == model:
-            return native.raw
+            return native.raw, body
         spliced = replaced(native.raw, body, "model", model)
         if spliced is not None:
-            return spliced
-    return dumps({**body, "model": model})
+            return spliced, body
+    return dumps({**body, "model": model}), body
 
 
 def edited(draft: Draft, policy: Policy) -> Mapping[str, Any]:

@@ -77,9 +77,14 @@ class AnthropicCompatible(Provider):
     def build(self, request: ChatRequest, target: Target, credential: Credential, request_id: str) -> UpstreamRequest:
         draft = Draft(request, target, request_id)
         native = request.native.dialect == self.dialect
-        body = native_body(draft, self._policy) if native else dumps(self.body(draft))
+        if native:
+            body, sent = native_body(draft, self._policy)
+        else:
+            sent = self.body(draft)
+            body = dumps(sent)
         accept = "application/json" if native and not request.stream else "text/event-stream"
-        return self._asking("messages", draft, credential, body, accept)
+        asking = self._asking("messages", draft, credential, body, accept)
+        return replace(asking, sent=sent, form="anthropic_messages")
 
     def body(self, draft: Draft) -> Wire:
         """The body of a request that came in another dialect."""
@@ -92,7 +97,7 @@ class AnthropicCompatible(Provider):
             return None
         draft = Draft(request, target, request_id)
         if request.native.dialect == self.dialect:
-            body = native_body(draft, self._policy, COUNTED)
+            body, _ = native_body(draft, self._policy, COUNTED)
         else:
             body = dumps({name: value for name, value in self.body(draft).items() if name in COUNTED})
         return self._asking("messages/count_tokens", draft, credential, body, "application/json")

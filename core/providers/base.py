@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from core.clock import Clock
 from core.errors import (
@@ -21,6 +21,7 @@ from core.errors import (
     UpstreamTimeout,
     UpstreamUnauthorized,
 )
+from core.prompt_cache.forms import Form
 from core.sse import Event
 from schemas.chat import ChatRequest, DialectName
 from schemas.credential import Credential
@@ -32,13 +33,18 @@ from schemas.stream import ChatChunk
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
-    """Everything that goes over the wire, plus the names of what could not be carried (`dropped`, OpenAI's names)."""
+    """Everything that goes over the wire, plus the names of what could not be carried (`dropped`, OpenAI's names).
+
+    `sent` is the prompt's body as a mapping, whose model may be named otherwise, and `form` the form it is in.
+    """
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(default=b"", repr=False)
     method: str = "POST"
     dropped: tuple[str, ...] = ()
+    sent: Mapping[str, Any] | None = field(default=None, repr=False)
+    form: Form | None = None
 
 
 class Provider(ABC):

@@ -64,9 +64,10 @@ class Gemini(Provider):
 
     def build(self, request: ChatRequest, target: Target, credential: Credential, request_id: str) -> UpstreamRequest:
         draft = Draft(request, target, request_id)
-        body = dumps(wire_body(draft))
+        body = wire_body(draft)
         headers = self._sent(credential, request_id, accept="text/event-stream")
-        return UpstreamRequest(self._url(target, "streamGenerateContent?alt=sse"), headers, body, dropped=draft.dropped)
+        url = self._url(target, "streamGenerateContent?alt=sse")
+        return UpstreamRequest(url, headers, dumps(body), dropped=draft.dropped, sent=body, form="gemini")
 
     def decode(self, events: Iterable[Event], request: ChatRequest) -> Iterator[ChatChunk]:
         """The chunks of one answer, also of one that comes as an array or whole.

@@ -43,8 +43,9 @@ class GLMWeb(Provider):
             "X-Request-ID": request_id,
             **self.authorize(credential),
         }
-        body = dumps({**wire_body(request, target, now), **ids})
-        return UpstreamRequest(self.base_url, headers, body, dropped=dropped_names(request))
+        body = {**wire_body(request, target, now), **ids}
+        dropped = dropped_names(request)
+        return UpstreamRequest(self.base_url, headers, dumps(body), dropped=dropped, sent=body, form="glm_web")
 
     def decode(self, events: Iterable[Event], request: ChatRequest) -> Iterator[ChatChunk]:
         """The chunks of one answer, in time linear in its length while frames only add to it.

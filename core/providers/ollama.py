@@ -46,9 +46,10 @@ class Ollama(Provider):
 
     def build(self, request: ChatRequest, target: Target, credential: Credential, request_id: str) -> UpstreamRequest:
         draft = Draft(request, target, request_id)
-        body = dumps(wire_body(draft))
+        body = wire_body(draft)
         headers = self._sent(credential, request_id, accept="application/x-ndjson")
-        return UpstreamRequest(f"{self.base_url}/api/chat", headers, body, dropped=draft.dropped)
+        url = f"{self.base_url}/api/chat"
+        return UpstreamRequest(url, headers, dumps(body), dropped=draft.dropped, sent=body, form="ollama")
 
     def decode(self, events: Iterable[Event], request: ChatRequest) -> Iterator[ChatChunk]:
         """The chunks of one answer, whose events each hold one line or several."""

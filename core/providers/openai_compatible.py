@@ -63,7 +63,11 @@ class OpenAICompatible(Provider):
     def build(self, request: ChatRequest, target: Target, credential: Credential, request_id: str) -> UpstreamRequest:
         draft = Draft(request, target, request_id)
         native = request.native.dialect == self.dialect
-        body = native_body(draft, self.policy) if native else dumps(self.body(draft))
+        if native:
+            body, sent = native_body(draft, self.policy)
+        else:
+            sent = self.body(draft)
+            body = dumps(sent)
         headers = {
             "Content-Type": "application/json",
             "Accept": "application/json" if native and not request.stream else "text/event-stream",
@@ -71,7 +75,8 @@ class OpenAICompatible(Provider):
             **self.session(request),
             **self.signed(credential),
         }
-        return UpstreamRequest(f"{self.base_url}/chat/completions", headers, body, dropped=draft.dropped)
+        url = f"{self.base_url}/chat/completions"
+        return UpstreamRequest(url, headers, body, dropped=draft.dropped, sent=sent, form="openai_chat")
 
     def session(self, request: ChatRequest) -> dict[str, str]:
         """Headers that keep a conversation where its prompt is cached."""

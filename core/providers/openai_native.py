@@ -39,10 +39,11 @@ HARMLESS: Mapping[str, tuple[Any, ...]] = {
 """Values that ask for nothing, and so are no loss when they are left out."""
 
 
-def native_body(draft: Draft, policy: Policy) -> bytes:
+def native_body(draft: Draft, policy: Policy) -> tuple[bytes, Mapping[str, Any]]:
     """The client's own body for the target: another model name, usage asked for in streams, and what `policy` demands.
 
-    Without more than that, every byte of the rest stays as the client wrote it.
+    Without more than that, every byte of the rest stays as the client wrote it. The second value is the same as a
+    mapping, whose model is still named as the client named it.
     """
     request = draft.request
     body = request.native.body
@@ -54,7 +55,7 @@ def native_body(draft: Draft, policy: Policy) -> bytes:
         edited["stream_options"] = {**(options if isinstance(options, Mapping) else {}), **USAGE_WANTED}
     if "stream_options" in request.omit and "stream_options" in body:
         edited = {name: value for name, value in (edited or body).items() if name != "stream_options"}
-    return _written(draft, body, edited)
+    return _written(draft, body, edited), body if edited is None else edited
 
 
 def _written(draft: Draft, body: Mapping[str, Any], edited: dict[str, Any] | None) -> bytes:

@@ -29,6 +29,8 @@ from schemas.route import Candidate, Plan
 from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
 from schemas.usage import Usage
 from services.chat import ChatService
+from services.placement import Place
+from services.recollection import Recollection
 from services.run import Call, Run
 from services.thoughts import ThoughtMemory
 from tests.fakes import FakeClock
@@ -86,11 +88,20 @@ class FakeDispatcher:
             run.outcome.attempts.append(Attempt("glm", "glm-4.6", "id", 0.0))
 
 
-class FakeRouting:
-    """Has one target for every model."""
+class FakePlacement:
+    """Has one target for every model, and follows nothing up."""
 
     def plan(self, request: Any, caller: Any) -> Plan:
         return Plan((Candidate(TARGET, "the only one"),))
+
+    def names(self, request: Any) -> dict[str, float]:
+        return {}
+
+    def place(self, plan: Plan, request: Any, found: Any) -> Place:
+        return Place(plan)
+
+    def of(self, run: Run) -> None:
+        """Nothing follows."""
 
 
 class Exchange:
@@ -101,8 +112,11 @@ class Exchange:
         self.context = RequestContext("req-1", 0.0)
         self.body = {"messages": [{"role": "user", "content": "Hi"}], "stream": stream}
         clock = FakeClock()
-        pipeline, thoughts = Pipeline(PipelineSettings(), TokenCounter()), ThoughtMemory(MemoryCounters(), clock)
-        chat = ChatService(FakeRouting(), self.dispatcher, pipeline, (), clock, thoughts)  # type: ignore[arg-type]
+        pipeline, recollection = Pipeline(PipelineSettings(), TokenCounter()), Recollection(MemoryCounters(), clock)
+        thoughts = ThoughtMemory(recollection)
+        placement: Any = FakePlacement()
+        dispatcher: Any = self.dispatcher
+        chat = ChatService(placement, dispatcher, pipeline, (), clock, thoughts, recollection, placement)
         self._chat = chat
         self.app = Flask(__name__)
         self.app.testing = True

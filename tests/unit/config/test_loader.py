@@ -64,6 +64,9 @@ def test_every_promised_variable_sets_something(folder):
         "GLM_WEB_ENDPOINT": "https://w",
         "TOKEN_FILE": "t",
         "GLM_TIMEOUT": "7",
+        "CACHE_FAILOVER_ENABLED": "true",
+        "CACHE_FAILOVER_LOSS_THRESHOLD": "2.5",
+        "CACHE_FAILOVER_COOLDOWN_MINUTES": "5",
     }
     assert set(VARIABLES) - set(values) == {
         variable
@@ -80,10 +83,12 @@ def test_every_promised_variable_sets_something(folder):
     assert settings.store.redis_url.get_secret_value() == "redis://h"
     assert (keys(settings), glm.base_url, web.base_url) == (["a.b", "c.d"], "https://e", "https://w")
     assert (glm.timeout, web.timeout) == (7, 7)
+    failover = settings.failover
+    assert (failover.enabled, failover.loss_threshold, failover.cooldown_minutes) == (True, 2.5, 5)
 
 
 def test_names_that_are_none_of_ours_are_left_alone(folder):
-    assert load({"COHERE_API_KEY": "x", "CACHE_FAILOVER_ENABLED": "true", "PATH": "/"}, folder()) == Settings()
+    assert load({"COHERE_API_KEY": "x", "CACHE_FAILOVER": "true", "PATH": "/"}, folder()) == Settings()
 
 
 def test_any_setting_has_a_variable_in_any_case(folder):
@@ -259,7 +264,7 @@ def test_a_wrong_value_in_a_file_is_told_with_its_name_there(folder):
     assert "WORKERS in .env (server.workers): 'none' is not a whole number" in said
 
 
-@pytest.mark.parametrize("section", ["cost_budget", "failover", "cache"])
+@pytest.mark.parametrize("section", ["cost_budget", "cache"])
 def test_a_section_that_does_not_exist_is_told_with_those_that_do(folder, section):
     said = problems({}, folder(f"{section}: {{a: 1}}"))
     assert f"({section}): is no setting" in said

@@ -27,6 +27,7 @@ from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
 from schemas.usage import Usage
 from services.circuits import Circuits
 from services.dispatch import Dispatcher
+from services.recollection import Recollection
 from services.run import Call, Run, Site
 from services.thoughts import ThoughtMemory
 from tests.fakes import FakeClock
@@ -225,11 +226,13 @@ class Stage:
         self.one, self.two = FakeProvider("one", self.transport), FakeProvider("two", self.transport)
         self.targets = (Target("one", "m-one", INFO), Target("two", "m-two", INFO))
         self.cancel = Cancellation()
-        self.thoughts = ThoughtMemory(MemoryCounters(), self.clock)
+        self.recollection = Recollection(MemoryCounters(), self.clock)
+        self.thoughts = ThoughtMemory(self.recollection)
         self.store = DictStore()
         self.circuits = Circuits(circuit or CircuitSettings(), self.store, self.clock, "worker")
+        self.sites = {"one": Site(self.one, self.pool, 60), "two": Site(self.two, self.other, 60)}
         self.dispatcher = Dispatcher(
-            {"one": Site(self.one, self.pool, 60), "two": Site(self.two, self.other, 60)},
+            self.sites,
             self.transport,  # type: ignore[arg-type] # a fake of the part that is used
             StreamSettings(),
             retry or RetrySettings(max_attempts=max_attempts, total_seconds=total_seconds),

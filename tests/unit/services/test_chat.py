@@ -5,20 +5,29 @@ from typing import Any
 
 import pytest
 
-from config.settings import ContentFilterSettings, FilterPattern, PipelineSettings
+from config.settings import ContentFilterSettings, FailoverSettings, FilterPattern, PipelineSettings
 from core.catalogue import Catalogue
 from core.counting import TokenCounter
 from core.errors import ClientGone, InvalidRequest, ModelNotFound, UpstreamBroken, UpstreamServerError, UpstreamTimeout
+from core.metrics import Metrics
 from core.pipeline import Pipeline
 from core.routing import Route
+from core.store.memory import MemoryCounters
 from schemas.chat import ChatRequest
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
 from schemas.usage import Usage
+from services.affinity import Affinity
+from services.aftermath import Aftermath
+from services.cache_guard import CacheGuard
+from services.cache_ledger import CacheLedger
 from services.chat import ChatService, ChatStream
+from services.failover import FailoverService
 from services.interceptors import Interceptor
+from services.placement import Placement
 from services.routing import RoutingService
+from services.telemetry import Telemetry
 from tests.unit.services.chat_kit import (
     ANSWER,
     END,
@@ -31,6 +40,7 @@ from tests.unit.services.chat_kit import (
     Stage,
     chat_request,
 )
+from tests.unit.services.store_fake import DictRecords
 
 BROKEN = UpstreamServerError("no")
 
@@ -66,14 +76,20 @@ class House:
         self.witness = Witness()
         routing = RoutingService(Catalogue([INFO]), [Route("one", "fake")], lambda _: True)
         settings = pipeline or PipelineSettings()
+        counters, records, telemetry = MemoryCounters(), DictRecords(), Telemetry(Metrics())
+        affinity, ledger = Affinity(self.stage.recollection), CacheLedger(records, self.clock)
+        failover = FailoverService(records, counters, FailoverSettings(), telemetry, self.clock)
+        guard = CacheGuard(counters, ledger, failover, telemetry, self.clock)
         watchers = (*interceptors, self.witness)
         self.chat = ChatService(
-            routing,
+            Placement(routing, failover, affinity),
             self.stage.dispatcher,
             Pipeline(settings, TokenCounter()),
             watchers,
             self.clock,
             self.stage.thoughts,
+            self.stage.recollection,
+            Aftermath(affinity, guard, routing, self.stage.sites),
         )
 
     def stream(self, **fields: Any) -> ChatStream:

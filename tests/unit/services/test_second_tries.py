@@ -64,7 +64,9 @@ def test_the_decision_is_kept_for_the_conversation() -> None:
     asked = replace(
         house.run.request, omit=frozenset(), messages=(Message("assistant", thinking=(ThinkingBlock("x", "y"),)),)
     )
-    assert house.thoughts.recall(asked).omit == {"thinking_replay"}
+    assert house.thoughts.recall(asked, house.recollection.find(house.thoughts.names(asked))).omit == {
+        "thinking_replay"
+    }
 
 
 def test_a_providers_own_way_is_learned_for_all_requests() -> None:

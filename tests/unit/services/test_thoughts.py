@@ -5,7 +5,8 @@ from dataclasses import replace
 from core.store.memory import MemoryCounters
 from schemas.chat import UNSIGNED, ChatRequest, Message, Native, TextPart, ThinkingBlock, ToolCall
 from schemas.stream import Finished, ReasoningDelta, Signature, TextDelta, ToolCallDelta
-from services.thoughts import ABSENT_SECONDS, Listener, ThoughtMemory
+from services.recollection import Recollection
+from services.thoughts import BELIEVED_SECONDS, Listener, ThoughtMemory
 from tests.fakes import FakeClock
 
 HI = Message("user", (TextPart("hi"),))
@@ -21,13 +22,20 @@ class CountedCounters(MemoryCounters):
         return super().kept(names, now)
 
 
+class Worker(ThoughtMemory):
+    """Finds what it has to before it recalls."""
+
+    def recall(self, request: ChatRequest) -> ChatRequest:  # type: ignore[override] # it finds by itself here
+        return super().recall(request, self._recollection.find(self.names(request)))
+
+
 class House:
     """Two workers with one store."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.counters = CountedCounters()
-        self.one, self.two = (ThoughtMemory(self.counters, self.clock) for _ in range(2))
+        self.one, self.two = (Worker(Recollection(self.counters, self.clock)) for _ in range(2))
 
 
 def asking(*turns: Message, session: str = "s") -> ChatRequest:
@@ -104,7 +112,7 @@ def test_what_nobody_remembers_is_asked_for_again_after_a_while() -> None:
     house.one.recall(asked)
     house.two.remember("s", "anthropic", [ThinkingBlock("", "sig")], ())
     assert issuers(house.one.recall(asked)) == [None]
-    house.clock.advance(ABSENT_SECONDS)
+    house.clock.advance(BELIEVED_SECONDS)
     assert issuers(house.one.recall(asked)) == ["anthropic"]
 
 

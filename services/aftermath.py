@@ -1,0 +1,65 @@
+"""Aftermath: what follows from an answer for the next one, once it has been given."""
+
+import structlog
+
+from core.errors import ClientGone
+from schemas.model import Target
+from services.affinity import Affinity, Binding
+from services.cache_guard import Answered, CacheGuard
+from services.routing import RoutingService
+from services.run import Run, Site
+
+
+class Aftermath:
+    """Binds the conversation where it was answered, and looks what became of its prompt's cache."""
+
+    def __init__(self, affinity: Affinity, guard: CacheGuard, routing: RoutingService, sites: dict[str, Site]) -> None:
+        self._affinity = affinity
+        self._guard = guard
+        self._routing = routing
+        self._sites = sites
+        self._log = structlog.get_logger(__name__)
+
+    def of(self, run: Run) -> None:
+        """Never raises: the answer has been given."""
+        try:
+            self._bind(run)
+            self._look(run)
+        except Exception:  # noqa: BLE001 - the answer has been given
+            self._log.exception("aftermath_failed")
+
+    def _bind(self, run: Run) -> None:
+        session, outcome = run.request.session, run.outcome
+        if session is None:
+            return
+        if outcome.finish_reason is not None and run.target is not None and outcome.credential is not None:
+            if self._has_choice(run, run.target):
+                self._affinity.bind(session, Binding(run.target.provider, outcome.credential, run.target.model))
+        elif run.prefer is not None and outcome.error != ClientGone.code:
+            self._affinity.drop(session)
+
+    def _has_choice(self, run: Run, target: Target) -> bool:
+        """True when the next turn could go elsewhere; else there is nothing to remember."""
+        others = len(run.outcome.plan.candidates) > 1 if run.outcome.plan is not None else False
+        return others or self._sites[target.provider].has_choice
+
+    def _look(self, run: Run) -> None:
+        outcome, target = run.outcome, run.target
+        if outcome.finish_reason is None or target is None or run.sent is None:
+            return
+        site = self._sites[target.provider]
+        self._guard.look(
+            Answered(
+                request=run.request,
+                model=self._routing.canonical(outcome.model),
+                tenant=run.call.origin.tenant,
+                upstream=run.sent,
+                target=target,
+                kind=site.provider.kind,
+                account=outcome.credential or "",
+                started=run.sent_at,
+                begun=run.begun_at,
+                usage=outcome.usage,
+                notional=site.flat_fee,
+            )
+        )

@@ -1,0 +1,147 @@
+"""CacheGuard: sees for every answer what became of its prompt's cache, and tells whom it concerns."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from core.clock import Clock
+from core.errors import StoreUnavailable
+from core.prompt_cache.chain import Chain, chain_of
+from core.prompt_cache.donors import donor_of
+from core.prompt_cache.expectation import best
+from core.prompt_cache.finding import Finding
+from core.prompt_cache.judge import judge
+from core.prompt_cache.names import keeping, sought
+from core.prompt_cache.prompt import Identity, Prompt
+from core.prompt_cache.rules import family_of, rules_of
+from core.prompt_cache.silent import silent_cache_loss
+from core.providers.base import UpstreamRequest
+from core.store.base import Counters
+from schemas.chat import ChatRequest
+from schemas.model import Price, Target
+from schemas.usage import Usage
+from services.cache_ledger import CacheLedger
+from services.failover import FailoverService
+from services.telemetry import Telemetry
+
+MOST_BYTES = 8 * 1024 * 1024
+"""Prompts beyond this are not looked at, so that the time an answer takes stays bounded."""
+FAILOVER_FAMILY = "zhipu"
+"""Whose own losses never move a model: it is who stands in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One answer that came to its end: what was asked and sent, where, when (seconds since the epoch), and its usage.
+
+    `model` is the public name, `kind` and `account` those of the provider instance and of its credential.
+    """
+
+    request: ChatRequest
+    model: str
+    tenant: str
+    upstream: UpstreamRequest
+    target: Target
+    kind: str
+    account: str
+    started: float
+    begun: float
+    usage: Usage | None
+    notional: bool = False
+
+
+class CacheGuard:
+    """Works after the answer has been given, in a few milliseconds and one trip to the store each way."""
+
+    def __init__(
+        self, counters: Counters, ledger: CacheLedger, failover: FailoverService, telemetry: Telemetry, clock: Clock
+    ) -> None:
+        self._counters = counters
+        self._ledger = ledger
+        self._failover = failover
+        self._telemetry = telemetry
+        self._clock = clock
+        self._log = structlog.get_logger(__name__)
+
+    def look(self, answered: Answered) -> Finding | None:
+        """The finding for one answer, counted, logged when something was lost, and told to the failover.
+
+        None when the prompt cannot be looked at.
+        """
+        prompt = _prompt(answered)
+        if prompt is None:
+            return None
+        finding = self._found(answered, prompt)
+        self._tell(answered, finding)
+        return finding
+
+    def _found(self, answered: Answered, prompt: Prompt) -> Finding:
+        info, usage = answered.target.info, answered.usage
+        rules = rules_of(answered.kind, answered.target.model, info)
+        price = self._price(answered)
+        found = judge(prompt, best(self._kept(prompt), prompt, rules), usage, price, rules, notional=answered.notional)
+        silent = silent_cache_loss(prompt, usage, price, rules, notional=answered.notional)
+        donor = donor_of(prompt, answered.begun, usage, rules)
+        if donor is not None:
+            self._keep(keeping(donor, prompt), donor.lifetime)
+        return silent if silent is not None and silent.lost > found.lost else found
+
+    def _tell(self, answered: Answered, finding: Finding) -> None:
+        target = answered.target
+        saved = finding.saved_usd or 0.0
+        self._telemetry.cache_judged(target.provider, target.model, finding.cause, finding.lost_usd, saved)
+        session = answered.request.session
+        self._ledger.note(target.provider, answered.model, answered.account, session, finding, answered.usage)
+        if finding.lost:
+            self._log.warning(
+                "prompt_cache_loss",
+                provider=target.provider,
+                model=answered.model,
+                cause=finding.cause,
+                block=finding.block,
+                parameter=finding.parameter,
+                expected=finding.expected,
+                read=finding.read,
+                lost=finding.lost,
+                lost_usd=None if finding.lost_usd is None else round(finding.lost_usd, 6),
+                estimated=finding.estimated,
+                notional=finding.notional,
+                session=session,
+            )
+        stands_in = family_of(answered.kind, target.provider) == FAILOVER_FAMILY
+        if finding.provider_fault and finding.lost_usd and not stands_in:
+            self._failover.lost(answered.model, finding.lost_usd)
+
+    def _price(self, answered: Answered) -> Price | None:
+        today = datetime.fromtimestamp(self._clock.now(), UTC).date()
+        prompt = answered.usage.prompt if answered.usage is not None else 0
+        return answered.target.info.price_on(today, prompt)
+
+    def _kept(self, prompt: Prompt) -> dict[str, str]:
+        try:
+            return self._counters.kept(sought(prompt), self._clock.now())
+        except StoreUnavailable:
+            return {}
+
+    def _keep(self, texts: dict[str, str], seconds: float) -> None:
+        try:
+            self._counters.keep(texts, seconds, self._clock.now())
+        except StoreUnavailable:
+            return
+
+
+def _prompt(answered: Answered) -> Prompt | None:
+    upstream, native = answered.upstream, answered.request.native
+    if upstream.sent is None or upstream.form is None or len(upstream.body) > MOST_BYTES:
+        return None
+    beside = {name: value for name, value in native.headers.items() if name == "anthropic-beta"}
+    sent = chain_of({**upstream.sent, "model": answered.target.model}, upstream.form, beside)
+    client = sent if upstream.sent is native.body else _client_chain(answered.request)
+    family = family_of(answered.kind, answered.target.provider)
+    identity = Identity(answered.tenant, answered.model, family, answered.account, answered.target.model)
+    return Prompt(identity, sent, client, answered.started)
+
+
+def _client_chain(request: ChatRequest) -> Chain:
+    return chain_of(request.native.body, request.native.dialect)

@@ -1,0 +1,128 @@
+"""CacheLedger: sums what prompt caches have saved and lost, over all workers."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TypeVar
+
+from core.clock import Clock
+from core.errors import StoreUnavailable
+from core.prompt_cache.finding import Finding
+from core.store.base import Record, Records
+from schemas.cache import CacheReport, CacheRow
+from schemas.usage import Usage
+
+N = TypeVar("N", int, float)
+KIND = "cache"
+SESSION_SECONDS = 86_400.0
+MAX_SESSIONS = 1000
+"""Rows of sessions beyond this, or older than a day, are given up, the oldest first."""
+
+
+class CacheLedger:
+    """Counts in this worker and adds to the shared rows with `sync`; a row that cannot be shared waits."""
+
+    def __init__(self, records: Records, clock: Clock) -> None:
+        self._records = records
+        self._clock = clock
+        self._news: dict[str, CacheRow] = {}
+
+    def note(
+        self, provider: str, model: str, credential: str, session: str | None, finding: Finding, usage: Usage | None
+    ) -> None:
+        """Count one answer's finding in, for its key and its session."""
+        row = _row(finding, usage, self._clock.now())
+        self._add(
+            f"key|{provider}|{model}|{credential}",
+            row.model_copy(update={"provider": provider, "model": model, "credential": credential}),
+        )
+        if session is not None:
+            self._add(f"session|{session}", row.model_copy(update={"session": session, "model": model}))
+
+    def sync(self) -> None:
+        """Add this worker's news to the shared rows: every few seconds."""
+        news, self._news = self._news, {}
+        for name, row in news.items():
+            try:
+                self._records.change(KIND, name, partial(_added, row))
+            except StoreUnavailable:
+                self._add(name, row)
+
+    def prune(self) -> None:
+        """Give up rows of sessions that nobody will ask for: every few minutes, on any worker."""
+        try:
+            rows = {
+                name: CacheRow(**row) for name, row in self._records.all(KIND).items() if name.startswith("session|")
+            }
+            newest = sorted(rows, key=lambda name: rows[name].last_seen, reverse=True)
+            for place, name in enumerate(newest):
+                if place >= MAX_SESSIONS or rows[name].last_seen < self._clock.now() - SESSION_SECONDS:
+                    self._records.delete(KIND, name)
+        except StoreUnavailable:
+            return
+
+    def report(self) -> CacheReport:
+        """All rows as all workers know them, this worker's own news included."""
+        self.sync()
+        try:
+            found = self._records.all(KIND)
+        except StoreUnavailable:
+            found = {}
+        rows = {name: CacheRow(**row) for name, row in found.items()}
+        for name, row in self._news.items():
+            rows[name] = _sum(row, rows[name]) if name in rows else row
+        ordered = sorted(rows.values(), key=lambda row: (row.lost_usd, row.saved_usd), reverse=True)
+        return CacheReport(
+            by_key=[row for row in ordered if row.session is None],
+            by_session=[row for row in ordered if row.session is not None],
+        )
+
+    def _add(self, name: str, row: CacheRow) -> None:
+        known = self._news.get(name)
+        self._news[name] = row if known is None else _sum(row, known)
+
+
+def _row(finding: Finding, usage: Usage | None, now: float) -> CacheRow:
+    lost = finding.lost_usd or 0.0
+    saved = finding.saved_usd or 0.0
+    return CacheRow(
+        answers=1,
+        prompt_tokens=usage.prompt if usage is not None and finding.read is not None else 0,
+        read_tokens=finding.read or 0,
+        lost_tokens=finding.lost,
+        saved_usd=saved,
+        lost_usd=lost,
+        notional_usd=lost if finding.notional else 0.0,
+        causes={finding.cause: 1},
+        losses={finding.cause: lost} if lost else {},
+        last_seen=now,
+    )
+
+
+def _added(row: CacheRow, known: Record | None) -> Record:
+    return (row if known is None else _sum(row, CacheRow(**known))).model_dump(mode="json")
+
+
+def _sum(one: CacheRow, other: CacheRow) -> CacheRow:
+    return CacheRow(
+        provider=one.provider,
+        model=one.model,
+        credential=one.credential,
+        session=one.session,
+        answers=one.answers + other.answers,
+        prompt_tokens=one.prompt_tokens + other.prompt_tokens,
+        read_tokens=one.read_tokens + other.read_tokens,
+        lost_tokens=one.lost_tokens + other.lost_tokens,
+        saved_usd=one.saved_usd + other.saved_usd,
+        lost_usd=one.lost_usd + other.lost_usd,
+        notional_usd=one.notional_usd + other.notional_usd,
+        causes=_both(one.causes, other.causes),
+        losses=_both(one.losses, other.losses),
+        last_seen=max(one.last_seen, other.last_seen),
+    )
+
+
+def _both(one: Mapping[str, N], other: Mapping[str, N]) -> dict[str, N]:
+    sums = dict(one)
+    for name, value in other.items():
+        sums[name] = sums[name] + value if name in sums else value
+    return sums

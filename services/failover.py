@@ -1,0 +1,177 @@
+"""FailoverService: which models are served by another for a while, as their prompt cache is lost."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+import structlog
+
+from config.settings import FailoverSettings
+from core.clock import Clock
+from core.errors import StoreUnavailable
+from core.routing import mapped
+from core.store.base import Counters, Record, Records, Window
+from schemas.failover import FailoverState
+from services.telemetry import Telemetry
+
+KIND = "failover"
+MICRO = 1_000_000
+"""Losses are counted in millionths of a dollar, as windows count whole units."""
+Reason = Literal["cache_loss", "manual"]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """From when until when a model is served by another (seconds since the epoch), why, and what it had lost."""
+
+    since: float
+    until: float
+    reason: str
+    loss_usd: float = 0.0
+
+
+class FailoverService:
+    """One state a model, shared by all workers; what this worker decides counts at once, what others do a second later.
+
+    While the store is away each worker decides for itself, and tells the others afterwards. Model names are those of
+    the catalogue, so that an alias is the same model.
+    """
+
+    def __init__(
+        self, records: Records, counters: Counters, settings: FailoverSettings, telemetry: Telemetry, clock: Clock
+    ) -> None:
+        self._records = records
+        self._counters = counters
+        self._settings = settings
+        self._telemetry = telemetry
+        self._clock = clock
+        self._moves: dict[str, Move] = {}
+        self._ended: dict[str, float] = {}
+        self._news: set[str] = set()
+        self._lost: dict[str, float] = {}
+        self._log = structlog.get_logger(__name__)
+
+    def activate(self, model: str, seconds: float, reason: Reason = "manual", loss_usd: float = 0.0) -> FailoverState:
+        """Serve `model` by another for `seconds` from now; a running move is only ever made longer."""
+        now, old = self._clock.now(), self._active(model)
+        until = max(now + seconds, old.until if old is not None else 0.0)
+        self._moves[model] = Move(old.since if old is not None else now, until, reason, loss_usd)
+        self._tell(model)
+        if old is None:
+            self._telemetry.failover_began(model)
+            self._log.warning("failover_activated", model=model, reason=reason, seconds=seconds, loss_usd=loss_usd)
+        return self.state(model)
+
+    def is_active(self, model: str) -> bool:
+        """True while `model` is served by another; costs no trip to the store."""
+        return self._active(model) is not None
+
+    def until(self, model: str) -> float | None:
+        """When that ends, in seconds since the epoch; None when it is served by itself."""
+        move = self._active(model)
+        return None if move is None else move.until
+
+    def clear(self, model: str) -> bool:
+        """Serve `model` by itself again at once; False when it was."""
+        move = self._active(model)
+        if move is None:
+            return False
+        now = self._clock.now()
+        self._moves[model] = Move(move.since, now, move.reason, move.loss_usd)
+        self._tell(model)
+        self._end(model, "manual")
+        return True
+
+    def stand_in(self, model: str) -> str | None:
+        """The model that answers in the place of `model`, by the configured patterns; None when none fits."""
+        return mapped(model, self._settings.models)
+
+    def diverts(self, model: str) -> bool:
+        """True when requests for `model` are to go to its stand-in now."""
+        return self.is_active(model)
+
+    def lost(self, model: str, usd: float) -> None:
+        """The cache of `model` has lost so much; when that is too much in the window, it moves, if that is enabled."""
+        if usd <= 0:
+            return
+        self._lost[model] = self._lost.get(model, 0.0) + usd
+        if not self._settings.enabled or self._active(model) is not None or self.stand_in(model) is None:
+            return
+        if self._too_much(model, usd):
+            loss, self._lost[model] = self._lost[model], 0.0
+            self.activate(model, self._settings.cooldown_minutes * 60, "cache_loss", loss)
+
+    def state(self, model: str) -> FailoverState:
+        """How `model` stands."""
+        move = self._active(model)
+        if move is None:
+            lost = self._lost.get(model, 0.0)
+            return FailoverState(model=model, active=False, loss_usd=round(lost, 6), stand_in=self.stand_in(model))
+        return FailoverState(
+            model=model,
+            active=True,
+            since=datetime.fromtimestamp(move.since, UTC),
+            until=datetime.fromtimestamp(move.until, UTC),
+            reason=move.reason,
+            loss_usd=round(move.loss_usd, 6),
+            stand_in=self.stand_in(model),
+        )
+
+    def states(self) -> list[FailoverState]:
+        """Every model that is served by another, or that this worker has seen lose anything."""
+        return [self.state(model) for model in sorted({*self._moves, *self._lost})]
+
+    def sync(self) -> None:
+        """Share this worker's news, take over the others', and notice what has ended: about once a second."""
+        self._share()
+        for model in [model for model, move in self._moves.items() if move.until <= self._clock.now()]:
+            self._end(model, "cooldown")
+
+    def _active(self, model: str) -> Move | None:
+        move = self._moves.get(model)
+        return move if move is not None and move.until > self._clock.now() else None
+
+    def _too_much(self, model: str, usd: float) -> bool:
+        """True when the window does not take this loss any more: a full one is above the threshold."""
+        # What led to the last move is settled by it: a new one counts from its end.
+        key = f"cache-loss:{model}:{self._ended.get(model, 0.0):.3f}"
+        limit = max(1, round(self._settings.loss_threshold * MICRO))
+        window = Window(key, limit, self._settings.window_minutes * 60, max(1, round(usd * MICRO)))
+        try:
+            return not self._counters.take([window], self._clock.now()).granted
+        except StoreUnavailable:
+            return False
+
+    def _end(self, model: str, why: str) -> None:
+        move = self._moves.pop(model, None)
+        if move is not None and self._ended.get(model) != move.until:
+            self._ended[model] = move.until
+            self._telemetry.failover_ended(model)
+            self._log.warning("failover_ended", model=model, why=why)
+
+    def _tell(self, model: str) -> None:
+        self._news.add(model)
+        self._share()
+
+    def _share(self) -> None:
+        news, self._news = self._news, set()
+        try:
+            for model in news & self._moves.keys():
+                self._records.put(KIND, model, asdict(self._moves[model]))
+            found = self._records.all(KIND)
+        except StoreUnavailable:
+            self._news |= news
+            return
+        self._take_over(found)
+
+    def _take_over(self, found: Mapping[str, Record]) -> None:
+        now = self._clock.now()
+        for model, record in found.items():
+            move = Move(**record)
+            known = self._moves.get(model)
+            if known is None and move.until > now and self._ended.get(model) != move.until:
+                self._moves[model] = move
+                self._telemetry.failover_began(model, counted=False)
+            elif known is not None:
+                self._moves[model] = move

@@ -1,0 +1,58 @@
+"""Recollection: what is kept for a while for the requests to come, in one trip to the store at most."""
+
+from collections.abc import Iterable, Mapping
+
+from core.clock import Clock
+from core.errors import StoreUnavailable
+from core.store.base import Counters
+from core.store.shelf import Shelf
+
+LOCAL_BYTES = 16 * 1024 * 1024
+ABSENT = ""
+"""Stands on the shelf for what nobody has kept, as nobody keeps an empty text."""
+
+
+class Recollection:
+    """Shared by all workers, with this worker's own copy in front; whatever is lost may be asked for again."""
+
+    def __init__(self, counters: Counters, clock: Clock) -> None:
+        self._counters = counters
+        self._clock = clock
+        self._local = Shelf(LOCAL_BYTES)
+
+    def find(self, names: Mapping[str, float]) -> dict[str, str]:
+        """Those of the names under which something is kept, with it.
+
+        Each name comes with how long, in seconds, what is found, or that nothing is, may be believed without asking
+        again.
+        """
+        now = self._clock.now()
+        found = self._local.kept(list(names), now)
+        missing = [name for name in names if name not in found]
+        if missing:
+            shared = self._shared(missing, now)
+            for name in missing:
+                self._local.keep({name: shared.get(name, ABSENT)}, names[name], now)
+            found |= shared
+        return {name: text for name, text in found.items() if text != ABSENT}
+
+    def keep(self, texts: Mapping[str, str], seconds: float, believed: float | None = None) -> None:
+        """Keep these for `seconds`; this worker believes its own copy for `believed` seconds, as long unless given."""
+        if not texts:
+            return
+        now = self._clock.now()
+        self._local.keep(texts, seconds if believed is None else believed, now)
+        try:
+            self._counters.keep(texts, seconds, now)
+        except StoreUnavailable:
+            return
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Keep nothing under these names any more."""
+        self.keep(dict.fromkeys(names, ABSENT), 1.0)
+
+    def _shared(self, names: list[str], now: float) -> dict[str, str]:
+        try:
+            return self._counters.kept(names, now)
+        except StoreUnavailable:
+            return {}

@@ -1,0 +1,163 @@
+"""What the guard sees of a prompt's cache, and whom it tells."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from config.settings import FailoverSettings
+from core.metrics import Metrics
+from core.prompt_cache.finding import Finding
+from core.providers.base import UpstreamRequest
+from core.store.embedded import EmbeddedStore
+from schemas.chat import ChatRequest, Native
+from schemas.codec import dumps
+from schemas.model import ModelInfo, Price, Target
+from schemas.usage import Usage
+from services.cache_guard import Answered, CacheGuard
+from services.cache_ledger import SESSION_SECONDS, CacheLedger
+from services.failover import FailoverService
+from services.telemetry import Telemetry
+from tests.fakes import FakeClock
+
+OPUS = ModelInfo(
+    "claude-opus-5-5",
+    "anthropic",
+    1_000_000,
+    128_000,
+    {"anthropic": "claude-opus-5-5"},
+    abilities=frozenset({"prompt_cache"}),
+    min_cacheable=512,
+    prices=(Price(date(2026, 1, 1), 4.0, 0.2, 20.0, 5.0, 8.0),),
+)
+MARK = {"type": "ephemeral"}
+
+
+def body(*turns: str) -> dict[str, Any]:
+    """A conversation with a long system prompt, whose last turn is marked for the cache."""
+    messages = [
+        {"role": "assistant" if i % 2 else "user", "content": [{"type": "text", "text": text}]}
+        for i, text in enumerate(turns)
+    ]
+    messages[-1]["content"][0]["cache_control"] = MARK
+    return {"model": "claude-opus-5-5", "system": "S" * 240_000, "messages": messages}
+
+
+class House:
+    """A guard over a real embedded store."""
+
+    def __init__(self, directory: Any) -> None:
+        self.clock = FakeClock()
+        self.store = EmbeddedStore(directory)
+        self.metrics = Metrics()
+        telemetry = Telemetry(self.metrics, [OPUS.id])
+        settings = FailoverSettings(enabled=True, loss_threshold=0.25)
+        records, counters = self.store.records, self.store.counters
+        self.failover = FailoverService(records, counters, settings, telemetry, self.clock)
+        self.ledger = CacheLedger(records, self.clock)
+        self.guard = CacheGuard(counters, self.ledger, self.failover, telemetry, self.clock)
+
+    def answer(self, sent: dict[str, Any], usage: Usage | None, account: str = "key-1", **changes: Any) -> Finding:
+        request = ChatRequest(OPUS.id, (), Native("anthropic_messages", sent), session="s")
+        upstream = UpstreamRequest("http://x", {}, dumps(sent), sent=sent, form="anthropic_messages")
+        target = Target("anthropic", OPUS.id, OPUS)
+        now = self.clock.now()
+        self.clock.advance(10)
+        answered = Answered(request, OPUS.id, "t", upstream, target, "anthropic", account, now, now + 1, usage)
+        finding = self.guard.look(replace(answered, **changes))
+        assert finding is not None
+        return finding
+
+
+@pytest.fixture
+def house(tmp_path: Any) -> Any:
+    house = House(tmp_path)
+    yield house
+    house.store.close()
+
+
+FIRST = Usage(uncached=200, read=0, write_short=60_000, output=10)
+MISSED = Usage(uncached=200, read=0, write_short=60_500, output=10)
+READ = Usage(uncached=200, read=60_000, write_short=500, output=10)
+
+
+def test_a_conversation_that_reads_what_it_wrote_is_a_saving(house: House) -> None:
+    assert house.answer(body("a"), FIRST).cause == "cold"
+    finding = house.answer(body("a", "b", "c"), READ)
+    assert (finding.cause, finding.lost) == ("hit", 0)
+    assert finding.saved_usd is not None
+    assert finding.saved_usd > 0
+
+
+def test_a_cache_that_the_provider_lost_is_counted_priced_and_moves_the_model(house: House) -> None:
+    house.answer(body("a"), FIRST)
+    finding = house.answer(body("a", "b", "c"), MISSED)
+    assert (finding.cause, finding.lost, finding.provider_fault) == ("evicted", 60_000, True)
+    assert finding.lost_usd == pytest.approx(0.288)
+    labels = {"provider": "anthropic", "model": OPUS.id, "cause": "evicted"}
+    value = house.metrics._registry.get_sample_value("glm_prompt_cache_loss_usd_total", labels)
+    assert value == pytest.approx(0.288)
+    assert house.failover.is_active(OPUS.id)
+
+
+def test_a_rotated_key_is_the_gateways_own_fault_and_moves_nothing(house: House) -> None:
+    house.answer(body("a"), FIRST)
+    finding = house.answer(body("a", "b", "c"), MISSED, account="key-2")
+    assert (finding.cause, finding.provider_fault) == ("rotated", False)
+    assert not house.failover.is_active(OPUS.id)
+
+
+def test_marks_that_are_ignored_without_a_word_count_cold_too(house: House) -> None:
+    finding = house.answer(body("a"), Usage(uncached=80_000, read=0, write_short=0, output=10))
+    assert finding.cause == "ignored"
+    assert finding.lost_usd == pytest.approx(80_000 * 3.8 / 1e6)
+    assert house.failover.is_active(OPUS.id)
+
+
+def test_what_is_not_reported_is_no_loss(house: House) -> None:
+    house.answer(body("a"), FIRST)
+    assert house.answer(body("a", "b", "c"), Usage(uncached=60_700, output=10)).cause == "unreported"
+    assert house.answer(body("a", "b", "c"), None).cause == "unreported"
+    assert not house.failover.is_active(OPUS.id)
+
+
+def test_losses_of_the_one_who_stands_in_move_nothing(house: House) -> None:
+    house.answer(body("a"), FIRST, kind="glm-anthropic")
+    house.answer(body("a", "b", "c"), Usage(uncached=60_700, read=0, output=10), kind="glm-anthropic")
+    assert not house.failover.is_active(OPUS.id)
+
+
+def test_a_prompt_that_is_far_too_large_is_not_looked_at(house: House) -> None:
+    sent = body("a")
+    upstream = UpstreamRequest("http://x", {}, b"x" * (9 * 1024 * 1024), sent=sent, form="anthropic_messages")
+    request = ChatRequest(OPUS.id, (), Native("anthropic_messages", sent))
+    target = Target("anthropic", OPUS.id, OPUS)
+    answered = Answered(request, OPUS.id, "t", upstream, target, "anthropic", "k", 0.0, 1.0, FIRST)
+    assert house.guard.look(answered) is None
+
+
+def test_sums_are_kept_for_each_key_and_each_session(house: House) -> None:
+    house.answer(body("a"), FIRST)
+    house.answer(body("a", "b", "c"), READ)
+    house.answer(body("a", "b", "c", "d", "e"), MISSED)
+    report = house.ledger.report()
+    (by_key,), (by_session,) = report.by_key, report.by_session
+    assert (by_key.provider, by_key.model, by_key.credential) == ("anthropic", OPUS.id, "key-1")
+    assert by_session.session == "s"
+    for row in (by_key, by_session):
+        assert row.answers == 3
+        assert row.causes == {"cold": 1, "hit": 1, "evicted": 1}
+        assert row.hit_ratio == pytest.approx(60_000 / (60_200 + 60_700 + 60_700))
+        assert row.lost_usd == pytest.approx(row.losses["evicted"])
+    house.answer(body("a"), FIRST)
+    assert house.ledger.report().by_key[0].answers == 4
+
+
+def test_rows_of_sessions_are_given_up_after_a_day(house: House) -> None:
+    house.answer(body("a"), FIRST)
+    house.ledger.sync()
+    house.clock.advance(SESSION_SECONDS + 20)
+    house.ledger.prune()
+    report = house.ledger.report()
+    assert (len(report.by_key), len(report.by_session)) == (1, 0)

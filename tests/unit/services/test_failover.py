@@ -1,0 +1,165 @@
+"""When a model is served by another, for how long, and who knows of it."""
+
+import pytest
+
+from config.settings import FailoverSettings
+from core.errors import StoreUnavailable
+from core.metrics import Metrics
+from core.store.embedded import EmbeddedStore
+from services.failover import FailoverService
+from services.telemetry import Telemetry
+from tests.fakes import FakeClock
+
+OPUS, SONNET = "claude-opus-5-5", "claude-sonnet-5-5"
+
+
+class House:
+    """Two workers with one store."""
+
+    def __init__(self, directory, **settings):  # type: ignore[no-untyped-def] # pytest's own path
+        self.clock = FakeClock()
+        self.store = EmbeddedStore(directory)
+        self.settings = FailoverSettings(**{"enabled": True, **settings})
+        self.metrics = Metrics()
+        self.one, self.two = self.worker(), self.worker()
+
+    def worker(self) -> FailoverService:
+        telemetry = Telemetry(self.metrics, [OPUS, SONNET])
+        return FailoverService(self.store.records, self.store.counters, self.settings, telemetry, self.clock)
+
+    def metric(self, name: str) -> float | None:
+        return self.metrics._registry.get_sample_value(name, {"model": OPUS})
+
+
+@pytest.fixture
+def house(tmp_path):  # type: ignore[no-untyped-def] # a House
+    house = House(tmp_path)
+    yield house
+    house.store.close()
+
+
+@pytest.mark.parametrize(
+    ("losses", "moves"),
+    [
+        ([1.49], False),
+        ([1.50], False),
+        ([1.51], True),
+        ([0.8, 0.7], False),
+        ([0.8, 0.71], True),
+        ([0.0, -5.0], False),
+        ([0.5, 0.5, 0.5, 0.0001], True),
+    ],
+)
+def test_a_model_moves_when_it_has_lost_more_than_the_threshold(house: House, losses: list[float], moves: bool) -> None:
+    for loss in losses:
+        house.one.lost(OPUS, loss)
+    assert house.one.is_active(OPUS) is moves
+    assert not house.one.is_active(SONNET)
+
+
+def test_losses_are_summed_over_all_workers(house: House) -> None:
+    house.one.lost(OPUS, 0.8)
+    house.two.lost(OPUS, 0.8)
+    assert house.two.is_active(OPUS)
+
+
+def test_losses_of_another_window_do_not_count(house: House) -> None:
+    house.one.lost(OPUS, 1.4)
+    house.clock.advance(15 * 60)
+    house.one.lost(OPUS, 1.4)
+    assert not house.one.is_active(OPUS)
+
+
+def test_it_ends_by_itself_and_may_begin_again(house: House) -> None:
+    house.one.lost(OPUS, 2.0)
+    until = house.one.until(OPUS)
+    assert until == house.clock.now() + 15 * 60
+    house.clock.advance(15 * 60 - 1)
+    assert house.one.is_active(OPUS)
+    house.clock.advance(1)
+    assert not house.one.is_active(OPUS)
+    house.one.sync()
+    assert house.metric("glm_failover_active") == 0
+    house.one.lost(OPUS, 1.0)
+    assert not house.one.is_active(OPUS), "what led to the last one is settled"
+    house.one.lost(OPUS, 0.6)
+    assert house.one.is_active(OPUS)
+    assert house.metric("glm_failover_activations_total") == 2
+
+
+def test_all_workers_follow_and_so_does_one_that_starts_later(house: House) -> None:
+    house.one.lost(OPUS, 2.0)
+    house.two.sync()
+    late = house.worker()
+    late.sync()
+    assert house.two.until(OPUS) == late.until(OPUS) == house.one.until(OPUS)
+    assert house.metric("glm_failover_activations_total") == 1
+
+
+def test_clearing_it_is_for_all_workers_too(house: House) -> None:
+    house.one.lost(OPUS, 2.0)
+    house.two.sync()
+    assert house.two.clear(OPUS)
+    assert not house.two.clear(OPUS)
+    house.one.sync()
+    assert not house.one.is_active(OPUS)
+    house.two.sync()
+    assert not house.two.is_active(OPUS)
+    assert house.metric("glm_failover_active") == 0
+
+
+def test_by_hand_it_moves_whether_or_not_losses_would_and_is_only_made_longer(house: House) -> None:
+    house.one.activate(OPUS, 600)
+    first = house.one.until(OPUS)
+    house.one.activate(OPUS, 60)
+    assert house.one.until(OPUS) == first
+    house.one.activate(OPUS, 1200)
+    assert house.one.until(OPUS) == house.clock.now() + 1200
+    state = house.one.state(OPUS)
+    assert (state.active, state.reason, state.stand_in) == (True, "manual", "glm-4.7")
+    assert house.metric("glm_failover_activations_total") == 1
+
+
+def test_a_model_without_a_stand_in_stays(house: House) -> None:
+    house.one.lost("glm-4.7", 99)
+    assert not house.one.is_active("glm-4.7")
+
+
+def test_losses_go_on_being_seen_while_it_is_off(tmp_path) -> None:  # type: ignore[no-untyped-def] # pytest's own path
+    house = House(tmp_path, enabled=False)
+    house.one.lost(OPUS, 99)
+    assert not house.one.is_active(OPUS)
+    assert [(state.model, state.loss_usd) for state in house.one.states()] == [(OPUS, 99)]
+    house.store.close()
+
+
+def test_a_worker_alone_decides_for_itself_and_tells_the_others_later(house: House) -> None:
+    class Away:
+        """Records that cannot be reached."""
+
+        def put(self, *_: object) -> None:
+            raise StoreUnavailable("away")
+
+        all = put
+
+    reachable = house.one._records
+    house.one._records = Away()  # type: ignore[assignment] # the part that is used
+    house.one.activate(OPUS, 600)
+    assert house.one.is_active(OPUS)
+    house.two.sync()
+    assert not house.two.is_active(OPUS)
+    house.one._records = reachable
+    house.one.sync()
+    house.two.sync()
+    assert house.two.is_active(OPUS)
+
+
+def test_what_stands_survives_the_process(tmp_path) -> None:  # type: ignore[no-untyped-def] # pytest's own path
+    before = House(tmp_path)
+    before.one.lost(OPUS, 2.0)
+    until = before.one.until(OPUS)
+    before.store.close()
+    after = House(tmp_path)
+    after.one.sync()
+    assert after.one.until(OPUS) == until
+    after.store.close()
