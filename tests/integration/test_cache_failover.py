@@ -1,0 +1,206 @@
+"""When a provider loses a prompt's cache: it is seen, priced, and its model is served by another for a while."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from ruamel.yaml import YAML
+
+from tests.clients import DIALECTS, Dialect
+from tests.gateway import Gateway, eventually
+from tests.integration.conftest import FAST
+from tests.redis_server import RedisServer
+from tests.upstreams import forms
+from tests.upstreams.server import Upstream
+from tests.upstreams.steps import Step
+from tests.upstreams.wire import Request
+
+OPUS = "claude-opus-5-5"
+SYSTEM = [{"type": "text", "text": "S" * 240_000, "cache_control": {"type": "ephemeral"}}]
+WRITTEN = {"input_tokens": 200, "cache_creation_input_tokens": 60_000, "cache_read_input_tokens": 0, "output_tokens": 9}
+READ = {"input_tokens": 200, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 60_000, "output_tokens": 9}
+LOSS_USD = 0.288
+"""60,000 tokens written again at 5.00 instead of read at 0.20 USD a million."""
+
+
+class House:
+    """A gateway with Claude at Anthropic and GLM beside it, which moves Claude when a quarter dollar is lost."""
+
+    def __init__(self, gateway: Gateway, upstream: Upstream) -> None:
+        self.gateway, self.upstream = gateway, upstream
+
+    def claude_says(self, usage: dict[str, Any], times: int | None = 1) -> None:
+        def play(request: Request) -> list[Step]:
+            return forms.ANTHROPIC.answer(request, "I am Claude.", usage=usage, model=OPUS)
+
+        self.upstream.behave(play, times=times, when=lambda request: request.path.startswith("/anthropic"))
+
+    def ask(self, user: str = "u", **fields: Any) -> anthropic.types.Message:
+        client = anthropic.Anthropic(base_url=self.gateway.url, api_key="any", max_retries=0)
+        messages: Any = [{"role": "user", "content": "Hi"}]
+        extra: Any = {"model": OPUS, "system": SYSTEM, "metadata": {"user_id": user}, **fields}
+        return client.messages.create(max_tokens=64, messages=messages, **extra)
+
+    def state(self, model: str = OPUS) -> dict[str, Any]:
+        state: dict[str, Any] = self.gateway.get(f"/v1/failover/{model}").json()
+        return state
+
+    def usage(self) -> dict[str, Any]:
+        told: dict[str, Any] = self.gateway.get("/v1/usage").json()["cache"]
+        return told
+
+    def move(self) -> None:
+        assert self.gateway.post(f"/v1/failover/{OPUS}", {"minutes": 5}).json()["active"]
+
+
+def settings(upstream: Upstream, **anthropic_changes: Any) -> dict[str, Any]:
+    claude = {"base_url": f"{upstream.url}/anthropic", "api_keys": ["k-1"], "models": [OPUS], **anthropic_changes}
+    glm = {"base_url": f"{upstream.url}/zai/api/paas/v4/chat/completions", "api_key": "id.secret"}
+    return {
+        "providers": {"anthropic": claude, "glm": glm},
+        "failover": {"enabled": True, "loss_threshold": 0.25},
+        "access": {"keys": []},
+    }
+
+
+def house_in(directory: Path, upstream: Upstream, environment: dict[str, str], **changes: Any) -> Gateway:
+    with (directory / "gateway.yaml").open("w") as file:
+        YAML(typ="safe").dump(settings(upstream, **changes), file)
+    return Gateway(directory, **FAST, **environment)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with Upstream() as upstream, house_in(tmp_path, upstream, {}) as gateway:
+        upstream.behave(lambda request: forms.GLM.answer(request, "I am GLM."), when=lambda r: r.path.startswith("/zai"))
+        yield House(gateway, upstream)
+
+
+def text_of(message: anthropic.types.Message) -> str:
+    return "".join(block.text for block in message.content if block.type == "text")
+
+
+def test_a_loss_that_is_too_dear_moves_the_model_until_it_is_moved_back(house: House) -> None:
+    house.claude_says(WRITTEN, times=None)
+    assert text_of(house.ask()) == "I am Claude."
+    assert not house.state()["active"], "what was cold is no loss"
+    assert text_of(house.ask()) == "I am Claude.", "the turn that shows the loss is answered where it was asked"
+    event = house.gateway.wait_event("prompt_cache_loss", cause="evicted")
+    assert (event["provider"], event["model"], event["lost"], event["lost_usd"]) == ("anthropic", OPUS, 60_000, LOSS_USD)
+    state = house.state()
+    assert (state["active"], state["reason"], state["stand_in"]) == (True, "cache_loss", "glm-4.7")
+    moved = house.ask()
+    assert (text_of(moved), moved.model) == ("I am GLM.", OPUS), "the model bears the name that was asked for"
+    assert "glm-4.7" in str(house.upstream.requests[-1].body["model"])
+    assert house.gateway.delete(f"/v1/failover/{OPUS}").json()["active"] is False
+    assert text_of(house.ask()) == "I am Claude."
+    assert [event["why"] for event in house.gateway.events("failover_ended")] == ["manual"]
+
+
+def test_what_is_read_from_the_cache_moves_nothing_and_counts_as_saved(house: House) -> None:
+    house.claude_says(WRITTEN)
+    house.claude_says(READ, times=None)
+    for _ in range(4):
+        house.ask()
+    assert not house.state()["active"]
+    (row,) = house.usage()["by_key"]
+    assert (row["provider"], row["model"], row["answers"], row["lost_usd"]) == ("anthropic", OPUS, 4, 0.0)
+    assert row["causes"] == {"cold": 1, "hit": 3}
+    assert row["saved_usd"] == pytest.approx(3 * 60_000 * (4.0 - 0.2) / 1_000_000, rel=0.4)
+    assert house.usage()["by_session"][0]["answers"] == 4
+
+
+def test_errors_and_other_clients_changes_move_nothing(house: House) -> None:
+    house.claude_says(WRITTEN, times=None)
+    house.ask()
+    house.ask(system=[{**SYSTEM[0], "text": "T" * 240_000}])
+    assert not house.state()["active"]
+    assert house.gateway.events("prompt_cache_loss") == [] or all(
+        event["cause"] == "mutated_by_client" for event in house.gateway.events("prompt_cache_loss")
+    )
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("dialect", DIALECTS, ids=str)
+def test_a_moved_model_answers_both_dialects_under_its_own_name(house: House, dialect: Dialect, stream: bool) -> None:
+    house.move()
+    heard = dialect.ask(house.gateway, OPUS, stream=stream)
+    assert (heard.text, heard.models) == ("I am GLM.", {OPUS})
+    assert heard.headers["X-Gateway-Provider"] == "glm"
+    assert heard.headers["X-Gateway-Upstream-Model"] == "glm-4.7"
+
+
+def test_who_names_a_provider_gets_it_even_while_the_model_is_moved(house: House) -> None:
+    house.claude_says(WRITTEN, times=None)
+    house.move()
+    assert text_of(house.ask(model=f"anthropic/{OPUS}")) == "I am Claude."
+
+
+def test_the_openai_client_is_moved_too(house: House) -> None:
+    house.move()
+    client = openai.OpenAI(base_url=f"{house.gateway.url}/v1", api_key="any", max_retries=0)
+    messages: Any = [{"role": "user", "content": "Hi"}]
+    assert client.chat.completions.create(model=OPUS, messages=messages).choices[0].message.content == "I am GLM."
+
+
+def test_where_it_would_go_is_explained(house: House) -> None:
+    house.move()
+    body = {"model": OPUS, "messages": [{"role": "user", "content": "Hi"}]}
+    told = house.gateway.post("/v1/route/explain", body).json()
+    assert [target["provider"] for target in told["targets"]] == ["glm"]
+    assert "stands in" in told["targets"][0]["why"]
+    assert any("failover" in loser["reason"] for loser in told["lost"])
+
+
+def test_wrong_orders_are_refused(house: House) -> None:
+    assert house.gateway.post(f"/v1/failover/{OPUS}", {"minutes": -1}).status_code == 400
+    assert house.gateway.post(f"/v1/failover/{OPUS}", {"hours": 1}).status_code == 400
+    assert house.gateway.post("/v1/failover/llama-4", None).status_code == 400
+    assert not house.state()["active"]
+
+
+def test_every_worker_of_every_replica_knows_a_move_and_it_survives_a_restart(tmp_path: Path) -> None:
+    directory = tmp_path / "gateway"
+    directory.mkdir()
+    with RedisServer(tmp_path) as redis, Upstream() as upstream:
+        upstream.behave(lambda request: forms.GLM.answer(request, "I am GLM."), when=lambda r: r.path.startswith("/zai"))
+        upstream.behave(
+            lambda request: forms.ANTHROPIC.answer(request, "I am Claude.", usage=WRITTEN),
+            when=lambda r: r.path.startswith("/anthropic"),
+        )
+        with house_in(directory, upstream, {"REDIS_URL": redis.url, "WORKERS": "3"}) as gateway:
+            house = House(gateway, upstream)
+            house.move()
+            assert eventually(lambda: {text_of(house.ask()) for _ in range(12)} == {"I am GLM."})
+            gateway.kill()
+            gateway.start()
+            assert eventually(lambda: {text_of(house.ask()) for _ in range(12)} == {"I am GLM."})
+
+
+def test_a_conversation_stays_with_the_key_that_has_its_prompt_cached(tmp_path: Path) -> None:
+    keys = ["k-1", "k-2", "k-3"]
+    seen: set[tuple[str, str]] = set()
+    used: Counter[str] = Counter()
+
+    def play(request: Request) -> list[Step]:
+        key, user = request.headers["x-api-key"], request.body["metadata"]["user_id"]
+        usage = READ if (key, user) in seen else WRITTEN
+        seen.add((key, user))
+        used[key] += 1
+        return forms.ANTHROPIC.answer(request, "I am Claude.", usage=usage, model=OPUS)
+
+    with Upstream() as upstream, house_in(tmp_path, upstream, {}, api_keys=keys) as gateway:
+        upstream.behave(play)
+        house = House(gateway, upstream)
+        users = [f"user-{number}" for number in range(9)]
+        for user in users * 6:
+            house.ask(user, system=[{**SYSTEM[0], "text": user * 40_000}])
+        read, every = 0, 0
+        for row in house.usage()["by_key"]:
+            read, every = read + row["causes"].get("hit", 0), every + row["answers"]
+        assert (read, every) == (9 * 5, 9 * 6), "all but the first turn of each conversation"
+        assert len(used) == 3, "conversations are spread over the keys"
