@@ -64,6 +64,7 @@ def _told_of(outcome: Outcome) -> dict[str, Any]:
         "model": outcome.model,
         "stream": outcome.stream,
         "provider": outcome.provider,
+        "route": outcome.plan.rule if outcome.plan else None,
         "upstream_model": outcome.upstream_model,
         "token_id": outcome.credential,
         "attempts": len(outcome.attempts),
