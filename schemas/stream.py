@@ -25,10 +25,14 @@ class RawEvent:
 
 @dataclass(slots=True)
 class Started:
-    """The answer has begun: at most once, and first. `usage` is what is known of the prompt by now, if anything is."""
+    """The answer has begun: at most once, and first. `usage` is what is known of the prompt by now, if anything is.
+
+    `diagnostics` are what the provider itself says of its prompt cache, under its own names.
+    """
 
     usage: Usage | None = None
     raw: RawEvent | None = None
+    diagnostics: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)

@@ -60,6 +60,7 @@ class Aftermath:
                 started=run.sent_at,
                 begun=run.begun_at,
                 usage=outcome.usage,
+                diagnostics=run.diagnostics,
                 notional=site.flat_fee,
             )
         )

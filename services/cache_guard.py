@@ -1,13 +1,16 @@
 """CacheGuard: sees for every answer what became of its prompt's cache, and tells whom it concerns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 
 from core.clock import Clock
 from core.errors import StoreUnavailable
 from core.prompt_cache.chain import Chain, chain_of
+from core.prompt_cache.diagnosis import Diagnosis, anthropic_diagnosis
 from core.prompt_cache.donors import donor_of
 from core.prompt_cache.expectation import best
 from core.prompt_cache.finding import Finding
@@ -35,7 +38,8 @@ FAILOVER_FAMILY = "zhipu"
 class Answered:
     """One answer that came to its end: what was asked and sent, where, when (seconds since the epoch), and its usage.
 
-    `model` is the public name, `kind` and `account` those of the provider instance and of its credential.
+    `model` is the public name, `kind` and `account` those of the provider instance and of its credential. `diagnostics`
+    are what the provider itself said of its cache.
     """
 
     request: ChatRequest
@@ -49,6 +53,7 @@ class Answered:
     begun: float
     usage: Usage | None
     notional: bool = False
+    diagnostics: Mapping[str, Any] | None = None
 
 
 class CacheGuard:
@@ -80,7 +85,8 @@ class CacheGuard:
         info, usage = answered.target.info, answered.usage
         rules = rules_of(answered.kind, answered.target.model, info)
         price = self._price(answered)
-        found = judge(prompt, best(self._kept(prompt), prompt, rules), usage, price, rules, notional=answered.notional)
+        match, said = best(self._kept(prompt), prompt, rules), _diagnosis(answered)
+        found = judge(prompt, match, usage, price, rules, diagnosis=said, notional=answered.notional)
         silent = silent_cache_loss(prompt, usage, price, rules, notional=answered.notional)
         donor = donor_of(prompt, answered.begun, usage, rules)
         if donor is not None:
@@ -129,6 +135,13 @@ class CacheGuard:
             self._counters.keep(texts, seconds, self._clock.now())
         except StoreUnavailable:
             return
+
+
+def _diagnosis(answered: Answered) -> Diagnosis | None:
+    told = answered.diagnostics
+    if told is None or answered.upstream.sent is None:
+        return None
+    return anthropic_diagnosis(answered.upstream.sent.get("diagnostics"), told["diagnostics"])
 
 
 def _prompt(answered: Answered) -> Prompt | None:

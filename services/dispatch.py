@@ -27,7 +27,7 @@ from schemas.credential import Credential
 from schemas.model import Target
 from schemas.origin import Origin
 from schemas.outcome import Attempt
-from schemas.stream import ChatChunk, Finished, KeepAlive
+from schemas.stream import ChatChunk, Finished, KeepAlive, Started
 from services.blame import scrub, whose
 from services.circuits import Circuits, Permit
 from services.gate import gated
@@ -241,6 +241,8 @@ class Dispatcher:
                 raise whose(error, credential)
             events = events_of(exchange.headers, exchange.blocks())
             for chunk in gated(site.provider.decode(events, request), lambda: self._commit(run, exchange)):
+                if isinstance(chunk, Started):
+                    run.diagnostics = chunk.diagnostics
                 run.finished = run.finished or isinstance(chunk, Finished)
                 yield chunk
         finally:

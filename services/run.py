@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from core.cancel import Cancellation
 from core.counting import estimate_request
@@ -189,6 +189,7 @@ class Run:
     sent_at: float = 0.0
     begun_at: float = 0.0
     """What was sent last, when that was, and when its answer began, in seconds since the epoch."""
+    diagnostics: Mapping[str, Any] | None = None
     unaffordable: bool = False
     """True when the retry budget of all requests is why no other try was made."""
 

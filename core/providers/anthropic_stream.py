@@ -94,7 +94,7 @@ class Answer:
         if self._started or self.produced:
             return []
         self._started = True
-        return [Started(self.figures.prompt())]
+        return [Started(self.figures.prompt(), diagnostics=_diagnostics(message))]
 
     def _block(self, index: Any, block: Wire) -> list[ChatChunk]:
         """What the start of a block says, which may be all of it."""
@@ -124,7 +124,7 @@ class Answer:
     def _whole(self, message: Wire, raw: RawEvent | None) -> list[ChatChunk]:
         """The chunks of an answer that is no stream, each of which carries all of it."""
         self.figures.add(message.get("usage"))
-        chunks: list[ChatChunk] = [Started(self.figures.prompt())]
+        chunks: list[ChatChunk] = [Started(self.figures.prompt(), diagnostics=_diagnostics(message))]
         content = message.get("content")
         for block in content if isinstance(content, list) else []:
             chunks += self._block(None, _mapping(block))
@@ -164,6 +164,11 @@ def until_done(events: Iterable[Event], answer: Answer) -> Iterator[Event]:
 def _thinking(text: str, signature: str) -> list[ChatChunk]:
     chunks: list[ChatChunk] = [ReasoningDelta(text)] if text else []
     return [*chunks, Signature(signature)] if signature else chunks
+
+
+def _diagnostics(message: Wire) -> Wire | None:
+    """What is said of the cache. Null says something too: that nothing has changed."""
+    return {"diagnostics": message["diagnostics"]} if "diagnostics" in message else None
 
 
 def _mapping(value: Any) -> Wire:

@@ -57,6 +57,13 @@ class House:
         assert self.gateway.post(f"/v1/failover/{OPUS}", {"minutes": 5}).json()["active"]
 
 
+def glm_says(upstream: Upstream) -> None:
+    def play(request: Request) -> list[Step]:
+        return forms.GLM.answer(request, "I am GLM.")
+
+    upstream.behave(play, when=lambda request: request.path.startswith("/zai"))
+
+
 def settings(upstream: Upstream, **anthropic_changes: Any) -> dict[str, Any]:
     claude = {"base_url": f"{upstream.url}/anthropic", "api_keys": ["k-1"], "models": [OPUS], **anthropic_changes}
     glm = {"base_url": f"{upstream.url}/zai/api/paas/v4/chat/completions", "api_key": "id.secret"}
@@ -76,7 +83,7 @@ def house_in(directory: Path, upstream: Upstream, environment: dict[str, str], *
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     with Upstream() as upstream, house_in(tmp_path, upstream, {}) as gateway:
-        upstream.behave(lambda request: forms.GLM.answer(request, "I am GLM."), when=lambda r: r.path.startswith("/zai"))
+        glm_says(upstream)
         yield House(gateway, upstream)
 
 
@@ -90,7 +97,8 @@ def test_a_loss_that_is_too_dear_moves_the_model_until_it_is_moved_back(house: H
     assert not house.state()["active"], "what was cold is no loss"
     assert text_of(house.ask()) == "I am Claude.", "the turn that shows the loss is answered where it was asked"
     event = house.gateway.wait_event("prompt_cache_loss", cause="evicted")
-    assert (event["provider"], event["model"], event["lost"], event["lost_usd"]) == ("anthropic", OPUS, 60_000, LOSS_USD)
+    assert (event["provider"], event["model"]) == ("anthropic", OPUS)
+    assert (event["lost"], event["lost_usd"]) == (60_000, LOSS_USD)
     state = house.state()
     assert (state["active"], state["reason"], state["stand_in"]) == (True, "cache_loss", "glm-4.7")
     moved = house.ask()
@@ -167,7 +175,7 @@ def test_every_worker_of_every_replica_knows_a_move_and_it_survives_a_restart(tm
     directory = tmp_path / "gateway"
     directory.mkdir()
     with RedisServer(tmp_path) as redis, Upstream() as upstream:
-        upstream.behave(lambda request: forms.GLM.answer(request, "I am GLM."), when=lambda r: r.path.startswith("/zai"))
+        glm_says(upstream)
         upstream.behave(
             lambda request: forms.ANTHROPIC.answer(request, "I am Claude.", usage=WRITTEN),
             when=lambda r: r.path.startswith("/anthropic"),

@@ -101,6 +101,16 @@ def test_a_cache_that_the_provider_lost_is_counted_priced_and_moves_the_model(ho
     assert house.failover.is_active(OPUS.id)
 
 
+def test_the_providers_own_word_for_a_miss_goes_before_ours(house: House) -> None:
+    asked = {"diagnostics": {"previous_message_id": "msg_1"}}
+    house.answer(body("a"), FIRST)
+    told = {"diagnostics": {"cache_miss_reason": {"type": "system_changed"}}}
+    finding = house.answer({**body("a", "b", "c"), **asked}, MISSED, diagnostics=told)
+    assert (finding.cause, finding.provider_fault) == ("mutated_by_gateway", False)
+    finding = house.answer({**body("a", "b", "c", "d", "e"), **asked}, MISSED, diagnostics={"diagnostics": None})
+    assert finding.cause == "evicted", "null says that nothing has changed"
+
+
 def test_a_rotated_key_is_the_gateways_own_fault_and_moves_nothing(house: House) -> None:
     house.answer(body("a"), FIRST)
     finding = house.answer(body("a", "b", "c"), MISSED, account="key-2")
