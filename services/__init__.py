@@ -97,7 +97,7 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     routes = [_route(name, one, providers[name]) for name, one in enabled.items()]
     routing = RoutingService(catalogue, routes, lambda name: _usable(pools.get(name)), settings.model_map)
     sites = {
-        name: Site(providers[name], pools.get(name) or CallersOwn(name), one.timeout, one.strict)
+        name: Site(providers[name], pools[name] if name in pools else CallersOwn(name), one.timeout, one.strict)
         for name, one in enabled.items()
     }
     thoughts = ThoughtMemory(store.counters, clock)
