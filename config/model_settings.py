@@ -23,6 +23,7 @@ Ability = Literal[
     "embeddings",
 ]
 Thinking = Literal["none", "switch", "effort", "budget", "adaptive", "forced"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 class PriceSettings(Group):
@@ -58,6 +59,7 @@ class ModelSettings(Group):
     prices: tuple[PriceSettings, ...] | None = None
     refuses: tuple[Text, ...] | None = None
     min_cacheable: int | None = Field(None, ge=0)
+    efforts: tuple[Effort, ...] | None = None
 
     @model_validator(mode="after")
     def _alias_alone(self) -> "ModelSettings":

@@ -14,7 +14,8 @@ class Answer:
     """What the model said: visible text, shown reasoning (empty when hidden), tool calls, and why it stopped.
 
     `thinking` is the reasoning as blocks with their signatures. `native` is the provider's own body, when it speaks the
-    caller's dialect and nothing here has changed what it says.
+    caller's dialect and the end of the answer is its own. `retold`: what is said here may differ from what `native`
+    says, be it in how thinking is shown, in what was searched, or in what had to be mended.
     """
 
     text: str
@@ -25,3 +26,4 @@ class Answer:
     thinking: tuple[ThinkingBlock, ...] = ()
     stop_sequence: str | None = None
     native: Mapping[str, Any] | None = None
+    retold: bool = False

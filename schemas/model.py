@@ -17,6 +17,7 @@ Ability = Literal[
     "tool_stream",
     "embeddings",
 ]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 ThinkingControl = Literal["none", "switch", "effort", "budget", "adaptive", "forced"]
 
 
@@ -44,7 +45,8 @@ class ModelInfo:
     `context` and `max_output` are tokens, 0 for unknown. `thinking` says how it is steered: not at all, by a switch, by
     an effort level, by a budget of tokens, by effort or off (adaptive), or that it cannot be turned off. `refuses`
     names the parameters, as OpenAI spells them, that the model answers with an error (`top_k` and
-    `tool_choice.required` among them). `min_cacheable` is the shortest prompt that is cached, in tokens.
+    `tool_choice.required` among them). `min_cacheable` is the shortest prompt that is cached, in tokens. `efforts` are
+    the levels of thinking it takes, in rising order; empty means that they are not known.
     """
 
     id: str
@@ -59,6 +61,7 @@ class ModelInfo:
     prices: tuple[Price, ...] = field(default=())
     refuses: frozenset[str] = frozenset()
     min_cacheable: int | None = None
+    efforts: tuple[Effort, ...] = ()
 
     def price_on(self, day: date, prompt: int = 0) -> Price | None:
         """The newest price that had begun by `day` for a prompt of that many tokens."""

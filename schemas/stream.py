@@ -100,13 +100,15 @@ class Finished:
     """The end of the answer: comes exactly once, and last. `usage` is None when the provider gave none.
 
     `stop_sequence` is the stop word that ended it, when that is known. `raw` are the events that told the end and the
-    usage; a stage that changes anything here leaves them out.
+    usage; a stage that changes anything here leaves them out. `may_be_empty`: an answer without content is one too, as
+    the model ended its turn in so many words, or said what no chunk can carry.
     """
 
     reason: FinishReason
     usage: Usage | None = None
     stop_sequence: str | None = None
     raw: tuple[RawEvent, ...] = ()
+    may_be_empty: bool = False
 
 
 ChatChunk = Started | TextDelta | ReasoningDelta | Signature | ToolCallDelta | Passed | KeepAlive | Finished

@@ -26,6 +26,4 @@ def gated(chunks: Iterable[ChatChunk], commit: Callable[[], None]) -> Iterator[C
 
 
 def _is_empty(end: Finished) -> bool:
-    # Anthropic's models may end a turn with nothing to say (after tool results); it is told in whole as it came.
-    told = any(raw.value.get("stop_reason") or raw.value.get("type") == "message_delta" for raw in end.raw)
-    return end.reason in ("stop", "tool_calls") and not told
+    return end.reason in ("stop", "tool_calls") and not end.may_be_empty

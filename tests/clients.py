@@ -179,7 +179,7 @@ class AnthropicClient(Dialect):
         return {"tools": [{"name": name, "input_schema": {"type": "object", "properties": {}}} for name in names]}
 
     def thinking(self) -> Json:
-        return {"thinking": {"type": "enabled", "budget_tokens": 2048}}
+        return {"thinking": {"type": "adaptive", "display": "summarized"}}
 
     def read_stream(self, body: bytes, told: Heard) -> None:
         frames = [(name, json.loads(data)) for name, data in events(body)]

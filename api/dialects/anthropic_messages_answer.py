@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
+from api.dialects.anthropic_messages_native import retold_content, thinking_object
 from api.dialects.base import Reply
 from schemas.answer import Answer
-from schemas.chat import UNSIGNED, ThinkingBlock, ToolCall
+from schemas.chat import ThinkingBlock, ToolCall
 from schemas.codec import loads
 from schemas.stream import FinishReason
 from schemas.usage import Usage
@@ -23,7 +24,8 @@ STOP_REASONS: Mapping[FinishReason, str] = {
 def render_answer(answer: Answer, reply: Reply) -> dict[str, Any]:
     """The message object; the provider's own, under the name that was asked for, when it speaks this dialect."""
     if answer.native is not None:
-        return {**answer.native, "model": reply.request.model}
+        retold = {"content": retold_content(answer, answer.native)} if answer.retold else {}
+        return {**answer.native, "model": reply.request.model, **retold}
     content = [
         *_thinking(answer.thinking, thinking_display(reply)),
         *([{"type": "text", "text": answer.text}] if answer.text else ()),
@@ -94,11 +96,6 @@ def thinking_display(reply: Reply) -> Display:
         return "none"
     asked = request.native.body.get("thinking")
     return "omitted" if isinstance(asked, Mapping) and asked.get("display") == "omitted" else "full"
-
-
-def thinking_object(text: str, signature: str | None) -> dict[str, str]:
-    """A thinking block, which cannot do without a signature."""
-    return {"type": "thinking", "thinking": text, "signature": signature or UNSIGNED}
 
 
 def arguments_object(arguments: str) -> dict[str, Any]:

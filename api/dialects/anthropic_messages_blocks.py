@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api.dialects.anthropic_messages_answer import Display
+from api.dialects.anthropic_messages_answer import Display, arguments_object
 from core import sse
 from schemas.chat import UNSIGNED
 from schemas.codec import dumps
@@ -27,6 +27,9 @@ class Blocks:
         self._open: str | None = None
         self._signed = False
         self._head = b""
+        self._blank: str | None = ""
+        """What has come of a call's arguments as long as that is blank; None from the first letter on."""
+        self._held: list[str] | None = None
 
     def write(self, piece: TextDelta | ReasoningDelta | Signature | ToolCallDelta) -> bytes:
         """The events that say `piece`: none for thinking that is not shown."""
@@ -43,8 +46,21 @@ class Blocks:
         if self._open is None:
             return b""
         lead = self._delta("signature", UNSIGNED) if self._open == "thinking" and not self._signed else b""
-        self._open = None
+        if self._held is not None:
+            lead = self._delta("tool_use", dumps(arguments_object("".join(self._held))).decode())
+        self._open = self._held = None
         return lead + _event("content_block_stop", {"index": self._next - 1})
+
+    def placed(self, kind: str, event: Mapping[str, Any]) -> tuple[bytes, Mapping[str, Any] | None]:
+        """What must be said ahead of an event of a block that goes on between written ones, and the event with the
+        index that it has here; None for one whose block is over."""
+        if kind == "content_block_start":
+            return self.close(), {**event, "index": self._next}
+        delta = event.get("delta")
+        if isinstance(delta, Mapping) and delta.get("type") == "citations_delta":
+            return self._opened("text", {"type": "text", "text": ""}), {**event, "index": self._next - 1}
+        over = self._open is None or self._open in DELTAS
+        return b"", None if over else {**event, "index": self._next - 1}
 
     def follow(self, kind: str | None, event: Mapping[str, Any]) -> None:
         """Note what a forwarded event of that kind does to the blocks."""
@@ -70,6 +86,7 @@ class Blocks:
     def _begin(self, index: int) -> None:
         """Prepare what every delta of the block begins with."""
         self._next, self._signed = index + 1, False
+        self._blank, self._held = "", None
         self._head = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":' % index
 
     def _delta(self, kind: str, value: str) -> bytes:
@@ -94,7 +111,23 @@ class Blocks:
         if piece.name is not None or self._open != "tool_use":
             block = {"type": "tool_use", "id": piece.id or "", "name": piece.name or "", "input": {}}
             begun = self._start("tool_use", block)
-        return begun + (self._delta("tool_use", piece.arguments) if piece.arguments else b"")
+        arguments = self._object(piece.arguments)
+        return begun + (self._delta("tool_use", arguments) if arguments else b"")
+
+    def _object(self, arguments: str) -> str:
+        """What can be sent of a call's arguments: what begins as anything but an object waits to be made one."""
+        if self._held is not None:
+            self._held.append(arguments)
+            return ""
+        if self._blank is None:
+            return arguments
+        arguments, self._blank = self._blank + arguments, None
+        begun = arguments.lstrip()
+        if not begun:
+            self._blank = arguments
+        elif not begun.startswith("{"):
+            self._held = [arguments]
+        return arguments if begun.startswith("{") else ""
 
 
 def _event(name: str, fields: Mapping[str, Any]) -> bytes:

@@ -20,6 +20,7 @@ from schemas.usage import Usage
 
 PING = sse.encode(b'{"type":"ping"}', "ping")
 STOP = sse.encode(b'{"type":"message_stop"}', "message_stop")
+BLOCK_EVENTS = frozenset({"content_block_start", "content_block_delta", "content_block_stop"})
 WHOLE = "body"
 """The name of an event that is a whole answer, and so no event of a stream."""
 
@@ -69,6 +70,8 @@ class Frames:
     def _forward(self, raw: RawEvent) -> bytes:
         """The event as it came, but for the model's name, and a usage that the provider tells at the end only."""
         kind = raw.value.get("type") or raw.name
+        if not self._reply.request.verbatim and kind in BLOCK_EVENTS:
+            return self._beside(str(kind), raw.value)
         data = raw.data or dumps(raw.value)
         if kind == "message_start":
             if self._begun:
@@ -77,6 +80,14 @@ class Frames:
             data = self._edited(raw.value) or data
         self._blocks.follow(kind, raw.value)
         return sse.encode(data.replace(b"\n", b"\ndata: "), raw.name or str(kind))
+
+    def _beside(self, kind: str, value: Mapping[str, Any]) -> bytes:
+        """An event of a block that is not searched, between those that are written here."""
+        lead, placed = self._blocks.placed(kind, value)
+        if placed is None:
+            return lead
+        self._blocks.follow(kind, placed)
+        return self._start() + lead + sse.encode(dumps(placed), kind)
 
     def _edited(self, event: Mapping[str, Any]) -> bytes | None:
         """The beginning under the name that was asked for; GLM's host counts the prompt as 0 there, which clients would

@@ -1,10 +1,10 @@
 """A whole answer as OpenAI's `chat.completion` object."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from api.dialects.base import Reply
-from api.dialects.openai_chat_raw import shown_thinking
+from api.dialects.openai_chat_native import forwarded_answer
+from api.dialects.openai_chat_words import finish_reason, is_legacy
 from schemas.answer import Answer
 from schemas.chat import ToolCall
 from schemas.usage import Usage
@@ -13,7 +13,10 @@ from schemas.usage import Usage
 def render_answer(answer: Answer, reply: Reply) -> dict[str, Any]:
     """The object, with every field the specification demands; the provider's own where it speaks this form."""
     if answer.native is not None:
-        return _forwarded(answer.native, reply)
+        forwarded = forwarded_answer(answer, answer.native, reply)
+        if answer.retold and answer.usage is not None and not forwarded.get("usage"):
+            forwarded["usage"] = usage_object(answer.usage)
+        return forwarded
     legacy = is_legacy(reply)
     message: dict[str, Any] = {
         "role": "assistant",
@@ -43,13 +46,6 @@ def render_answer(answer: Answer, reply: Reply) -> dict[str, Any]:
     return body
 
 
-def _forwarded(native: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
-    first, *others = native["choices"]
-    message = shown_thinking(first.get("message") or {}, reply.request.thinking_mode)
-    choices = [{**first, "message": message}, *others]
-    return {**native, "object": "chat.completion", "model": reply.request.model, "choices": choices}
-
-
 def usage_object(usage: Usage) -> dict[str, Any]:
     """OpenAI's usage: the prompt includes cached tokens; what was not reported is left out; estimates say so."""
     body: dict[str, Any] = {
@@ -69,16 +65,6 @@ def usage_object(usage: Usage) -> dict[str, Any]:
 
 def _sum(short: int | None, long: int | None) -> int | None:
     return None if short is None and long is None else (short or 0) + (long or 0)
-
-
-def finish_reason(reason: str, legacy: bool) -> str:
-    """OpenAI's word for why the answer ended."""
-    return "function_call" if legacy and reason == "tool_calls" else reason
-
-
-def is_legacy(reply: Reply) -> bool:
-    """True for a client that sent `functions`, and so expects a `function_call`."""
-    return bool(reply.request.native.body.get("functions"))
 
 
 def _function(call: ToolCall) -> dict[str, str]:

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from api.dialects.base import Reply
-from api.dialects.openai_chat_answer import finish_reason, is_legacy, usage_object
+from api.dialects.openai_chat_answer import usage_object
 from api.dialects.openai_chat_raw import OBJECT, Forwarded
+from api.dialects.openai_chat_words import finish_reason, is_legacy
 from core import sse
 from schemas.codec import dumps
-from schemas.stream import ChatChunk, Finished, KeepAlive, ReasoningDelta, Signature, TextDelta, ToolCallDelta
+from schemas.stream import ChatChunk, Finished, KeepAlive, RawEvent, ReasoningDelta, Signature, TextDelta, ToolCallDelta
 
 DONE = b"data: [DONE]\n\n"
 WHOLE = "body"
@@ -81,12 +82,14 @@ class Frames:
         return {"tool_calls": [{**call, "function": function}]}
 
     def _end(self, end: Finished) -> bytes:
-        told = [raw for raw in end.raw if raw.value.get("choices") and raw.name != WHOLE]
+        events = [raw for raw in end.raw if raw.name != WHOLE]
+        told = [raw for raw in events if raw.value.get("choices") or not raw.value.get("usage")]
         frame = b"".join(map(self._forwarded.frame, told))
         lead = self._lead()
-        if not told:
+        if not any(_finish_word(raw) for raw in told):
             reason = dumps(finish_reason(end.reason, self._legacy))
-            frame = self._head + b'{},"logprobs":null,"finish_reason":' + reason + b"}]" + self._usage + b"}\n\n"
+            ended = self._head + b'{},"logprobs":null,"finish_reason":' + reason + b"}]" + self._usage + b"}\n\n"
+            frame = ended + frame
         return lead + frame + self._last_usage(end) + DONE
 
     def _last_usage(self, end: Finished) -> bytes:
@@ -99,3 +102,8 @@ class Frames:
         if counted:
             return self._forwarded.frame(counted[-1])
         return self._open + b',"choices":[],"usage":' + dumps(usage_object(end.usage)) + b"}\n\n"
+
+
+def _finish_word(raw: RawEvent) -> Any:
+    choices = raw.value.get("choices")
+    return choices[0].get("finish_reason") if choices else None

@@ -40,7 +40,8 @@ class Forwarded:
         if not edits and raw.data:
             renamed = self._rename(raw.data, value.get("model"))
             if renamed is not None:
-                return sse.encode(renamed)
+                # Data in several lines is one event all the same.
+                return sse.encode(renamed.replace(b"\n", b"\ndata: "))
         whole = {**value, "model": self._asked, **edits}
         return sse.encode(dumps({name: field for name, field in whole.items() if field is not _GONE}))
 

@@ -8,7 +8,7 @@ from schemas.chat import ChatRequest
 from schemas.stream import ChatChunk, KeepAlive, Passed, Started
 
 WITHOUT_CONTENT = (KeepAlive, Started, Passed)
-"""Chunks that say nothing of the answer's content, and so end no stretch of it."""
+"""Chunks that say nothing of the answer's content, and so end no stretch of it, unless `begins_block`."""
 
 
 class Stage:
@@ -36,3 +36,11 @@ class Stage:
 def is_forwarded(request: ChatRequest, chunk: ChatChunk) -> bool:
     """True for a chunk whose event goes on in a dialect that tells thinking, answer and stop words apart by itself."""
     return request.thinking_mode == "blocks" and not isinstance(chunk, KeepAlive) and bool(chunk.raw)
+
+
+def begins_block(chunk: ChatChunk) -> bool:
+    """True for an event that opens a block of its own, as that of a tool which runs at the provider.
+
+    What text came before it must be on its way before it goes.
+    """
+    return isinstance(chunk, Passed) and chunk.raw.value.get("type") == "content_block_start"

@@ -31,7 +31,7 @@ def collect(chunks: Iterable[ChatChunk]) -> Answer:
 
 
 class _Fold:
-    """What has been said so far, and the one event that said all of it, if one did."""
+    """What has been said so far, and the events that said it."""
 
     def __init__(self) -> None:
         self._text: list[str] = []
@@ -68,7 +68,8 @@ class _Fold:
             usage=end.usage,
             thinking=tuple(self._thinking),
             stop_sequence=end.stop_sequence,
-            native=whole.value if whole is not None and self._sources <= {whole} else None,
+            native=None if whole is None else whole.value,
+            retold=whole is not None and not self._sources <= {whole},
         )
 
     def _sign(self, signature: Signature) -> None:

@@ -8,11 +8,11 @@ import structlog
 
 from config.settings import PipelineSettings
 from core.counting import TokenCounter
-from core.pipeline.base import WITHOUT_CONTENT, Stage
+from core.pipeline.base import WITHOUT_CONTENT, Stage, begins_block
 from core.pipeline.filter_rule import FilterRule, RuleSearch
 from core.pipeline.source import close
-from schemas.chat import ChatRequest
-from schemas.stream import ChatChunk, Finished, ReasoningDelta, TextDelta
+from schemas.chat import UNSIGNED, ChatRequest
+from schemas.stream import ChatChunk, Finished, ReasoningDelta, Signature, TextDelta
 
 
 class ContentFilter(Stage):
@@ -20,7 +20,8 @@ class ContentFilter(Stage):
 
     `log` lets the text pass, `redact` writes the replacement instead, `block` ends the answer ahead of the match with
     the reason `content_filter`, as OpenAI does. What was found is logged by the pattern's name and count, never by its
-    text. Patterns come from the operator, who must see to it that none backtracks without bound.
+    text. Thinking in which something was replaced loses its provider's signature, which would be a lie. Patterns come
+    from the operator, who must see to it that none backtracks without bound.
     Raises ValueError that names the pattern when one is no regular expression.
     """
 
@@ -52,17 +53,20 @@ def _apply(
     run = _Run(rules, hits)
     like: TextDelta | ReasoningDelta | None = None
     for chunk in chunks:
-        if isinstance(chunk, WITHOUT_CONTENT):
+        if isinstance(chunk, WITHOUT_CONTENT) and not begins_block(chunk):
             yield chunk
             continue
         if like is not None and type(chunk) is not type(like):
             yield from _made_like(like, run.end())
+            run.altered = run.altered and isinstance(like, ReasoningDelta)
             like = None
         if not run.blocked and isinstance(chunk, (TextDelta, ReasoningDelta)):
+            run.altered = run.altered and like is not None
             like = chunk
             yield from _made_like(chunk, run.feed(chunk.text))
         elif not run.blocked:
-            yield chunk
+            yield _unsigned(chunk) if run.altered else chunk
+            run.altered = False
         if run.blocked:
             close(chunks)
             yield Finished("content_filter", chunk.usage if isinstance(chunk, Finished) else None)
@@ -76,6 +80,11 @@ def _made_like(chunk: TextDelta | ReasoningDelta, text: str) -> Iterator[ChatChu
         yield ReasoningDelta(text, chunk.hidden) if isinstance(chunk, ReasoningDelta) else TextDelta(text)
 
 
+def _unsigned(chunk: ChatChunk) -> ChatChunk:
+    """The chunk; for a signature of the run that was altered, the gateway's own mark instead."""
+    return Signature(UNSIGNED) if isinstance(chunk, Signature) and not chunk.redacted else chunk
+
+
 class _Run:
     """One unbroken run of answer or of thinking, led through all rules in their order."""
 
@@ -84,6 +93,8 @@ class _Run:
         self._hits = hits
         self._searches = [RuleSearch(rule) for rule in rules]
         self.blocked = False
+        self.altered = False
+        """Something was replaced in this run, or in the thinking that has just ended."""
 
     def feed(self, text: str) -> str:
         """What may be sent after this piece."""
@@ -103,4 +114,5 @@ class _Run:
                 self._hits[search.rule] += search.found - found
                 # A later rule must still see what stands ahead of the blocked text, to its end.
                 self.blocked = self.blocked or search.rule.action == "block"
+                self.altered = self.altered or search.rule.action == "redact"
         return text

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from core.pipeline.base import WITHOUT_CONTENT, Stage, is_forwarded
+from core.pipeline.base import WITHOUT_CONTENT, Stage, begins_block, is_forwarded
 from core.pipeline.source import close
 from schemas.chat import ChatRequest
 from schemas.stream import ChatChunk, Finished, TextDelta
@@ -34,7 +34,7 @@ def _until_stop(request: ChatRequest, words: tuple[str, ...], chunks: Iterator[C
                 yield Finished("stop", stop_sequence=search.found)
                 return
             continue
-        if not isinstance(chunk, WITHOUT_CONTENT) and (text := search.end()):
+        if (begins_block(chunk) or not isinstance(chunk, WITHOUT_CONTENT)) and (text := search.end()):
             yield TextDelta(text)
         yield chunk
 

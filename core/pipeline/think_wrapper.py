@@ -36,6 +36,8 @@ class Wrapper:
             text = text[opening:]
         cut = _closing_at(text)
         self._held = text[cut:]
+        if cut == len(chunk.text) and text == chunk.text:
+            return [chunk]
         return [ReasoningDelta(text[:cut], chunk.hidden)] if cut else []
 
     def end(self) -> list[ReasoningDelta]:

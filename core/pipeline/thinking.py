@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from core.pipeline.base import WITHOUT_CONTENT, Stage, is_forwarded
+from core.pipeline.base import WITHOUT_CONTENT, Stage, begins_block, is_forwarded
 from core.pipeline.think_tags import ThinkTags
 from core.pipeline.think_wrapper import Wrapper
 from schemas.chat import ChatRequest, Message, TextPart
@@ -30,7 +30,7 @@ class Thinking(Stage):
         wrapper = Wrapper()
         in_field = False
         for chunk in chunks:
-            if isinstance(chunk, WITHOUT_CONTENT) or is_forwarded(request, chunk):
+            if not begins_block(chunk) and (isinstance(chunk, WITHOUT_CONTENT) or is_forwarded(request, chunk)):
                 yield chunk
             elif isinstance(chunk, TextDelta):
                 if in_field:

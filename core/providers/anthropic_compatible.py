@@ -125,7 +125,8 @@ class AnthropicCompatible(Provider):
         return UpstreamRequest(f"{self.base_url}/v1/{path}", headers, body, dropped=draft.dropped)
 
     def decode(self, events: Iterable[Event], request: ChatRequest) -> Iterator[ChatChunk]:
-        answer = Answer(forwards=request.verbatim and request.native.dialect == self.dialect)
+        native = request.native.dialect == self.dialect
+        answer = Answer(native=native, forwards=native and request.verbatim)
         for event in until_done(events, answer):
             if event is SILENCE:
                 yield KeepAlive()
@@ -133,7 +134,9 @@ class AnthropicCompatible(Provider):
                 yield from answer.read(event, self._value(event))
         reason = self.finish_reason(answer)
         usage = answer.figures.usage(produced=answer.produced)
-        yield Finished(reason, usage, answer.stop_sequence, tuple(answer.end))
+        # A turn that a model ended without a word (after tool results) is an answer, a call that is none is not.
+        said_so = not answer.produced and answer.stop_reason not in (None, "tool_use")
+        yield Finished(reason, usage, answer.stop_sequence, tuple(answer.end), may_be_empty=said_so)
 
     def _value(self, event: Event) -> Wire:
         """What the event says; raises the error that it is, if it is one."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import UpstreamError
 from core.providers.anthropic_calls import ToolCalls
-from core.providers.anthropic_raw import carrying, tied
+from core.providers.anthropic_raw import Beside, carrying, tied
 from core.providers.anthropic_usage import Figures
 from core.sse import SILENCE, Event
 from schemas.stream import (
@@ -34,11 +34,14 @@ class Answer:
     """What has been read of one answer so far.
 
     With `forwards` the chunks carry their events, and events without a meaning here become Passed; else these are left
-    out. `stop_reason` is the provider's word, `end` are the events that told it, and `ended` means that no more come.
+    out, but for a client of the same dialect (`native`) whose answer is searched those that hold no text. `stop_reason`
+    is the provider's word, `end` are the events that told it, and `ended` means that no more come.
     """
 
     __slots__ = (
+        "_beside",
         "_forwards",
+        "_native",
         "_started",
         "calls",
         "end",
@@ -49,8 +52,10 @@ class Answer:
         "stop_sequence",
     )
 
-    def __init__(self, *, forwards: bool) -> None:
+    def __init__(self, *, native: bool, forwards: bool) -> None:
+        self._native = native
         self._forwards = forwards
+        self._beside = Beside()
         self._started = False
         self.calls = ToolCalls()
         self.figures = Figures()
@@ -65,7 +70,7 @@ class Answer:
         kind = value.get("type") or event.name
         if kind == "ping":
             return [KeepAlive()]
-        raw = RawEvent(event.data, event.name, value) if self._forwards else None
+        raw = RawEvent(event.data, event.name, value) if self._native else None
         if kind in ("message_delta", "message_stop"):
             self._note_end(value, raw)
             self.ended = kind == "message_stop"
@@ -76,6 +81,8 @@ class Answer:
         self.produced = self.produced or any(isinstance(chunk, CONTENT) for chunk in chunks)
         if raw is None:
             return chunks
+        if not self._forwards:
+            return self._beside.tied(kind, chunks, raw)
         return tied(chunks, raw) if chunks else [Passed(raw, begins=kind == "content_block_start")]
 
     def _chunks(self, kind: Any, value: Wire) -> list[ChatChunk]:
@@ -131,7 +138,7 @@ class Answer:
         self.produced = self.produced or len(chunks) > 1
         self._note_end({"delta": message}, raw)
         self.ended = True
-        return chunks if raw is None else [carrying(chunk, raw) for chunk in chunks]
+        return [carrying(chunk, raw) for chunk in chunks] if raw is not None and self._forwards else chunks
 
     def _note_end(self, value: Wire, raw: RawEvent | None) -> None:
         delta = _mapping(value.get("delta"))

@@ -7,8 +7,9 @@ from core.errors import GatewayError, UpstreamOverloaded
 from core.providers.draft import Draft
 from core.providers.effort import OFF, effort_of
 from core.providers.openai_compatible import FINISH_REASONS, OpenAICompatible
+from core.providers.openai_fields import fitted_effort
 from core.providers.openai_messages import Wire
-from core.providers.openai_native import Policy
+from core.providers.openai_native import Policy, replayed
 from schemas.chat import Message
 from schemas.stream import FinishReason
 
@@ -18,7 +19,8 @@ class DeepSeek(OpenAICompatible):
 
     kind: ClassVar[str] = "deepseek"
     families: ClassVar[tuple[str, ...]] = ("deepseek-",)
-    policy: ClassVar[Policy] = Policy(replays_reasoning=True)
+    issuer: ClassVar[str] = "deepseek"
+    policy: ClassVar[Policy] = Policy(replays_reasoning=issuer)
     finish_reasons: ClassVar[Mapping[str, FinishReason | type[GatewayError]]] = {
         **FINISH_REASONS,
         "insufficient_system_resource": UpstreamOverloaded,
@@ -27,9 +29,8 @@ class DeepSeek(OpenAICompatible):
     def message(self, draft: Draft, message: Message, index: int) -> Wire:
         """Message number `index`; one that calls tools carries the reasoning that led to the calls."""
         wire = super().message(draft, message, index)
-        if message.tool_calls and message.reasoning:
-            wire["reasoning_content"] = message.reasoning
-        return wire
+        own = replayed(draft, message, self.issuer) if message.tool_calls else None
+        return wire if own is None else {**wire, "reasoning_content": own}
 
     def thinking(self, draft: Draft) -> Wire:
         """The switch, and the effort of a model that thinks."""
@@ -38,7 +39,8 @@ class DeepSeek(OpenAICompatible):
         if effort in OFF:
             return {"thinking": {"type": "disabled"}}
         fields: Wire = {"thinking": {"type": "enabled"}} if asked.enabled else {}
-        return fields if effort is None else {**fields, "reasoning_effort": effort}
+        level = effort and fitted_effort(draft, effort)
+        return {**fields, "reasoning_effort": level} if level else fields
 
     def response_format(self, draft: Draft) -> Wire:
         """JSON at most: a schema is dropped by name."""

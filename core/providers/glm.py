@@ -12,10 +12,10 @@ from core.providers.draft import Draft
 from core.providers.glm_auth import JwtSigner
 from core.providers.openai_compatible import FINISH_REASONS, OpenAICompatible
 from core.providers.openai_faults import Said
-from core.providers.openai_history import portable
+from core.providers.openai_history import is_linked, portable
 from core.providers.openai_messages import Wire
 from core.providers.zhipu_errors import TOKEN_EXPIRED, business_error
-from schemas.chat import DialectName, Message
+from schemas.chat import DialectName, DocumentPart, ImagePart, Message
 from schemas.codec import dumps
 from schemas.credential import Credential
 from schemas.embedding import EmbeddingRequest
@@ -62,11 +62,15 @@ class GLM(OpenAICompatible):
         return {"Authorization": f"Bearer {token}"}
 
     def messages(self, draft: Draft) -> list[Wire]:
-        messages = glm_content.with_question(portable(draft))
+        messages = glm_content.with_question(portable(draft, self.takes))
         wire = [self.message(draft, message, index) for index, message in enumerate(messages)]
         if order := glm_content.instructions(draft):
             wire.append({"role": "system", "content": order})
         return wire
+
+    def takes(self, draft: Draft, part: ImagePart | DocumentPart) -> bool:
+        """Whether the model reads `part`: those that see read documents as well, by their address."""
+        return "vision" in draft.target.info.abilities and (isinstance(part, ImagePart) or is_linked(part))
 
     def content(self, draft: Draft, message: Message, index: int) -> str | list[Wire]:
         return glm_content.content(draft, message, index, bare_images=self._bare_images)

@@ -6,6 +6,7 @@ from typing import Any
 
 from core.errors import InvalidRequest
 from core.providers.draft import Draft
+from core.providers.openai_history import is_linked
 from core.providers.openai_messages import wire_format, wire_part, wire_tool
 from schemas.chat import DocumentPart, HostedTool, ImagePart, Message, OpaquePart, Part, TextPart, Tool, ToolChoice
 from schemas.codec import dumps
@@ -39,8 +40,6 @@ def content(draft: Draft, message: Message, index: int, *, bare_images: bool) ->
     model cannot read.
     """
     parts = message.parts
-    if draft.request.native.dialect == "anthropic_messages":
-        parts = tuple(_readable(draft, part) for part in parts)
     if all(isinstance(part, TextPart) for part in parts):
         return "\n".join(part.text for part in parts if isinstance(part, TextPart))
     wire = []
@@ -48,24 +47,6 @@ def content(draft: Draft, message: Message, index: int, *, bare_images: bool) ->
         _check(draft, part, f"messages[{index}].content[{number}]")
         wire.append(_wire(draft, part, bare=bare_images))
     return wire
-
-
-def _readable(draft: Draft, part: Part) -> Part:
-    """The part, or in words that it was left out: what a tool showed once stays in the history of a coding agent, and
-    a refusal would end its session."""
-    sees = "vision" in draft.target.info.abilities
-    if isinstance(part, ImagePart) and not sees:
-        draft.drop("content.image")
-        return TextPart("[An image stood here, which this model cannot see.]")
-    if isinstance(part, DocumentPart) and not (sees and _is_linked(part)):
-        draft.drop("content.document")
-        name = f" ({part.name})" if part.name else ""
-        return TextPart(f"[A document{name} stood here, which this model cannot read.]")
-    return part
-
-
-def _is_linked(part: DocumentPart) -> bool:
-    return part.url is not None and part.url.startswith(("http://", "https://"))
 
 
 def _wire(draft: Draft, part: Part, *, bare: bool) -> Wire:
@@ -79,7 +60,7 @@ def _wire(draft: Draft, part: Part, *, bare: bool) -> Wire:
 def _check(draft: Draft, part: Part, where: str) -> None:
     if isinstance(part, TextPart):
         return
-    if isinstance(part, DocumentPart) and not _is_linked(part):
+    if isinstance(part, DocumentPart) and not is_linked(part):
         raise InvalidRequest("GLM takes documents by http or https URL only", param=where)
     if isinstance(part, OpaquePart) and part.kind not in MEDIA:
         raise InvalidRequest(f"GLM takes no content of type {part.kind[:64]!r}", param=where)
@@ -107,10 +88,26 @@ def offered(draft: Draft) -> list[Tool | HostedTool]:
             draft.drop(f"tools.{tool.kind}")
         else:
             known.append(tool)
-    chosen = _chosen(request.tool_choice, known) if known and request.tool_choice else known
+    choice = _choice(draft)
+    chosen = _chosen(choice, known) if known and choice else known
     if len(chosen) > MAX_TOOLS:
         raise InvalidRequest(f"GLM takes at most {MAX_TOOLS} tools, these are {len(chosen)}", param="tools")
     return chosen
+
+
+def _choice(draft: Draft) -> ToolChoice | None:
+    """The choice, which goes without a tool of another provider's as that tool does."""
+    choice = draft.request.tool_choice
+    lost = {_name(tool) for tool in draft.request.tools if isinstance(tool, HostedTool) and tool.kind not in HOSTED}
+    if choice is None or choice.name not in lost:
+        return choice
+    draft.drop("tool_choice")
+    return None
+
+
+def _name(tool: HostedTool) -> str:
+    """What a choice calls it: the name that Anthropic's tools have, the type of all others."""
+    return str(tool.body.get("name") or tool.kind)
 
 
 def _chosen(choice: ToolChoice, tools: list[Tool | HostedTool]) -> list[Tool | HostedTool]:
@@ -133,7 +130,7 @@ def tool_fields(draft: Draft) -> Wire:
     if not tools:
         return {}
     fields: Wire = {"tools": [_tool(draft, tool) for tool in tools]}
-    if request.tool_choice is not None:
+    if _choice(draft) is not None:
         fields["tool_choice"] = "auto"
     if request.stream and "tool_stream" in draft.target.info.abilities:
         fields["tool_stream"] = True
@@ -167,7 +164,7 @@ def instructions(draft: Draft) -> str:
 
 
 def _call_order(draft: Draft) -> str:
-    choice = draft.request.tool_choice
+    choice = _choice(draft)
     if choice is None or choice.mode not in ("required", "named") or not offered(draft):
         return ""
     draft.drop("tool_choice")

@@ -10,21 +10,23 @@ from core.providers import openai_faults as faults
 from core.providers.base import STATUS_ERRORS, Provider, UpstreamRequest, status_error
 from core.providers.draft import Draft
 from core.providers.openai_embeddings import read_embeddings
-from core.providers.openai_fields import accepted, thinking_fields
-from core.providers.openai_history import portable
+from core.providers.openai_fields import sampling_fields, thinking_fields
+from core.providers.openai_history import can_read, is_linked, portable
 from core.providers.openai_limits import read_limits
-from core.providers.openai_messages import Wire, wire_choice, wire_format, wire_message, wire_part, wire_tool
-from core.providers.openai_native import Policy, native_body
-from core.providers.openai_raw import Forwarding
+from core.providers.openai_messages import Wire, wire_format, wire_message, wire_part
+from core.providers.openai_names import fitting, renamed, shortened
+from core.providers.openai_native import Policy, dumped, native_body
+from core.providers.openai_raw import WHOLE, Forwarding
 from core.providers.openai_stream import Answer, read_usage, until_broken
+from core.providers.openai_tools import tool_fields
 from core.sse import SILENCE, Event
-from schemas.chat import ChatRequest, DialectName, Message, TextPart
+from schemas.chat import ChatRequest, DialectName, DocumentPart, ImagePart, Message, TextPart
 from schemas.codec import dumps, loads
 from schemas.credential import Credential
 from schemas.embedding import EmbeddingRequest, Embeddings
 from schemas.limit import LimitReading
 from schemas.model import Ability, Target, ThinkingControl
-from schemas.stream import ChatChunk, Finished, FinishReason, KeepAlive
+from schemas.stream import ChatChunk, Finished, FinishReason, KeepAlive, ToolCallDelta
 from schemas.usage import Usage
 
 FINISH_REASONS: Mapping[str, FinishReason | type[GatewayError]] = {
@@ -44,7 +46,7 @@ class OpenAICompatible(Provider):
     kind: ClassVar[str] = "openai-compatible"
     dialect: ClassVar[DialectName | None] = "openai_chat"
     abilities: ClassVar[frozenset[Ability]] = frozenset(
-        {"streaming", "tools", "vision", "thinking", "json_object", "json_schema", "embeddings"}
+        {"streaming", "tools", "vision", "documents", "thinking", "json_object", "json_schema", "embeddings"}
     )
     control: ClassVar[ThinkingControl] = "effort"
     policy: ClassVar[Policy] = Policy()
@@ -61,13 +63,9 @@ class OpenAICompatible(Provider):
         return {"Authorization": f"Bearer {credential.secret}"}
 
     def build(self, request: ChatRequest, target: Target, credential: Credential, request_id: str) -> UpstreamRequest:
-        draft = Draft(request, target, request_id)
         native = request.native.dialect == self.dialect
-        if native:
-            body, sent = native_body(draft, self.policy)
-        else:
-            sent = self.body(draft)
-            body = dumps(sent)
+        draft = Draft(request if native else fitting(request), target, request_id)
+        body, sent = native_body(draft, self.policy) if native else dumped(self.body(draft))
         headers = {
             "Content-Type": "application/json",
             "Accept": "application/json" if native and not request.stream else "text/event-stream",
@@ -102,7 +100,11 @@ class OpenAICompatible(Provider):
 
     def messages(self, draft: Draft) -> list[Wire]:
         """The conversation."""
-        return [self.message(draft, message, index) for index, message in enumerate(portable(draft))]
+        return [self.message(draft, message, index) for index, message in enumerate(portable(draft, self.takes))]
+
+    def takes(self, draft: Draft, part: ImagePart | DocumentPart) -> bool:
+        """Whether the model reads `part`; OpenAI has no place for the address of a document."""
+        return can_read(draft, part) and (isinstance(part, ImagePart) or not is_linked(part))
 
     def message(self, draft: Draft, message: Message, index: int) -> Wire:
         """Message number `index`."""
@@ -116,31 +118,11 @@ class OpenAICompatible(Provider):
 
     def tools(self, draft: Draft) -> Wire:
         """Everything about tools."""
-        request = draft.request
-        fields: Wire = {}
-        if request.tools:
-            fields["tools"] = [wire_tool(tool) for tool in request.tools]
-        if request.tool_choice is not None:
-            fields["tool_choice"] = wire_choice(request.tool_choice)
-        if request.parallel_tool_calls is not None:
-            fields["parallel_tool_calls"] = request.parallel_tool_calls
-        return fields
+        return tool_fields(draft)
 
     def sampling(self, draft: Draft) -> Wire:
-        """How tokens are drawn; stop words beyond `stop_limit` are the gateway's to emulate."""
-        sampling = draft.request.sampling
-        if sampling.top_k is not None:
-            draft.drop("top_k")
-        fields = {
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            self.max_tokens_field: sampling.max_tokens,
-            "stop": list(sampling.stop[: self.stop_limit]) or None,
-            "seed": sampling.seed,
-            "presence_penalty": sampling.presence_penalty,
-            "frequency_penalty": sampling.frequency_penalty,
-        }
-        return accepted(draft, {name: value for name, value in fields.items() if value is not None})
+        """How tokens are drawn, and how many; stop words beyond `stop_limit` are the gateway's to emulate."""
+        return sampling_fields(draft, self.max_tokens_field, self.stop_limit)
 
     def thinking(self, draft: Draft) -> Wire:
         """What the client asked of the model's thinking."""
@@ -166,8 +148,10 @@ class OpenAICompatible(Provider):
         return {}
 
     def decode(self, events: Iterable[Event], request: ChatRequest) -> Iterator[ChatChunk]:
-        answer = Answer()
-        forwarding = Forwarding() if request.native.dialect == self.dialect and request.verbatim else None
+        native = request.native.dialect == self.dialect
+        forwarding = Forwarding() if native and request.verbatim else None
+        answer = Answer(forwards=forwarding is not None)
+        names = {} if native else shortened(request)
         for event in until_broken(events, answer):
             if event is SILENCE:
                 if answer.reason is not None:
@@ -178,14 +162,17 @@ class OpenAICompatible(Provider):
                 answer.complete = True
                 break
             said = self._frame(event)
-            frame = self.tidied(said)
-            chunks = answer.read(frame)
-            data = event.data if frame is said else b""
-            yield from chunks if forwarding is None else forwarding.tie(data, event.name, frame, chunks)
+            reading = answer.read(self.tidied(said), whole=event.name == WHOLE)
+            chunks = reading.chunks if forwarding is None else forwarding.tie(event, said, reading)
+            yield from renamed(chunks, names) if names else chunks
             if answer.raw_reason is not None and answer.reason is None:
                 answer.reason = self.finish_reason(answer.raw_reason, produced=answer.produced)
+        reason = answer.last_reason()
+        if reason == "tool_calls":
+            yield from (ToolCallDelta(index, arguments="{}") for index in answer.calls.bare())
         usage = None if answer.raw_usage is None else self.usage(answer.raw_usage)
-        yield Finished(answer.last_reason(), usage, raw=() if forwarding is None else tuple(forwarding.end))
+        raw = () if forwarding is None else forwarding.ending(reason, legacy=answer.legacy)
+        yield Finished(reason, usage, raw=raw, may_be_empty=answer.untold and not answer.produced)
 
     def tidied(self, frame: Mapping[str, Any]) -> Mapping[str, Any]:
         """The frame as OpenAI would have written it, for vendors that put something elsewhere. Raises GatewayError."""

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.providers.draft import Draft
+from core.providers.effort import OFF, effort_of
 from core.providers.json_splice import replaced
+from schemas.chat import Message
 from schemas.codec import dumps
 
 THINK_STARTS = ("<think", "<details")
@@ -19,13 +21,14 @@ class Policy:
     """What a vendor that speaks OpenAI's form cannot be sent.
 
     `developer`: it knows the role of that name. `refused` are top-level parameters and `refused_in_messages` fields of
-    messages that it answers with an error. `replays_reasoning`: it wants the reasoning back that led to a tool call.
+    messages that it answers with an error. `replays_reasoning` is the issuer of the reasoning that it wants back where
+    it led to a tool call.
     """
 
     developer: bool = False
     refused: frozenset[str] = frozenset()
     refused_in_messages: frozenset[str] = frozenset()
-    replays_reasoning: bool = False
+    replays_reasoning: str | None = None
 
 
 HARMLESS: Mapping[str, tuple[Any, ...]] = {
@@ -56,6 +59,11 @@ def native_body(draft: Draft, policy: Policy) -> tuple[bytes, Mapping[str, Any]]
     if "stream_options" in request.omit and "stream_options" in body:
         edited = {name: value for name, value in (edited or body).items() if name != "stream_options"}
     return _written(draft, body, edited), body if edited is None else edited
+
+
+def dumped(body: Mapping[str, Any]) -> tuple[bytes, Mapping[str, Any]]:
+    """A body that was made here, in the same two values."""
+    return dumps(body), body
 
 
 def _written(draft: Draft, body: Mapping[str, Any], edited: dict[str, Any] | None) -> bytes:
@@ -113,13 +121,23 @@ def _edited_message(draft: Draft, message: Mapping[str, Any], index: int, policy
         # The gateway wrote the block for the client; the same history must always be the same prompt.
         edits["content"] = draft.request.messages[index].text or (None if message.get("tool_calls") else "")
     if policy.replays_reasoning and message.get("tool_calls") and not message.get("reasoning_content"):
-        remembered = draft.request.messages[index].reasoning
-        if remembered:
+        remembered = replayed(draft, draft.request.messages[index], policy.replays_reasoning)
+        if remembered is not None and remembered != message.get("reasoning_content"):
             edits["reasoning_content"] = remembered
     refused = [name for name in message if name in policy.refused_in_messages]
     if not edits and not refused:
         return message
     return {**{name: value for name, value in message.items() if name not in refused}, **edits}
+
+
+def replayed(draft: Draft, message: Message, issuer: str) -> str | None:
+    """The reasoning of the issuer's own that led to the calls of `message`, and never anybody else's.
+
+    Where there is none it is empty while the model thinks, as its provider refuses such a turn without the field, and
+    None when the model was told not to.
+    """
+    own = "\n".join(block.text for block in message.thinking if block.issuer == issuer and block.text)
+    return own or (None if effort_of(draft.request.thinking) in OFF else "")
 
 
 def _has_block(content: str) -> bool:

@@ -1,119 +1,178 @@
 """Turns OpenAI-shaped answers, streamed or whole, into chunks."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from core.errors import UpstreamBroken, UpstreamError
+from core.providers.openai_calls import FUNCTION, ToolCalls
 from core.sse import Event
-from schemas.codec import dumps
-from schemas.stream import ChatChunk, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta
+from schemas.stream import ChatChunk, FinishReason, ReasoningDelta, TextDelta
 from schemas.usage import Usage
 
+Wire = Mapping[str, Any]
 
-class ToolCalls:
-    """The tool calls one answer has begun, numbered from 0 in order of appearance whatever the provider numbers."""
 
-    __slots__ = ("_by_index", "_ids", "_named")
+REASONING = ("reasoning_content", "reasoning")
+TOLD = frozenset({*REASONING, "content", "refusal", "tool_calls", "function_call"})
+"""The fields of a delta that become chunks."""
+NAMES = frozenset({"role", "name"})
+"""The fields of a delta that say who speaks, and nothing of what."""
 
-    def __init__(self) -> None:
-        self._by_index: dict[int, int] = {}
-        self._ids: list[str | None] = []
-        self._named: list[bool] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._ids)
+Piece = tuple[ChatChunk, Wire]
+"""A chunk, and the part of a delta that says it."""
 
-    def read(self, call: Any) -> ToolCallDelta | None:
-        """The piece `call` adds; None for a call that ran at the provider (it has no `function`) or is no call."""
-        function = call.get("function") if isinstance(call, dict) else None
-        if not isinstance(function, dict):
-            return None
-        ident, name = call.get("id"), function.get("name")
-        ident = str(ident) if isinstance(ident, str | int) and ident != "" else None
-        name = name if isinstance(name, str) and name else None
-        slot = self._slot(call.get("index"), ident, name)
-        first_id = ident if self._ids[slot] is None else None
-        first_name = name if not self._named[slot] else None
-        self._ids[slot] = self._ids[slot] or ident
-        self._named[slot] = self._named[slot] or name is not None
-        return ToolCallDelta(slot, first_id, first_name, _arguments(function.get("arguments")))
 
-    def _slot(self, index: Any, ident: str | None, name: str | None) -> int:
-        if isinstance(index, int):
-            slot = self._by_index.get(index)
-            # Some providers number every call 0: another id under a known number is another call.
-            if slot is None or (ident and self._ids[slot] not in (None, ident)):
-                slot = self._by_index[index] = self._new()
-            return slot
-        if ident:
-            return self._ids.index(ident) if ident in self._ids else self._new()
-        return self._new() if name or not self._ids else len(self._ids) - 1
+class Reading(NamedTuple):
+    """What one frame says: the frame as OpenAI would have written it, None when nothing of it may be forwarded.
 
-    def _new(self) -> int:
-        self._ids.append(None)
-        self._named.append(False)
-        return len(self._ids) - 1
+    `delta` is what it adds, the provider's own object unless something had to be mended; `pieces` are its known parts.
+    """
+
+    frame: Wire | None
+    delta: Wire = MappingProxyType({})
+    pieces: Sequence[Piece] = ()
+
+    @property
+    def chunks(self) -> list[ChatChunk]:
+        """What it says, as chunks that carry no event."""
+        return [chunk for chunk, _ in self.pieces]
 
 
 class Answer:
-    """What has been read of one answer so far."""
+    """What has been read of one answer so far; `untold` means that it says something no chunk can carry.
 
-    __slots__ = ("calls", "complete", "produced", "raw_reason", "raw_usage", "reason")
+    With `forwards` what no chunk can carry goes its own way, so that no chunk is made to replace it.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_forwards", "calls", "complete", "legacy", "produced", "raw_reason", "raw_usage", "reason", "untold")
+
+    def __init__(self, *, forwards: bool = False) -> None:
+        self._forwards = forwards
         self.calls = ToolCalls()
+        self.legacy = False
         self.produced = False
         self.complete = False
+        self.untold = False
         self.raw_reason: str | None = None
-        self.raw_usage: Mapping[str, Any] | None = None
+        self.raw_usage: Wire | None = None
         self.reason: FinishReason | None = None
 
-    def read(self, frame: Mapping[str, Any]) -> list[ChatChunk]:
-        """The chunks in one frame, reasoning ahead of text ahead of tool calls; notes usage, finish reason, end."""
+    def read(self, frame: Wire, *, whole: bool = False) -> Reading:
+        """What one frame says, reasoning ahead of text ahead of tool calls; notes usage, finish reason, end.
+
+        Only choice 0 is read, as one was asked for. `whole` says that the frame is all of the answer.
+        """
         usage = frame.get("usage")
         if usage and isinstance(usage, dict):
             self.raw_usage = usage
         choices = frame.get("choices")
-        choice = choices[0] if choices and isinstance(choices, list) else None
-        if not isinstance(choice, dict):
-            return []
-        delta = choice.get("delta")
-        if delta is None:
-            delta = choice.get("message")
-            self.complete = self.complete or delta is not None
-        chunks = self._chunks(delta) if isinstance(delta, dict) else []
-        reason = choice.get("finish_reason")
-        if reason and isinstance(reason, str):
-            self.raw_reason = reason
-        if chunks:
-            self.produced = True
-        return chunks
+        if not choices:
+            return Reading(frame)
+        choice = _first(choices)
+        if choice is None:
+            return Reading({**frame, "choices": []} if usage else None)
+        choice = self._noted(choice, whole=whole)
+        if len(choices) != 1 or choice is not choices[0]:
+            frame = {**frame, "choices": [choice]}
+        said = choice.get("message" if whole else "delta")
+        return self._reading(frame, said, whole=whole) if isinstance(said, dict) else Reading(frame)
 
-    def _chunks(self, delta: Mapping[str, Any]) -> list[ChatChunk]:
-        chunks: list[ChatChunk] = []
+    def _noted(self, choice: dict[str, Any], *, whole: bool) -> dict[str, Any]:
+        """The choice with what it says where it belongs, in a stream the delta; notes its finish reason."""
+        place, elsewhere = ("message", "delta") if whole else ("delta", "message")
+        if choice.get("message") is not None:
+            self.complete = self.complete or whole or choice.get("delta") is None
+        if choice.get(place) is None and choice.get(elsewhere) is not None:
+            choice = {**choice, place: choice[elsewhere]}
+            del choice[elsewhere]
+        reason = choice.get("finish_reason")
+        if reason is not None and not isinstance(reason, str):
+            return {**choice, "finish_reason": None}
+        self.raw_reason = reason or self.raw_reason
+        return choice
+
+    def _reading(self, frame: Wire, delta: Wire, *, whole: bool) -> Reading:
+        pieces = self._spoken(delta)
+        others: list[Any] = []
+        called = "tool_calls" if delta.get("tool_calls") else "function_call"
+        if calls := delta.get(called):
+            more, others = self._called(calls, whole=whole) if called == "tool_calls" else self._function(calls)
+            pieces += more
+            delta = _mended(delta, called, others, pieces)
+        elif pieces and not isinstance(delta.get("content"), str | None):
+            delta = _mended(delta, "content", [], pieces)
+        if pieces:
+            self.produced = True
+        elif not self.produced and not self.untold:
+            self.untold = any(value for name, value in delta.items() if name not in TOLD | NAMES)
+        return Reading(frame, delta, pieces)
+
+    def _spoken(self, delta: Wire) -> list[Piece]:
+        pieces: list[Piece] = []
         reasoning = delta.get("reasoning_content") or delta.get("reasoning")
         if reasoning and isinstance(reasoning, str):
-            chunks.append(ReasoningDelta(reasoning))
+            pieces.append((ReasoningDelta(reasoning), {name: delta[name] for name in REASONING if delta.get(name)}))
         content = delta.get("content")
         if content:
             text = content if isinstance(content, str) else _joined(content)
             if text:
-                chunks.append(TextDelta(text))
-        calls = delta.get("tool_calls")
-        if calls and isinstance(calls, list):
-            chunks.extend(piece for piece in map(self.calls.read, calls) if piece is not None)
-        return chunks
+                pieces.append((TextDelta(text), {"content": text}))
+        refusal = delta.get("refusal")
+        if refusal and isinstance(refusal, str):
+            pieces.append((TextDelta(refusal), {"refusal": refusal}))
+        if not self._forwards and (audio := delta.get("audio")):
+            transcript = _mapping(audio).get("transcript")
+            if transcript and isinstance(transcript, str):
+                pieces.append((TextDelta(transcript), {"audio": audio}))
+        return pieces
+
+    def _function(self, function: Any) -> tuple[list[Piece], list[Any]]:
+        """The piece of a call in the form that came before tools."""
+        if not isinstance(function, dict):
+            return [], []
+        self.legacy = True
+        piece, call = self.calls.read({"index": FUNCTION, "function": function})
+        return ([] if piece is None else [(piece, {"function_call": call["function"]})]), []
+
+    def _called(self, calls: Any, *, whole: bool) -> tuple[list[Piece], list[Any]]:
+        """The pieces of calls, and those that ran at the provider, if there are no others that they can go with."""
+        pieces: list[Piece] = []
+        others: list[Any] = []
+        for said in calls if isinstance(calls, list) else ():
+            piece, call = self.calls.read(said, whole=whole)
+            if piece is not None:
+                pieces.append((piece, {"tool_calls": [*others, call]}))
+                others = []
+            elif call is not None:
+                others.append(call)
+        if others and pieces:
+            last, said = pieces.pop()
+            pieces.append((last, {"tool_calls": [*said["tool_calls"], *others]}))
+            others = []
+        return pieces, others
 
     def last_reason(self) -> FinishReason:
-        """Why the answer ended; raises UpstreamBroken when the provider never said that it did."""
-        if self.reason is not None:
-            return self.reason
-        if not self.complete:
+        """Why the answer ended, `tool_calls` exactly when a model that came to its own end called a tool.
+
+        Raises UpstreamBroken when the provider never said that it ended, or never named the tool that is called.
+        """
+        if self.reason is None and not self.complete:
             raise UpstreamBroken("the provider's answer broke off before its end")
-        if not self.produced:
+        if self.reason is None and not self.produced and not self.untold:
             raise UpstreamBroken("the provider's answer was empty")
+        if self.reason in ("length", "content_filter"):
+            return self.reason
+        if self.calls.nameless:
+            raise UpstreamBroken("the provider sent a tool call without a name")
         return "tool_calls" if self.calls else "stop"
+
+
+def says_more(delta: Wire) -> bool:
+    """True when a delta or message says more than who speaks, nulls and empty values."""
+    return any(value for name, value in delta.items() if name not in NAMES)
 
 
 def until_broken(events: Iterable[Event], answer: Answer) -> Iterator[Event]:
@@ -166,7 +225,21 @@ def _joined(parts: Any) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def _arguments(value: Any) -> str:
-    if value is None or isinstance(value, str):
-        return value or ""
-    return dumps(value).decode()
+def _first(choices: Any) -> dict[str, Any] | None:
+    """Choice 0, whose number may be missing."""
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and choice.get("index") in (None, 0):
+            return choice
+    return None
+
+
+def _mended(delta: Wire, field: str, others: list[Any], pieces: Sequence[Piece]) -> Wire:
+    """The delta whose `field` says what its pieces say and the `others`: itself if it does already."""
+    mended = dict(delta)
+    del mended[field]
+    if others:
+        mended[field] = others
+    for _, said in pieces:
+        for name, value in said.items():
+            mended[name] = [*mended.get(name, ()), *value] if name == "tool_calls" else value
+    return delta if mended == delta else mended

@@ -3,11 +3,15 @@
 from typing import Any, ClassVar
 
 from core.providers.draft import Draft
-from core.providers.effort import OFF, effort_of
+from core.providers.effort import OFF, RISING, effort_of, nearest
 from core.providers.openai_compatible import OpenAICompatible
+from core.providers.openai_history import can_read
 from core.providers.openai_messages import Wire, wire_part
 from core.providers.openai_native import Policy
-from schemas.chat import ImagePart, Message, TextPart
+from schemas.chat import DocumentPart, ImagePart, Message, TextPart
+
+LEVELS = tuple(level for level in RISING if level != "max")
+"""The efforts it knows; each is fitted to the model there."""
 
 
 class OpenRouter(OpenAICompatible):
@@ -22,6 +26,10 @@ class OpenRouter(OpenAICompatible):
             return super().content(draft, message, index)
         return [{**wire_part(part), **_mark(part)} for part in message.parts]
 
+    def takes(self, draft: Draft, part: ImagePart | DocumentPart) -> bool:
+        """Whether the model reads `part`; documents may be given by their address."""
+        return can_read(draft, part)
+
     def thinking(self, draft: Draft) -> Wire:
         """The `reasoning` object: an effort, a budget of tokens, or off."""
         asked = draft.request.thinking
@@ -31,7 +39,7 @@ class OpenRouter(OpenAICompatible):
         if effort in OFF:
             return {"reasoning": {"enabled": False}}
         if effort is not None:
-            return {"reasoning": {"effort": effort}}
+            return {"reasoning": {"effort": nearest(effort, LEVELS)}}
         return {"reasoning": {"enabled": True}} if asked.enabled else {}
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +26,8 @@ from tests.upstreams.steps import Step, stream, whole
 from tests.upstreams.wire import Request
 
 CLAUDE, GLM, ZAI, GEMINI, GPT = (KINDS[name] for name in ("anthropic", "glm", "glm-anthropic", "gemini", "openai"))
+OLDER = replace(CLAUDE, model="claude-opus-4-5")
+"""A model whose thinking is given a budget."""
 CLAUDES, ZAIS = "EqQBClaude+/==", "zai-signature-1"
 REFUSED = "messages.1.content.0: Invalid `signature` in `thinking` block"
 FOREIGN = pytest.mark.parametrize("foreign", [GLM, ZAI, GEMINI, GPT], ids=str)
@@ -33,7 +36,8 @@ FOREIGN = pytest.mark.parametrize("foreign", [GLM, ZAI, GEMINI, GPT], ids=str)
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A gateway that may try twice."""
-    with running_world(tmp_path_factory.mktemp("thinking"), FAST) as one:
+    providers = {CLAUDE.name: {"models": [CLAUDE.model, OLDER.model]}}
+    with running_world(tmp_path_factory.mktemp("thinking"), FAST, providers) as one:
         yield one
 
 
@@ -170,10 +174,11 @@ def test_what_is_signed_at_glms_host_goes_back_there_only(world: World, talk: Ta
 @STREAMED_OR_NOT
 @pytest.mark.parametrize("dialect", [ANTHROPIC], ids=["to-anthropic"])
 def test_thinking_that_is_taken_out_is_told(world: World, talk: Talk) -> None:
+    talk.fields["thinking"] = {"type": "enabled", "budget_tokens": 2048}
     foreign_says(world, ZAI, "toolu_1")
     talk.ask(ZAI)
     claude_says(world, text_block("Warm."), stop="end_turn")
-    dropped = talk.ask(CLAUDE).headers["X-Gateway-Dropped"].split(", ")
+    dropped = talk.ask(OLDER).headers["X-Gateway-Dropped"].split(", ")
     assert "messages.thinking" in dropped
     assert world.sent.body["thinking"] == {"type": "disabled"}, "Claude demands thinking of its own otherwise"
 

@@ -1,6 +1,6 @@
 """A gateway with one instance of every kind of provider, all of them in front of one simulated upstream."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
@@ -18,6 +18,7 @@ from tests.upstreams import forms
 from tests.upstreams.forms import Form
 from tests.upstreams.server import Upstream
 from tests.upstreams.steps import Step
+from tests.upstreams.strict import refusal
 from tests.upstreams.wire import Request
 
 ONE_TRY = {**FAST, "GATEWAY__RETRY__MAX_ATTEMPTS": "1"}
@@ -122,10 +123,18 @@ every_way = ways(lambda kind, dialect, stream: True)
 
 @contextmanager
 def running_world(
-    directory: Path, environment: Mapping[str, str] = ONE_TRY, providers: Mapping[str, Any] | None = None, **top: Any
+    directory: Path,
+    environment: Mapping[str, str] = ONE_TRY,
+    providers: Mapping[str, Any] | None = None,
+    *,
+    strict: bool = True,
+    **top: Any,
 ) -> Iterator[World]:
-    """A world for as long as it is needed. `providers` are changed or further instances, `top` other settings."""
-    with Upstream() as upstream:
+    """A world for as long as it is needed. `providers` are changed or further instances, `top` other settings.
+
+    A `strict` upstream refuses what the provider would whose path is asked.
+    """
+    with Upstream(refuses=refused if strict else None) as upstream:
         instances = {kind.name: instance(upstream, kind) for kind in KINDS.values()}
         for name, changes in (providers or {}).items():
             instances[name] = {**instances.get(name, {}), **changes}
@@ -143,3 +152,10 @@ def instance(upstream: Upstream, kind: Kind) -> dict[str, Any]:
     """The settings of the instance of `kind`."""
     signed = {} if kind.name == "ollama" else {"api_key": kind.key}
     return {"kind": kind.name, "base_url": upstream.url + kind.path, "models": [kind.model], **signed}
+
+
+def refused(request: Request) -> Sequence[Step] | None:
+    """What the provider says whose path is asked, if it does not take the request; Ollama takes anything."""
+    paths = {kind.path.removesuffix("/chat/completions"): kind.name for kind in KINDS.values() if kind.name != "ollama"}
+    kind = next((name for path, name in paths.items() if request.path.startswith(f"{path}/")), None)
+    return None if kind is None else refusal(kind, request)

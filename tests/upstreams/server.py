@@ -24,13 +24,15 @@ class Upstream:
     healthy provider until a script says otherwise. Needs a process whose sockets gevent has not patched.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, refuses: Callable[[Request], Sequence[Step] | None] | None = None) -> None:
+        """`refuses` has the answer for what is not even looked up in the scripts, None for what is."""
         self._listener = socket.create_server(("127.0.0.1", port), backlog=1024)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.requests: list[Request] = []
         self.failures: list[BaseException] = []
         self._scripts = Scripts()
+        self._refuses = refuses
         self._gates = Gates()
         self._changed = threading.Condition()
         self._connections: set[socket.socket] = set()
@@ -185,7 +187,8 @@ class Upstream:
             self._active += 1
             self._changed.notify_all()
         try:
-            for step in self._scripts.choose(request):
+            refused = self._refuses(request) if self._refuses is not None else None
+            for step in self._scripts.choose(request) if refused is None else refused:
                 step.play(exchange)
                 if exchange.dropped:
                     break

@@ -34,6 +34,7 @@ models:
     prices: [{since: 2026-01-02, input: 1, output: 2.5, above: 200000}, {input: 0}]
     refuses: [stop, tool_choice.required]
     min_cacheable: 0
+    efforts: [low, high]
   fast: {alias_of: glm-4.5-air}
 """
 
@@ -42,7 +43,7 @@ def test_a_model_may_be_described_in_full(tmp_path):
     model = loaded(tmp_path, MODEL).models["our.model"]
     assert (model.aliases, model.owner, model.context, model.max_output) == (("ours",), "us", 1000, 100)
     assert (model.abilities, model.thinking, model.upstream) == (("streaming", "tools"), "effort", {"local": "our-v2"})
-    assert (model.refuses, model.min_cacheable) == (("stop", "tool_choice.required"), 0)
+    assert (model.refuses, model.min_cacheable, model.efforts) == (("stop", "tool_choice.required"), 0, ("low", "high"))
     later, always = model.prices
     assert (later.since, later.input, later.output, later.cached, later.above) == (
         date(2026, 1, 2),
@@ -76,6 +77,7 @@ def test_models_may_come_from_the_environment(tmp_path):
         ("{max_output: many}", "models.m.max_output: 'many' is not a whole number, at least 1"),
         ("{min_cacheable: -1}", "models.m.min_cacheable: -1 is not a whole number, at least 0"),
         ("{abilities: [fly]}", "models.m.abilities[0]: 'fly' is not one of streaming, tools"),
+        ("{efforts: [hard]}", "models.m.efforts[0]: 'hard' is not one of none, minimal, low, medium, high, xhigh, max"),
         ("{thinking: hard}", "models.m.thinking: 'hard' is not one of none, switch, effort, budget, adaptive, forced"),
         ("{aliases: ['']}", "models.m.aliases[0]: '' is not a text that is not empty"),
         ("{upstream: {a: ''}}", "models.m.upstream.a: '' is not a text that is not empty"),

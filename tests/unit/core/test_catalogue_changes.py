@@ -47,13 +47,14 @@ def test_what_is_given_takes_the_place_of_what_was_known_and_the_rest_stays():
             "context": 7,
             "max_output": 6,
             "min_cacheable": 0,
+            "efforts": ["low", "high"],
             "refuses": ["seed"],
             "prices": [{"since": date(2026, 2, 2), "input": 9, "cached": 1, "output": 8, "write_short": 2, "above": 3}],
         }
     )
     model = catalogue.find("big-1")
     assert (model.owner, model.context, model.max_output, model.min_cacheable) == ("me", 7, 6, 0)
-    assert model.refuses == {"seed"}
+    assert (model.refuses, model.efforts) == ({"seed"}, ("low", "high"))
     assert model.prices == (Price(date(2026, 2, 2), 9.0, 1.0, 8.0, 2.0, None, 3),)
     assert (model.id, model.created, model.thinking, model.abilities) == ("Big-1", 5, "switch", BIG.abilities)
     assert (model.upstream, model.aliases) == (BIG.upstream, BIG.aliases)

@@ -6,12 +6,14 @@ from typing import get_args
 import pytest
 
 from config.model_settings import Ability as AbilitySetting
+from config.model_settings import Effort as EffortSetting
 from config.model_settings import Thinking as ThinkingSetting
 from config.settings import Settings
 from config.vendors import VENDORS
 from core.catalogue import load_catalogue
+from core.providers.effort import RISING
 from core.routing import mapped
-from schemas.model import Ability, ThinkingControl
+from schemas.model import Ability, Effort, ThinkingControl
 
 TODAY = date(2026, 11, 25)
 SAMPLING = {"temperature", "top_p", "top_k"}
@@ -34,6 +36,30 @@ def test_every_model_is_served_by_kinds_that_exist(catalogue):
 
 def test_a_settings_words_are_those_of_the_catalogue():
     assert (get_args(AbilitySetting), get_args(ThinkingSetting)) == (get_args(Ability), get_args(ThinkingControl))
+    assert get_args(EffortSetting) == get_args(Effort) == RISING
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [
+        ("gpt-oss-120b", "low", "high"),
+        ("o3", "low", "high"),
+        ("gpt-5", "minimal", "high"),
+        ("gpt-5.1", "none", "high"),
+        ("gpt-5.4", "none", "xhigh"),
+        ("grok-4.3", "none", "xhigh"),
+        ("deepseek-v4-pro", "low", "max"),
+    ],
+)
+def test_the_levels_of_a_model_are_known(catalogue, name, least, most):
+    efforts = catalogue.find(name).efforts
+    assert (efforts[0], efforts[-1]) == (least, most)
+
+
+def test_levels_rise_and_belong_to_models_that_think(catalogue):
+    for model in catalogue.models:
+        assert sorted(model.efforts, key=RISING.index) == list(model.efforts), model.id
+        assert not model.efforts or model.thinking in ("effort", "forced"), model.id
 
 
 @pytest.mark.parametrize(

@@ -140,8 +140,17 @@ def test_a_whole_message_is_carried_by_every_chunk():
     assert (raws[0].name, raws[0].data, raws[0].value) == ("body", data, message)
 
 
-def test_nothing_is_carried_to_a_client_of_another_dialect_or_when_the_answer_may_be_changed():
-    for request in (chat(), replace(OWN, verbatim=False)):
-        chunks = decoded(*FULL, request=request)
-        assert not any(isinstance(chunk, Passed) for chunk in chunks)
-        assert all(not getattr(chunk, "raw", None) for chunk in chunks)
+def test_nothing_is_carried_to_a_client_of_another_dialect():
+    chunks = decoded(*FULL, request=chat())
+    assert not any(isinstance(chunk, Passed) for chunk in chunks)
+    assert all(not getattr(chunk, "raw", None) for chunk in chunks)
+
+
+def test_of_an_answer_that_is_searched_only_what_holds_no_text_is_carried():
+    chunks = decoded(*FULL, request=replace(OWN, verbatim=False))
+    own = (TextDelta, ReasoningDelta, Signature, ToolCallDelta)
+    assert all(chunk.raw is None for chunk in chunks if isinstance(chunk, own))
+    passed = [chunk for chunk in chunks if isinstance(chunk, Passed)]
+    assert carried(passed) == without_pings([FULL[10], *FULL[12:17], FULL[21]])
+    assert [chunk.begins for chunk in passed] == [False, True, False, False, True, False, False]
+    assert carried([chunks[0], chunks[-1]]) == without_pings([FULL[0], *FULL[22:]])

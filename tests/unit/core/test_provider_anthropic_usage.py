@@ -69,7 +69,7 @@ def test_what_is_not_told_is_unknown_and_not_zero():
 
 def test_an_answer_of_nothing_may_have_no_tokens():
     chunks = decoded(started(input_tokens=3), ended("max_tokens", output_tokens=0))
-    assert chunks[-1] == Finished("length", Usage(uncached=3, output=0))
+    assert chunks[-1] == Finished("length", Usage(uncached=3, output=0), may_be_empty=True)
 
 
 def test_a_whole_message_tells_all_at_once():

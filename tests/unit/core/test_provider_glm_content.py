@@ -23,7 +23,7 @@ from schemas.model import ModelInfo, Target
 from tests.fakes import FakeClock
 
 CREDENTIAL = Credential("glm", "id.secret")
-NATIVE = Native("openai", {})
+NATIVE = Native("openai_chat", {})
 HOSTS = (
     "https://open.bigmodel.cn/api/paas/v4",
     "https://api.z.ai/api/paas/v4",
@@ -124,6 +124,23 @@ def test_contents_glm_does_not_know_are_refused_by_their_place(kind):
 
 def names(body):
     return [tool["function"]["name"] if tool["type"] == "function" else tool["type"] for tool in body["tools"]]
+
+
+def test_a_choice_of_a_tool_that_glm_does_not_know_goes_as_that_tool_does():
+    search = HostedTool("web_search_20250305", {"type": "web_search_20250305", "name": "web_search"})
+    body, dropped = sent(tools=(search, WEATHER), tool_choice=ToolChoice("named", "web_search"))
+    assert names(body) == ["weather"]
+    assert "tool_choice" not in body
+    assert body["messages"] == [{"role": "user", "content": "hi"}]
+    assert set(dropped) == {"tools.web_search_20250305", "tool_choice"}
+
+
+def test_an_image_that_a_tool_shows_is_told_in_words_to_a_model_that_cannot_see():
+    shown = Message("tool", (TextPart("a map"), ImagePart("https://i/1.png")), tool_call_id="c1")
+    calling = Message("assistant", (), (ToolCall("c1", "weather", "{}"),))
+    body, dropped = sent(user("q"), calling, shown)
+    assert body["messages"][2]["content"] == "a map\n[An image stood here, which this model cannot see.]"
+    assert dropped == ("content.image",)
 
 
 def test_functions_and_hosted_tools_are_offered_and_unknown_ones_dropped():

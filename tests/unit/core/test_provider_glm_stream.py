@@ -112,7 +112,7 @@ def ending(word, **delta):
     [
         ("stop", "stop"),
         ("length", "length"),
-        ("tool_calls", "tool_calls"),
+        ("tool_calls", "stop"),
         ("sensitive", "content_filter"),
         ("model_context_window_exceeded", "length"),
     ],

@@ -22,7 +22,9 @@ from schemas.credential import Credential
 from schemas.model import ModelInfo, Price, Target
 from tests.fakes import FakeClock
 
-INFO = ModelInfo("m", "o", 1000, 100, {}, thinking="effort", prices=(Price(date(2026, 1, 1)),))
+INFO = ModelInfo(
+    "m", "o", 1000, 100, {}, abilities=frozenset({"vision"}), thinking="effort", prices=(Price(date(2026, 1, 1)),)
+)
 TARGET = Target("p", "vendor-model", INFO)
 CREDENTIAL = Credential("p", "sk-verysecret")
 NATIVE = Native("anthropic_messages", {})

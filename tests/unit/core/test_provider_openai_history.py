@@ -3,20 +3,22 @@
 from typing import Any
 
 from core.providers.draft import Draft
-from core.providers.openai_history import portable
+from core.providers.openai_history import can_read, portable
 from schemas.chat import ChatRequest, DialectName, DocumentPart, ImagePart, Message, Native, OpaquePart, TextPart
-from schemas.model import ModelInfo, Target
+from schemas.model import Ability, ModelInfo, Target
 
 IMAGE = ImagePart("data:image/png;base64,AA==")
 ASK = Message("user", (TextPart("ask"),))
 
 
 def carried(
-    *messages: Message, dialect: DialectName = "anthropic_messages"
+    *messages: Message,
+    dialect: DialectName = "anthropic_messages",
+    abilities: frozenset[Ability] = frozenset({"vision", "documents"}),
 ) -> tuple[tuple[Message, ...], tuple[Any, ...]]:
     request = ChatRequest("m", messages, Native(dialect, {}))
-    draft = Draft(request, Target("p", "m", ModelInfo("m", "o", 0, 0, {})), "r")
-    return portable(draft), draft.dropped
+    draft = Draft(request, Target("p", "m", ModelInfo("m", "o", 0, 0, {}, abilities=abilities)), "r")
+    return portable(draft, can_read), draft.dropped
 
 
 def test_what_openai_wrote_stays_the_very_same() -> None:
@@ -64,3 +66,29 @@ def test_documents_of_text_become_text() -> None:
 def test_parts_that_only_their_provider_understands_are_dropped_by_name() -> None:
     message = Message("assistant", (OpaquePart("server_tool_use", {}), TextPart("x")))
     assert carried(message) == ((Message("assistant", (TextPart("x"),)),), ("content.server_tool_use",))
+
+
+def test_what_the_model_cannot_read_is_told_in_words_and_dropped_by_name() -> None:
+    pdf = DocumentPart("data:application/pdf;base64,AA==", name="a.pdf")
+    shown = (Message("user", (TextPart("see"), IMAGE, pdf)), Message("tool", (IMAGE,), tool_call_id="c"))
+    (asked, result), dropped = carried(*shown, abilities=frozenset())
+    assert all(isinstance(part, TextPart) for part in (*asked.parts, *result.parts))
+    assert asked.text.startswith("see\n[An image stood here")
+    assert "(a.pdf)" in asked.text
+    assert result.text == "[An image stood here, which this model cannot see.]"
+    assert dropped == ("content.image", "content.document")
+
+
+def test_a_model_that_sees_may_still_not_read_documents() -> None:
+    pdf = DocumentPart("data:application/pdf;base64,AA==")
+    (asked,), dropped = carried(Message("user", (IMAGE, pdf)), abilities=frozenset({"vision"}))
+    assert asked.parts[0] == IMAGE
+    assert dropped == ("content.document",)
+
+
+def test_an_image_that_a_tool_shows_a_model_without_sight_is_no_reason_to_refuse_what_openai_wrote() -> None:
+    asked, told = Message("user", (IMAGE,)), Message("tool", (TextPart("a"), IMAGE), tool_call_id="c")
+    got, dropped = carried(asked, told, dialect="openai_chat", abilities=frozenset())
+    assert got[0] == asked, "what the user shows is for the provider to judge"
+    assert got[1].text == "a\n[An image stood here, which this model cannot see.]"
+    assert dropped == ("content.image",)

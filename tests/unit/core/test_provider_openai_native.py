@@ -8,24 +8,29 @@ from core.providers.deepseek import DeepSeek
 from core.providers.groq import Groq
 from core.providers.openai_compatible import OpenAICompatible
 from core.providers.openai_platform import OpenAI
-from schemas.chat import ChatRequest, Message, Native, TextPart, ToolCall
+from schemas.chat import ChatRequest, Message, Native, TextPart, ThinkingBlock, ThinkingOptions, ToolCall
 from schemas.codec import dumps, loads
 from schemas.credential import Credential
 from schemas.model import ModelInfo, Target
 from tests.fakes import FakeClock
 
 TARGET = Target("p", "vendor/model-1", ModelInfo("m", "o", 0, 0, {}))
+UNSAID = ThinkingOptions()
 HI = b'{"role":"user","content":"hi"}'
 
 
 def sent(
-    raw: bytes, *, kind: Any = OpenAICompatible, messages: tuple[Message, ...] = (), omit: frozenset[str] = frozenset()
+    raw: bytes,
+    *,
+    kind: Any = OpenAICompatible,
+    messages: tuple[Message, ...] = (),
+    omit: frozenset[str] = frozenset(),
+    thinking: ThinkingOptions = UNSAID,
 ) -> tuple[bytes, tuple[str, ...]]:
     """What goes upstream for the body `raw`, and what was left out."""
     body = loads(raw)
-    request = ChatRequest(
-        "m", messages, Native("openai_chat", body, raw), stream=bool(body.get("stream")), omit=omit
-    )  # fmt: skip
+    native = Native("openai_chat", body, raw)
+    request = ChatRequest("m", messages, native, stream=bool(body.get("stream")), thinking=thinking, omit=omit)
     upstream = kind("p", "https://host/v1", FakeClock()).build(request, TARGET, Credential("p", "sk-1"), "req-12345")
     return upstream.body, upstream.dropped
 
@@ -109,9 +114,28 @@ def test_think_blocks_that_were_written_for_the_client_are_taken_off_again() -> 
     assert loads(sent(raw, messages=stripped)[0])["messages"][0]["content"] == "yes"
 
 
-def test_deepseek_gets_back_the_reasoning_that_led_to_a_call() -> None:
-    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    raw = dumps({"model": "m", "messages": [{"role": "assistant", "content": None, "tool_calls": [call]}]})
-    remembered = (Message("assistant", (), (ToolCall("c1", "f", "{}"),), reasoning="because"),)
-    assert loads(sent(raw, kind=DeepSeek, messages=remembered)[0])["messages"][0]["reasoning_content"] == "because"
-    assert "reasoning_content" not in loads(sent(raw, messages=remembered)[0])["messages"][0]
+CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def replayed(*thinking: ThinkingBlock, kind: Any = DeepSeek, asked: ThinkingOptions = UNSAID, **own: Any) -> Any:
+    """What a turn that calls a tool and has `own` fields goes on with as its reasoning; `thinking` is remembered."""
+    raw = dumps({"model": "m", "messages": [{"role": "assistant", "content": None, "tool_calls": [CALL], **own}]})
+    turn = Message("assistant", (), (ToolCall("c1", "f", "{}"),), reasoning="anybody's", thinking=thinking)
+    return loads(sent(raw, kind=kind, messages=(turn,), thinking=asked)[0])["messages"][0].get("reasoning_content")
+
+
+def test_deepseek_gets_back_its_own_reasoning_that_led_to_a_call_and_nobody_elses() -> None:
+    own, claudes = ThinkingBlock("because", issuer="deepseek"), ThinkingBlock("hm", "sig", issuer="anthropic")
+    assert replayed(own, claudes) == "because"
+    assert replayed(own, kind=OpenAICompatible) is None
+
+
+def test_a_call_that_deepseek_did_not_make_has_no_reasoning_rather_than_another_ones() -> None:
+    claudes = ThinkingBlock("hm", "sig", issuer="anthropic")
+    assert replayed(claudes) == ""
+    assert replayed() == ""
+    assert replayed(claudes, asked=ThinkingOptions(enabled=False)) is None
+
+
+def test_what_the_client_wrote_as_reasoning_stays() -> None:
+    assert replayed(ThinkingBlock("because", issuer="deepseek"), reasoning_content="mine") == "mine"

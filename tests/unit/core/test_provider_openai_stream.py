@@ -111,8 +111,8 @@ def test_reasoning_is_read_under_both_names():
     [
         ("stop", "stop"),
         ("length", "length"),
-        ("tool_calls", "tool_calls"),
-        ("function_call", "tool_calls"),
+        ("tool_calls", "stop"),
+        ("function_call", "stop"),
         ("content_filter", "content_filter"),
         ("eos", "stop"),
     ],

@@ -15,11 +15,13 @@ from core.providers.openrouter import OpenRouter
 from core.sse import Event
 from schemas.chat import (
     ChatRequest,
+    DocumentPart,
     Message,
     Native,
     ResponseFormat,
     Sampling,
     TextPart,
+    ThinkingBlock,
     ThinkingOptions,
     ToolCall,
 )
@@ -178,10 +180,14 @@ def test_deepseek_tells_hits_of_its_cache_apart() -> None:
 
 
 def test_deepseek_wants_the_reasoning_back_that_led_to_a_call() -> None:
-    turn = Message("assistant", (), (ToolCall("c", "f", "{}"),), reasoning="why")
-    told = Message("assistant", (TextPart("a"),), reasoning="why")
-    sent = body(DeepSeek, messages=(HI, told, HI, turn))["messages"]
-    assert [message.get("reasoning_content") for message in sent] == [None, None, None, "why"]
+    calls, own = (ToolCall("c", "f", "{}"),), (ThinkingBlock("why", issuer="deepseek"),)
+    told = Message("assistant", (TextPart("a"),), reasoning="why", thinking=own)
+    turn = Message("assistant", (), calls, reasoning="why", thinking=own)
+    foreign = Message("assistant", (), calls, reasoning="hm", thinking=(ThinkingBlock("hm", "s", issuer="anthropic"),))
+    sent = body(DeepSeek, messages=(HI, told, HI, turn, foreign))["messages"]
+    assert [message.get("reasoning_content") for message in sent] == [None, None, None, "why", ""]
+    silent = body(DeepSeek, messages=(HI, foreign), thinking=ThinkingOptions(enabled=False))["messages"]
+    assert "reasoning_content" not in silent[1]
 
 
 def test_deepseek_short_of_machines_is_overloaded() -> None:
@@ -217,6 +223,14 @@ def test_openrouter_carries_marks_of_what_to_cache() -> None:
         {"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}},
         {"type": "text", "text": "b"},
     ]
+
+
+def test_a_document_by_its_address_goes_to_openrouter_only() -> None:
+    reads = ModelInfo("m", "o", 0, 0, {}, abilities=frozenset({"documents"}))
+    linked = (Message("user", (DocumentPart("https://d/1.pdf"),)),)
+    (part,) = body(OpenRouter, reads, linked)["messages"][0]["content"]
+    assert part["file"]["file_data"] == "https://d/1.pdf"
+    assert body(OpenAI, reads, linked)["messages"][0]["content"].startswith("[A document")
 
 
 def test_a_failure_within_an_answer_of_openrouter_is_one() -> None:

@@ -41,9 +41,11 @@ def test_an_answer_that_was_stopped_at_once_is_one(reason: str) -> None:
     assert through(ROLE, Finished(reason))[1] == 0  # type: ignore[arg-type] # one of them
 
 
-def test_a_turn_that_anthropics_models_end_without_a_word_is_one() -> None:
+def test_a_turn_that_the_model_ended_without_a_word_is_one() -> None:
+    assert through(Started(), Finished("stop", may_be_empty=True))[1] == 0
     told = RawEvent(b"{}", "message_delta", {"type": "message_delta"})
-    assert through(Started(), Finished("stop", raw=(told,)))[1] == 0
+    with pytest.raises(UpstreamBroken):
+        through(Started(), Finished("stop", raw=(told,)))
 
 
 def test_a_failure_ahead_of_content_passes_nothing_on() -> None:
