@@ -1,6 +1,6 @@
 """ExplainService: where a request would go now, and why nowhere else; asks no provider anything."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -22,18 +22,14 @@ class Keys(Protocol):
     def usable_count(self) -> int: ...
 
 
-class Planner(Protocol):
-    """Who says where a request may go."""
-
-    def plan(self, request: ChatRequest, caller: Caller | None = None) -> Plan: ...
-
-
 class ExplainService:
     """Plans as a chat would, and looks at the circuits and the credentials as they are."""
 
-    def __init__(self, planner: Planner, circuits: Circuits, keys: Mapping[str, Keys]) -> None:
-        """`keys` has no entry for an instance that takes its callers' own."""
-        self._planner = planner
+    def __init__(
+        self, plan: Callable[[ChatRequest, Caller | None], Plan], circuits: Circuits, keys: Mapping[str, Keys]
+    ) -> None:
+        """`plan` says where a request goes, `keys` has no entry for an instance that takes its callers' own."""
+        self._plan = plan
         self._circuits = circuits
         self._keys = keys
 
@@ -44,7 +40,7 @@ class ExplainService:
         """
         self._circuits.sync()
         request = replace(request, session=session_of(request, tenant))
-        plan = self._planner.plan(request, caller)
+        plan = self._plan(request, caller)
         tried, losers = self._tried(plan)
         return {
             "object": "route.explanation",

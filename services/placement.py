@@ -11,6 +11,8 @@ from services.affinity import Affinity, Binding
 from services.failover import FailoverService
 from services.routing import RoutingService
 
+STAYS = "the conversation was answered last by it"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -32,6 +34,11 @@ class Placement:
         """Where a request may go, a failover that runs included. Raises ModelNotFound."""
         return self._diverted(self._routing.plan(request, caller), request)
 
+    def whole(self, request: ChatRequest, caller: Caller | None = None) -> Plan:
+        """Where a request goes, by itself: with the order in which its conversation has it. Raises ModelNotFound."""
+        binding = None if request.session is None else self._affinity.find(request.session)
+        return _placed(self.plan(request, caller), binding).plan
+
     def names(self, request: ChatRequest) -> Mapping[str, float]:
         """What has to be found to know where the request's conversation belongs."""
         return {} if request.session is None else self._affinity.names(request.session)
@@ -39,13 +46,7 @@ class Placement:
     def place(self, plan: Plan, request: ChatRequest, found: Mapping[str, str]) -> Place:
         """The plan with the target first where the conversation's prompt is cached, if the plan has it."""
         binding = None if request.session is None else self._affinity.of(request.session, found)
-        if binding is None:
-            return Place(plan)
-        bound = [candidate for candidate in plan.candidates if _is_there(candidate.target, binding)]
-        if not bound:
-            return Place(plan)
-        others = [candidate for candidate in plan.candidates if candidate not in bound]
-        return Place(replace(plan, candidates=(*bound, *others)), binding.credential)
+        return _placed(plan, binding)
 
     def _diverted(self, plan: Plan, request: ChatRequest) -> Plan:
         model = self._routing.canonical(request.model)
@@ -61,6 +62,15 @@ class Placement:
             longer=(),
             losers=(*plan.losers, *_lost(plan.candidates)),
         )
+
+
+def _placed(plan: Plan, binding: Binding | None) -> Place:
+    bound = [one for one in plan.candidates if binding is not None and _is_there(one.target, binding)]
+    if binding is None or not bound:
+        return Place(plan)
+    others = [candidate for candidate in plan.candidates if candidate not in bound]
+    first = [replace(candidate, why=f"{candidate.why}; {STAYS}") for candidate in bound]
+    return Place(replace(plan, candidates=(*first, *others)), binding.credential)
 
 
 def _lost(candidates: Sequence[Candidate]) -> list[Loser]:

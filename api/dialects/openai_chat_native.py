@@ -11,7 +11,8 @@ from schemas.chat import ToolCall
 
 Json = Mapping[str, Any]
 
-CALLED = ("tool_calls", "function_call")
+ROLE = {"role": "assistant"}
+"""Whoever else a provider says is speaking, or nobody."""
 
 
 def forwarded_answer(answer: Answer, native: Json, reply: Reply) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def forwarded_answer(answer: Answer, native: Json, reply: Reply) -> dict[str, An
     word = first.get("finish_reason")
     right = word == answer.reason or (word == "function_call" and answer.reason == "tool_calls")
     ended = {} if right else {"finish_reason": finish_reason(answer.reason, is_legacy(reply))}
-    choice = {"index": 0, **first, "message": {"role": "assistant", "content": None, **shown}, **ended}
+    choice = {"index": 0, **first, "message": {**ROLE, "content": None, **shown, **ROLE}, **ended}
     identity = {"id": native.get("id") or reply.id, "created": native.get("created") or reply.created}
     return {**native, **identity, "object": "chat.completion", "model": reply.request.model, "choices": [choice]}
 

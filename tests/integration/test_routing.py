@@ -83,12 +83,17 @@ def test_conversations_are_shared_out_by_weight_and_stay_where_they_are(house: H
     assert again == {session: first[session] for session in again}
 
 
-def test_a_conversation_whose_target_fails_goes_to_the_other_and_comes_back(house: House) -> None:
+def test_a_conversation_whose_target_fails_goes_to_the_other_and_stays_there(house: House) -> None:
     before = house.answered("shared", "one-conversation")
     house.breaks(before)
-    assert {before, house.answered("shared", "one-conversation")} == {"b", "c"}
+    after = house.answered("shared", "one-conversation")
+    assert {before, after} == {"b", "c"}
     house.forget()
-    assert house.answered("shared", "one-conversation") == before
+    assert house.answered("shared", "one-conversation") == after, "where its prompt is cached now"
+    request = {"model": "shared", "messages": [{"role": "user", "content": "Hi"}]}
+    told = house.gateway.post("/v1/route/explain", request, headers={"x-session-id": "one-conversation"}).json()
+    assert told["targets"][0]["provider"] == after
+    assert "answered last by it" in told["targets"][0]["why"]
 
 
 def test_a_prompt_that_does_not_fit_is_not_sent_to_the_small_model(house: House) -> None:

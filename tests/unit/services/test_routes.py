@@ -61,7 +61,7 @@ class House:
         )
         self.circuits = Circuits(CircuitSettings(failures=1), DictStore(), FakeClock(), "w")
         self.keys = {"glm": Keys(), "anthropic": Keys(2, 2)}
-        self.explaining = ExplainService(self.routing, self.circuits, self.keys)
+        self.explaining = ExplainService(self.routing.plan, self.circuits, self.keys)
 
     def plan(self, model: str, caller: Caller | None = None) -> Plan:
         return self.routing.plan(asked(model), caller)
