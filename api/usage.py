@@ -1,5 +1,6 @@
 """Usage: what prompt caches have saved and lost."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response
@@ -29,4 +30,5 @@ def blueprint(services: Services) -> Blueprint:
 
 def _row(row: CacheRow) -> dict[str, Any]:
     told = {name: value for name, value in row.model_dump(mode="json").items() if value is not None}
-    return {**told, "hit_ratio": row.hit_ratio}
+    last = datetime.fromtimestamp(row.last_seen, UTC).isoformat(timespec="milliseconds")
+    return {**told, "last_seen": last, "hit_ratio": row.hit_ratio}

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,7 @@ def test_what_is_read_from_the_cache_moves_nothing_and_counts_as_saved(house: Ho
     (row,) = house.usage()["by_key"]
     assert (row["provider"], row["model"], row["answers"], row["lost_usd"]) == ("anthropic", OPUS, 4, 0.0)
     assert row["causes"] == {"cold": 1, "hit": 3}
+    assert datetime.fromisoformat(row["last_seen"]).tzinfo == UTC
     assert row["saved_usd"] == pytest.approx(3 * 60_000 * (4.0 - 0.2) / 1_000_000, rel=0.4)
     assert house.usage()["by_session"][0]["answers"] == 4
 
