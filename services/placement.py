@@ -10,6 +10,7 @@ from schemas.route import Candidate, Loser, Plan
 from services.affinity import Affinity, Binding
 from services.failover import FailoverService
 from services.routing import RoutingService
+from services.sessions import is_followed
 
 STAYS = "the conversation was answered last by it"
 
@@ -36,16 +37,19 @@ class Placement:
 
     def whole(self, request: ChatRequest, caller: Caller | None = None) -> Plan:
         """Where a request goes, by itself: with the order in which its conversation has it. Raises ModelNotFound."""
-        binding = None if request.session is None else self._affinity.find(request.session)
+        session = _followed(request)
+        binding = None if session is None else self._affinity.find(session)
         return _placed(self.plan(request, caller), binding).plan
 
     def names(self, request: ChatRequest) -> Mapping[str, float]:
         """What has to be found to know where the request's conversation belongs."""
-        return {} if request.session is None else self._affinity.names(request.session)
+        session = _followed(request)
+        return {} if session is None else self._affinity.names(session)
 
     def place(self, plan: Plan, request: ChatRequest, found: Mapping[str, str]) -> Place:
         """The plan with the target first where the conversation's prompt is cached, if the plan has it."""
-        binding = None if request.session is None else self._affinity.of(request.session, found)
+        session = _followed(request)
+        binding = None if session is None else self._affinity.of(session, found)
         return _placed(plan, binding)
 
     def _diverted(self, plan: Plan, request: ChatRequest) -> Plan:
@@ -62,6 +66,11 @@ class Placement:
             longer=(),
             losers=(*plan.losers, *_lost(plan.candidates)),
         )
+
+
+def _followed(request: ChatRequest) -> str | None:
+    """The session of a request that goes where its conversation is."""
+    return request.session if request.session is not None and is_followed(request) else None
 
 
 def _placed(plan: Plan, binding: Binding | None) -> Place:

@@ -24,6 +24,16 @@ def session_of(request: ChatRequest, tenant: str) -> str:
     return sha256("\0".join((tenant, "named" if named else "begun", beginning)).encode()).hexdigest()[:32]
 
 
+def is_followed(request: ChatRequest) -> bool:
+    """True when the session has a place of its own by now: the client names it, or it is not the first turn.
+
+    The same first question, asked again without a session's name, is another conversation, which may begin anywhere.
+    """
+    if any(message.role == "assistant" for message in request.messages):
+        return True
+    return _named(request.native.headers, request.native.body) is not None
+
+
 def _named(headers: Mapping[str, str], body: Mapping[str, Any]) -> str | None:
     for name in HEADERS:
         if headers.get(name):

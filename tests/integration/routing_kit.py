@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ class House:
 
     gateway: Gateway
     upstream: Upstream
-    conversations: Iterator[int] = field(default_factory=count)
 
     def breaks(self, *names: str, steps: Sequence[Step] = BROKEN, times: int | None = None) -> None:
         """Let these providers answer so from now on."""
@@ -38,9 +36,9 @@ class House:
             self.upstream.script(list(steps), times=times, when=lambda request, name=name: asked(request) == name)
 
     def ask(self, model: str = "any", session: str | None = None, **fields: Any) -> requests.Response:
-        """One chat, the first of its conversation unless a session is named."""
+        """One chat."""
         headers = {**fields.pop("headers", {}), **({"x-session-id": session} if session else {})}
-        body = {"model": model, "messages": [{"role": "user", "content": f"Hi {next(self.conversations)}"}], **fields}
+        body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], **fields}
         return self.gateway.post("/v1/chat/completions", body, headers=headers)
 
     def answered(self, *arguments: Any, **fields: Any) -> str:

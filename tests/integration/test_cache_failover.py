@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,10 @@ class House:
 
         self.upstream.behave(play, times=times, when=lambda request: request.path.startswith("/anthropic"))
 
-    def ask(self, user: str = "u", **fields: Any) -> anthropic.types.Message:
+    def ask(self, user: str = "u", turn: int = 0, **fields: Any) -> anthropic.types.Message:
         client = anthropic.Anthropic(base_url=self.gateway.url, api_key="any", max_retries=0)
-        messages: Any = [{"role": "user", "content": "Hi"}]
+        said: Any = [{"role": "assistant", "content": "I am Claude."}, {"role": "user", "content": "Go on"}]
+        messages: Any = [{"role": "user", "content": "Hi"}, *said * turn]
         extra: Any = {"model": OPUS, "system": SYSTEM, "metadata": {"user_id": user}, **fields}
         return client.messages.create(max_tokens=64, messages=messages, **extra)
 
@@ -207,8 +209,8 @@ def test_a_conversation_stays_with_the_key_that_has_its_prompt_cached(tmp_path: 
         upstream.behave(play)
         house = House(gateway, upstream)
         users = [f"user-{number}" for number in range(9)]
-        for user in users * 6:
-            house.ask(user, system=[{**SYSTEM[0], "text": user * 40_000}])
+        for turn, user in product(range(6), users):
+            house.ask(user, turn, system=[{**SYSTEM[0], "text": user * 40_000}])
         read, every = 0, 0
         for row in house.usage()["by_key"]:
             read, every = read + row["causes"].get("hit", 0), every + row["answers"]

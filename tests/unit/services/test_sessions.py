@@ -6,7 +6,7 @@ import pytest
 
 from schemas.chat import ChatRequest, Message, Native, TextPart
 from schemas.codec import dumps
-from services.sessions import session_of
+from services.sessions import is_followed, session_of
 
 SYSTEM = Message("system", (TextPart("You are a poet."),))
 ASK = Message("user", (TextPart("Begin"),))
@@ -57,3 +57,17 @@ def test_metadata_that_names_no_session_is_none(metadata: Any) -> None:
 
 def test_it_is_opaque_and_short() -> None:
     assert len(session(headers={"session-id": "x" * 10_000})) == 32
+
+
+@pytest.mark.parametrize(
+    ("messages", "headers", "followed"),
+    [
+        ((SYSTEM, ASK), {}, False),
+        ((SYSTEM, ASK, ANSWER, ASK), {}, True),
+        ((SYSTEM, ASK), {"x-session-id": "abc"}, True),
+    ],
+)
+def test_a_first_question_without_a_name_may_begin_anywhere(
+    messages: tuple[Message, ...], headers: dict[str, str], followed: bool
+) -> None:
+    assert is_followed(ChatRequest("m", messages, Native("openai_chat", {}, headers=headers))) is followed
