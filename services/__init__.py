@@ -40,6 +40,7 @@ from services.embeddings import EmbeddingService
 from services.explain import ExplainService
 from services.failover import FailoverService
 from services.health import HealthService
+from services.instances import InstanceBuilder
 from services.interceptors import MetricsInterceptor, ResponseLogInterceptor
 from services.limits import LimitService
 from services.models import ModelService
@@ -106,27 +107,11 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     circuits = Circuits(settings.circuit, store, clock, worker_id)
     decisions = DecisionLog(store.counters if settings.store.redis_url else None, clock)
 
-    enabled = {name: provider for name, provider in settings.providers.items() if provider.enabled}
-    providers = {name: PROVIDERS[provider.kind](name, provider, clock) for name, provider in enabled.items()}
-    sources = {name: ProviderSource(name, one) for name, one in enabled.items() if one.auth != "passthrough"}
-    build_pool = _pool_builder(enabled, providers, store, settings.tokens, clock, worker_id, rng, telemetry)
-    pools = {name: build_pool(name, source) for name, source in sources.items()}
-    prober = Prober(providers, transport, reachability)
-    tokens = TokenService(pools, sources, prober, store.counters, settings.tokens, clock, worker_id)
-
-    routes = [_route(name, one, providers[name]) for name, one in enabled.items()]
-    usable = partial(_is_usable, pools)
-    routing = RoutingService(catalogue, routes, usable, settings.model_map, settings.routes)
-    sites = {
-        name: Site(
-            providers[name],
-            pools[name] if name in pools else CallersOwn(name),
-            one.timeout,
-            one.strict,
-            _is_flat_fee(one),
-        )
-        for name, one in enabled.items()
-    }
+    instances = InstanceBuilder(settings, store, clock, worker_id, rng, telemetry).build()
+    pools, sites = instances.pools, instances.sites
+    prober = Prober(instances.providers, transport, reachability)
+    tokens = TokenService(pools, instances.sources, prober, store.counters, settings.tokens, clock, worker_id)
+    routing = RoutingService(catalogue, instances.routes, instances.is_usable, settings.model_map, settings.routes)
     recollection = Recollection(store.counters, clock)
     thoughts = ThoughtMemory(recollection)
     affinity, ledger = Affinity(recollection), CacheLedger(store.records, clock)
@@ -148,7 +133,7 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
 
     def set_gauges() -> None:
         telemetry.gauges(tokens.usable_count(), store.degraded)
-        telemetry.circuits({name: circuits.worst(name) for name in enabled})
+        telemetry.circuits({name: circuits.worst(name) for name in sites})
 
     background = Background(
         (
@@ -177,7 +162,6 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
         store.close()
 
     data_dir = settings.server.data_dir
-    used = [name for name in enabled if usable(name)]
     parts = (circuits, tokens, traffic, reachability, store.records, clock)
     return Services(
         settings=settings,
@@ -199,9 +183,9 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
             recollection,
             aftermath,
         ),
-        counting=CountingService(routing, once, _counting(providers), counter),
+        counting=CountingService(routing, once, instances.counting, counter),
         embeddings=EmbeddingService(routing, once, telemetry, clock),
-        health=HealthService(used, reachability, tokens, store, settings.health, data_dir, clock),
+        health=HealthService(instances.used, reachability, tokens, store, settings.health, data_dir, clock),
         providers=ProviderService(settings.providers, *parts),
         explain=ExplainService(placement.whole, circuits, pools),
         failover=failover,
@@ -212,60 +196,7 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     )
 
 
-def _pool_builder(
-    settings: Mapping[str, ProviderSettings],
-    providers: Mapping[str, Provider],
-    store: Store,
-    tokens: TokenSettings,
-    clock: Clock,
-    worker_id: str,
-    rng: Random,
-    telemetry: Telemetry,
-) -> Callable[[str, ProviderSource], CredentialPool]:
-    """Makes the pool of an instance out of what its source holds."""
-
-    def build(name: str, source: ProviderSource) -> CredentialPool:
-        changed, served = partial(telemetry.queue_changed, name), partial(telemetry.queue_served, name)
-        return CredentialPool(
-            name,
-            source.poll() or (),
-            store.records,
-            tokens,
-            clock,
-            worker_id,
-            rng,
-            telemetry.token_failed,
-            counters=store.counters,
-            strategy=settings[name].strategy,
-            facts=providers[name].limit_facts,
-            queue=FairQueue(settings[name].queue, clock, changed, served),
-            probes=type(providers[name]).probe is not Provider.probe,
-        )
-
-    return build
-
-
 def _model_names(settings: Settings, catalogue: Catalogue) -> set[str]:
     """Every name of a model that the gateway knows, here or at a provider."""
     own = {name for provider in settings.providers.values() for name in provider.models}
     return own.union(*({info.id, *info.upstream.values()} for info in catalogue.models))
-
-
-def _is_usable(pools: Mapping[str, CredentialPool], name: str) -> bool:
-    """True for a provider with a credential, or without a pool, as a caller may bring a key at any time."""
-    return name not in pools or len(pools[name]) > 0
-
-
-def _is_flat_fee(settings: ProviderSettings) -> bool:
-    """True when the gateway's owner pays no price for each token: a subscription, a web login, or another's key."""
-    return settings.kind == "glm-web" or "/coding/" in settings.base_url or settings.auth == "passthrough"
-
-
-def _route(name: str, settings: ProviderSettings, provider: Provider) -> Route:
-    known = (provider.families, provider.abilities, provider.control)
-    return Route(name, settings.kind, listed(settings.models), *known)
-
-
-def _counting(providers: Mapping[str, Provider]) -> frozenset[str]:
-    """The instances whose providers count tokens themselves."""
-    return frozenset(name for name, one in providers.items() if type(one).count is not Provider.count)

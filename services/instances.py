@@ -1,0 +1,103 @@
+"""Instances: the configured providers that are enabled, each with its keys and its place among the targets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+
+from config.settings import ProviderSettings, Settings
+from core.clock import Clock
+from core.credentials.callers_own import CallersOwn
+from core.credentials.fair_queue import FairQueue
+from core.credentials.pool import CredentialPool
+from core.credentials.sources import ProviderSource
+from core.providers import PROVIDERS
+from core.providers.base import Provider
+from core.routing import Route, listed
+from core.store.base import Store
+from services.run import Site
+from services.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """All of them by name. Those that take their callers' keys have neither source nor pool."""
+
+    providers: Mapping[str, Provider]
+    sources: Mapping[str, ProviderSource]
+    pools: Mapping[str, CredentialPool]
+    sites: dict[str, Site]
+    routes: Sequence[Route]
+
+    def is_usable(self, name: str) -> bool:
+        """True for a provider with a credential, or without a pool, as a caller may bring a key at any time."""
+        return name not in self.pools or len(self.pools[name]) > 0
+
+    @property
+    def used(self) -> list[str]:
+        """The names of those that are usable now."""
+        return [name for name in self.providers if self.is_usable(name)]
+
+    @property
+    def counting(self) -> frozenset[str]:
+        """The names of those whose providers count tokens themselves."""
+        return frozenset(name for name, one in self.providers.items() if type(one).count is not Provider.count)
+
+
+class InstanceBuilder:
+    """Makes them out of the settings, with what all of them share."""
+
+    def __init__(
+        self, settings: Settings, store: Store, clock: Clock, worker_id: str, rng: Random, telemetry: Telemetry
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._worker_id = worker_id
+        self._rng = rng
+        self._telemetry = telemetry
+
+    def build(self) -> Instances:
+        """One of each."""
+        enabled = {name: one for name, one in self._settings.providers.items() if one.enabled}
+        providers = {name: PROVIDERS[one.kind](name, one, self._clock) for name, one in enabled.items()}
+        sources = {name: ProviderSource(name, one) for name, one in enabled.items() if one.auth != "passthrough"}
+        pools = {name: self._pool(source, enabled[name], providers[name]) for name, source in sources.items()}
+        sites = {name: _site(one, providers[name], pools.get(name)) for name, one in enabled.items()}
+        routes = [_route(one, providers[name]) for name, one in enabled.items()]
+        return Instances(providers, sources, pools, sites, routes)
+
+    def _pool(self, source: ProviderSource, settings: ProviderSettings, provider: Provider) -> CredentialPool:
+        changed = partial(self._telemetry.queue_changed, provider.name)
+        served = partial(self._telemetry.queue_served, provider.name)
+        return CredentialPool(
+            provider.name,
+            source.poll() or (),
+            self._store.records,
+            self._settings.tokens,
+            self._clock,
+            self._worker_id,
+            self._rng,
+            self._telemetry.token_failed,
+            counters=self._store.counters,
+            strategy=settings.strategy,
+            facts=provider.limit_facts,
+            queue=FairQueue(settings.queue, self._clock, changed, served),
+            probes=type(provider).probe is not Provider.probe,
+        )
+
+
+def _site(settings: ProviderSettings, provider: Provider, pool: CredentialPool | None) -> Site:
+    # A pool without a credential is false, and still is a pool.
+    keys = CallersOwn(provider.name) if pool is None else pool
+    return Site(provider, keys, settings.timeout, settings.strict, _is_flat_fee(settings))
+
+
+def _is_flat_fee(settings: ProviderSettings) -> bool:
+    """True when the gateway's owner pays no price for each token: a subscription, a web login, or another's key."""
+    return settings.kind == "glm-web" or "/coding/" in settings.base_url or settings.auth == "passthrough"
+
+
+def _route(settings: ProviderSettings, provider: Provider) -> Route:
+    known = (provider.families, provider.abilities, provider.control)
+    return Route(provider.name, settings.kind, listed(settings.models), *known)
