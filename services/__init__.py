@@ -1,26 +1,18 @@
 """The one place that builds everything and hands each part its own slice of the settings."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from random import Random
 from uuid import uuid4
 
-from config.settings import ProviderSettings, Settings, TokenSettings
+from config.settings import Settings
 from core.catalogue import Catalogue, load_catalogue
 from core.clock import Clock, SystemClock
 from core.counting import TokenCounter
-from core.credentials.callers_own import CallersOwn
-from core.credentials.fair_queue import FairQueue
-from core.credentials.pool import CredentialPool
-from core.credentials.sources import ProviderSource
 from core.metrics import Metrics
 from core.pipeline import Pipeline
-from core.providers import PROVIDERS
-from core.providers.base import Provider
 from core.retry import Backoff
-from core.routing import Route, listed
 from core.store.base import Store
 from core.store.opening import open_store
 from core.transport import Transport
@@ -51,7 +43,6 @@ from services.providers import ProviderService
 from services.reachability import Reachability
 from services.recollection import Recollection
 from services.routing import RoutingService
-from services.run import Site
 from services.telemetry import Telemetry
 from services.thoughts import ThoughtMemory
 from services.tokens import TokenService
@@ -117,7 +108,7 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     affinity, ledger = Affinity(recollection), CacheLedger(store.records, clock)
     failover = FailoverService(store.records, store.counters, settings.failover, telemetry, clock)
     guard = CacheGuard(store.counters, ledger, failover, telemetry, clock)
-    placement = Placement(routing, failover, affinity)
+    placement = Placement(routing, failover, affinity, instances.callers_own)
     aftermath = Aftermath(affinity, guard, routing, sites)
     counter = TokenCounter()
     once = Once(sites, transport, settings.retry, clock)

@@ -2,12 +2,15 @@
 
 import structlog
 
-from core.errors import ClientGone
+from core.errors import UpstreamError
 from schemas.model import Target
 from services.affinity import Affinity, Binding
 from services.cache_guard import Answered, CacheGuard
 from services.routing import RoutingService
 from services.run import Run, Site
+
+CALLERS_OWN = "callers"
+"""Stands for all the keys that callers bring, of which there may be any number."""
 
 
 class Aftermath:
@@ -29,14 +32,20 @@ class Aftermath:
             self._log.exception("aftermath_failed")
 
     def _bind(self, run: Run) -> None:
-        session, outcome = run.request.session, run.outcome
-        if session is None:
+        home, outcome = run.home, run.outcome
+        if home is None:
             return
         if outcome.finish_reason is not None and run.target is not None and outcome.credential is not None:
-            if self._has_choice(run, run.target):
-                self._affinity.bind(session, Binding(run.target.provider, outcome.credential, run.target.model))
-        elif run.prefer is not None and outcome.error != ClientGone.code:
-            self._affinity.drop(session)
+            if self._has_choice(run, run.target) and self._is_meant(run, run.target):
+                self._affinity.bind(home, Binding(run.target.provider, outcome.credential, run.target.model))
+        elif isinstance(run.failure, UpstreamError) and run.prefer in [one.credential for one in outcome.attempts]:
+            # What is wrong with the request, or a client that left, says nothing of the key.
+            self._affinity.drop(home)
+
+    def _is_meant(self, run: Run, target: Target) -> bool:
+        """False for what answered while its stand-in could not: the next turn tries the stand-in again."""
+        stand_in = run.outcome.plan.stand_in if run.outcome.plan is not None else None
+        return stand_in is None or self._routing.canonical(target.info.id) == self._routing.canonical(stand_in)
 
     def _has_choice(self, run: Run, target: Target) -> bool:
         """True when the next turn could go elsewhere; else there is nothing to remember."""
@@ -52,11 +61,13 @@ class Aftermath:
             Answered(
                 request=run.request,
                 model=self._routing.canonical(outcome.model),
+                served=self._routing.canonical(target.info.id),
                 tenant=run.call.origin.tenant,
                 upstream=run.sent,
                 target=target,
                 kind=site.provider.kind,
-                account=outcome.credential or "",
+                account=run.account,
+                credential=(outcome.credential or "") if site.has_pool else CALLERS_OWN,
                 started=run.sent_at,
                 begun=run.begun_at,
                 usage=outcome.usage,

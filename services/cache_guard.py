@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
 
 import structlog
@@ -38,17 +39,20 @@ FAILOVER_FAMILY = "zhipu"
 class Answered:
     """One answer that came to its end: what was asked and sent, where, when (seconds since the epoch), and its usage.
 
-    `model` is the public name, `kind` and `account` those of the provider instance and of its credential. `diagnostics`
-    are what the provider itself said of its cache.
+    `model` is the name that was asked for, `served` the model that answered, as the catalogue calls them. `kind` is
+    that of the provider instance, `account` whose cache it is there, and `credential` what stands for the key in
+    reports. `diagnostics` are what the provider itself said of its cache.
     """
 
     request: ChatRequest
     model: str
+    served: str
     tenant: str
     upstream: UpstreamRequest
     target: Target
     kind: str
     account: str
+    credential: str
     started: float
     begun: float
     usage: Usage | None
@@ -57,7 +61,7 @@ class Answered:
 
 
 class CacheGuard:
-    """Works after the answer has been given, in a few milliseconds and one trip to the store each way."""
+    """Works after the answer has been given, in a few milliseconds and with three trips to the store at most."""
 
     def __init__(
         self, counters: Counters, ledger: CacheLedger, failover: FailoverService, telemetry: Telemetry, clock: Clock
@@ -91,14 +95,16 @@ class CacheGuard:
         donor = donor_of(prompt, answered.begun, usage, rules)
         if donor is not None:
             self._keep(keeping(donor, prompt), donor.lifetime)
-        return silent if silent is not None and silent.lost > found.lost else found
+        if silent is None or (found.provider_fault and found.lost >= silent.lost):
+            return found
+        return silent
 
     def _tell(self, answered: Answered, finding: Finding) -> None:
         target = answered.target
         saved = finding.saved_usd or 0.0
         self._telemetry.cache_judged(target.provider, target.model, finding.cause, finding.lost_usd, saved)
         session = answered.request.session
-        self._ledger.note(target.provider, answered.model, answered.account, session, finding, answered.usage)
+        self._ledger.note(target.provider, answered.model, answered.credential, session, finding, answered.usage)
         if finding.lost:
             self._log.warning(
                 "prompt_cache_loss",
@@ -116,8 +122,8 @@ class CacheGuard:
                 session=session,
             )
         stands_in = family_of(answered.kind, target.provider) == FAILOVER_FAMILY
-        if finding.provider_fault and finding.lost_usd and not stands_in:
-            self._failover.lost(answered.model, finding.lost_usd)
+        if finding.provider_fault and finding.lost_usd and not finding.notional and not stands_in:
+            self._failover.lost(answered.served, finding.lost_usd)
 
     def _price(self, answered: Answered) -> Price | None:
         today = datetime.fromtimestamp(self._clock.now(), UTC).date()
@@ -125,16 +131,27 @@ class CacheGuard:
         return answered.target.info.price_on(today, prompt)
 
     def _kept(self, prompt: Prompt) -> dict[str, str]:
+        now = self._clock.now()
         try:
-            return self._counters.kept(sought(prompt), self._clock.now())
+            pointers = self._counters.kept(sought(prompt), now)
+            texts = self._counters.kept(sorted(set(pointers.values())), now) if pointers else {}
         except StoreUnavailable:
             return {}
+        return {name: texts[pointer] for name, pointer in pointers.items() if pointer in texts}
 
     def _keep(self, texts: dict[str, str], seconds: float) -> None:
+        # A prompt has many names: each is kept with where its text is, and the text once.
+        pointers = {text: _pointer(text) for text in set(texts.values())}
+        by_pointer = {pointer: text for text, pointer in pointers.items()}
+        by_name = {name: pointers[text] for name, text in texts.items()}
         try:
-            self._counters.keep(texts, seconds, self._clock.now())
+            self._counters.keep({**by_name, **by_pointer}, seconds, self._clock.now())
         except StoreUnavailable:
             return
+
+
+def _pointer(text: str) -> str:
+    return f"donor:{blake2b(text.encode(), digest_size=8).hexdigest()}"
 
 
 def _diagnosis(answered: Answered) -> Diagnosis | None:

@@ -195,6 +195,7 @@ class Dispatcher:
         run.first_content = None
         run.outcome.provider, run.outcome.upstream_model = target.provider, target.model
         run.outcome.credential = lease.credential.id
+        run.account = lease.credential.account or lease.credential.id
         error: str | None = None
         try:
             yield from self._exchange(run, target, lease.credential)

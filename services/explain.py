@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from core.counting import estimate_request
 from schemas.caller import Caller
 from schemas.chat import ChatRequest
+from schemas.limit import Capacity
 from schemas.model import Target
 from schemas.route import Candidate, Loser, Plan
 from services.circuits import Circuits, key_of
@@ -20,6 +21,8 @@ class Keys(Protocol):
     def __len__(self) -> int: ...
 
     def usable_count(self) -> int: ...
+
+    def capacity(self, model: str = "") -> Capacity: ...
 
 
 class ExplainService:
@@ -64,6 +67,8 @@ class ExplainService:
         keys = self._keys.get(target.provider)
         if keys is not None and not keys.usable_count():
             return f"none of its {len(keys)} credentials can be used now"
+        if keys is not None and not keys.capacity(target.model).keys_available:
+            return f"none of its {len(keys)} credentials can be used for this model now"
         wait = self._circuits.wait(target)
         return f"its circuit is open for {wait:.1f} s more" if wait and not sole else None
 

@@ -48,16 +48,17 @@ class FailoverService:
         self._clock = clock
         self._moves: dict[str, Move] = {}
         self._ended: dict[str, float] = {}
-        self._news: set[str] = set()
+        self._news: dict[str, Move] = {}
         self._lost: dict[str, float] = {}
         self._log = structlog.get_logger(__name__)
+        self._share()
 
     def activate(self, model: str, seconds: float, reason: Reason = "manual", loss_usd: float = 0.0) -> FailoverState:
         """Serve `model` by another for `seconds` from now; a running move is only ever made longer."""
         now, old = self._clock.now(), self._active(model)
         until = max(now + seconds, old.until if old is not None else 0.0)
         self._moves[model] = Move(old.since if old is not None else now, until, reason, loss_usd)
-        self._tell(model)
+        self._tell(model, self._moves[model])
         if old is None:
             self._telemetry.failover_began(model)
             self._log.warning("failover_activated", model=model, reason=reason, seconds=seconds, loss_usd=loss_usd)
@@ -78,29 +79,27 @@ class FailoverService:
         if move is None:
             return False
         now = self._clock.now()
-        self._moves[model] = Move(move.since, now, move.reason, move.loss_usd)
-        self._tell(model)
+        self._moves[model] = ended = Move(move.since, now, move.reason, move.loss_usd)
         self._end(model, "manual")
+        self._tell(model, ended)
         return True
 
     def stand_in(self, model: str) -> str | None:
         """The model that answers in the place of `model`, by the configured patterns; None when none fits."""
         return mapped(model, self._settings.models)
 
-    def diverts(self, model: str) -> bool:
-        """True when requests for `model` are to go to its stand-in now."""
-        return self.is_active(model)
-
     def lost(self, model: str, usd: float) -> None:
         """The cache of `model` has lost so much; when that is too much in the window, it moves, if that is enabled."""
         if usd <= 0:
             return
-        self._lost[model] = self._lost.get(model, 0.0) + usd
-        if not self._settings.enabled or self._active(model) is not None or self.stand_in(model) is None:
+        self._expire()
+        if self._active(model) is not None:
             return
-        if self._too_much(model, usd):
-            loss, self._lost[model] = self._lost[model], 0.0
-            self.activate(model, self._settings.cooldown_minutes * 60, "cache_loss", loss)
+        total, is_too_much = self._summed(model, usd)
+        self._lost[model] = total
+        if is_too_much and self._settings.enabled and self.stand_in(model) is not None:
+            self._lost[model] = 0.0
+            self.activate(model, self._settings.cooldown_minutes * 60, "cache_loss", total)
 
     def state(self, model: str) -> FailoverState:
         """How `model` stands."""
@@ -125,6 +124,9 @@ class FailoverService:
     def sync(self) -> None:
         """Share this worker's news, take over the others', and notice what has ended: about once a second."""
         self._share()
+        self._expire()
+
+    def _expire(self) -> None:
         for model in [model for model, move in self._moves.items() if move.until <= self._clock.now()]:
             self._end(model, "cooldown")
 
@@ -132,16 +134,19 @@ class FailoverService:
         move = self._moves.get(model)
         return move if move is not None and move.until > self._clock.now() else None
 
-    def _too_much(self, model: str, usd: float) -> bool:
-        """True when the window does not take this loss any more: a full one is above the threshold."""
+    def _summed(self, model: str, usd: float) -> tuple[float, bool]:
+        """What was lost within the window, and whether it is above the threshold: then it does not take this loss."""
         # What led to the last move is settled by it: a new one counts from its end.
         key = f"cache-loss:{model}:{self._ended.get(model, 0.0):.3f}"
         limit = max(1, round(self._settings.loss_threshold * MICRO))
-        window = Window(key, limit, self._settings.window_minutes * 60, max(1, round(usd * MICRO)))
+        cost = max(1, round(usd * MICRO))
+        window = Window(key, limit, self._settings.window_minutes * 60, cost, divided=False)
         try:
-            return not self._counters.take([window], self._clock.now()).granted
+            taken = self._counters.take([window], self._clock.now())
         except StoreUnavailable:
-            return False
+            return usd, False
+        before = limit - taken.readings[0].remaining - (cost if taken.granted else 0)
+        return (before + cost) / MICRO, not taken.granted
 
     def _end(self, model: str, why: str) -> None:
         move = self._moves.pop(model, None)
@@ -150,18 +155,18 @@ class FailoverService:
             self._telemetry.failover_ended(model)
             self._log.warning("failover_ended", model=model, why=why)
 
-    def _tell(self, model: str) -> None:
-        self._news.add(model)
+    def _tell(self, model: str, move: Move) -> None:
+        self._news[model] = move
         self._share()
 
     def _share(self) -> None:
-        news, self._news = self._news, set()
+        news, self._news = self._news, {}
         try:
-            for model in news & self._moves.keys():
-                self._records.put(KIND, model, asdict(self._moves[model]))
+            for model, move in news.items():
+                self._records.put(KIND, model, asdict(move))
             found = self._records.all(KIND)
         except StoreUnavailable:
-            self._news |= news
+            self._news = {**news, **self._news}
             return
         self._take_over(found)
 
@@ -170,7 +175,9 @@ class FailoverService:
         for model, record in found.items():
             move = Move(**record)
             known = self._moves.get(model)
-            if known is None and move.until > now and self._ended.get(model) != move.until:
+            if known is None and move.until <= now:
+                self._ended[model] = max(move.until, self._ended.get(model, 0.0))
+            elif known is None and self._ended.get(model) != move.until:
                 self._moves[model] = move
                 self._telemetry.failover_began(model, counted=False)
             elif known is not None:

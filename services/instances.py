@@ -39,6 +39,11 @@ class Instances:
         return [name for name in self.providers if self.is_usable(name)]
 
     @property
+    def callers_own(self) -> frozenset[str]:
+        """The names of those that take their callers' keys."""
+        return frozenset(self.providers.keys() - self.pools.keys())
+
+    @property
     def counting(self) -> frozenset[str]:
         """The names of those whose providers count tokens themselves."""
         return frozenset(name for name, one in self.providers.items() if type(one).count is not Provider.count)

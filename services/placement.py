@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from core.counting import estimate_request
 from schemas.caller import Caller
-from schemas.chat import ChatRequest
-from schemas.model import Target
-from schemas.route import Candidate, Loser, Plan
+from schemas.chat import ChatRequest, DocumentPart, ImagePart
+from schemas.model import Ability, Target
+from schemas.route import Candidate, Plan
 from services.affinity import Affinity, Binding
 from services.failover import FailoverService
 from services.routing import RoutingService
@@ -17,19 +18,27 @@ STAYS = "the conversation was answered last by it"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The plan with its candidates in order, and the id of the key to take at the first, if there is one."""
+    """The plan with its candidates in order, and the id of the key to take at the first, if there is one.
+
+    `home` is the name under which to remember where the answer came from.
+    """
 
     plan: Plan
     prefer: str | None = None
+    home: str | None = None
 
 
 class Placement:
     """Routing, then failover, then affinity: each changes the order of what the one before it allows."""
 
-    def __init__(self, routing: RoutingService, failover: FailoverService, affinity: Affinity) -> None:
+    def __init__(
+        self, routing: RoutingService, failover: FailoverService, affinity: Affinity, callers_own: frozenset[str]
+    ) -> None:
+        """`callers_own` are the instances whose callers bring their keys, and are not made to use the gateway's."""
         self._routing = routing
         self._failover = failover
         self._affinity = affinity
+        self._callers_own = callers_own
 
     def plan(self, request: ChatRequest, caller: Caller | None = None) -> Plan:
         """Where a request may go, a failover that runs included. Raises ModelNotFound."""
@@ -37,54 +46,69 @@ class Placement:
 
     def whole(self, request: ChatRequest, caller: Caller | None = None) -> Plan:
         """Where a request goes, by itself: with the order in which its conversation has it. Raises ModelNotFound."""
-        session = _followed(request)
-        binding = None if session is None else self._affinity.find(session)
-        return _placed(self.plan(request, caller), binding).plan
+        plan, home = self.plan(request, caller), None
+        if is_followed(request):
+            home = self._home(plan, request)
+        return _placed(plan, None if home is None else self._affinity.find(home)).plan
 
-    def names(self, request: ChatRequest) -> Mapping[str, float]:
+    def names(self, plan: Plan, request: ChatRequest) -> Mapping[str, float]:
         """What has to be found to know where the request's conversation belongs."""
-        session = _followed(request)
-        return {} if session is None else self._affinity.names(session)
+        home = self._home(plan, request)
+        return self._affinity.names(home) if home is not None and is_followed(request) else {}
 
     def place(self, plan: Plan, request: ChatRequest, found: Mapping[str, str]) -> Place:
         """The plan with the target first where the conversation's prompt is cached, if the plan has it."""
-        session = _followed(request)
-        binding = None if session is None else self._affinity.of(session, found)
-        return _placed(plan, binding)
+        home = self._home(plan, request)
+        binding = self._affinity.of(home, found) if home is not None and is_followed(request) else None
+        return replace(_placed(plan, binding), home=home)
+
+    def _home(self, plan: Plan, request: ChatRequest) -> str | None:
+        """One for each model of a session, as each has a cache of its own, and one for a model's stand-in."""
+        if request.session is None:
+            return None
+        return f"{request.session}:{plan.stand_in or self._routing.canonical(request.model)}"
 
     def _diverted(self, plan: Plan, request: ChatRequest) -> Plan:
-        model = self._routing.canonical(request.model)
+        """The same plan behind the stand-in, which may fail, or find the prompt too long for it."""
+        first = plan.candidates[0].target
+        model = self._routing.canonical(first.info.id)
         stand_in = self._failover.stand_in(model) if self._failover.is_active(model) else None
-        if stand_in is None or self._routing.names_instance(request.model):
+        if stand_in is None or first.provider in self._callers_own or self._routing.names_instance(request.model):
             return plan
-        targets = self._routing.served(stand_in)
+        needed = _needed(request)
+        served = self._routing.served(stand_in)
+        targets = [one for one in served if needed <= one.info.abilities and _fits(one, request)]
         if not targets:
             return plan
+        why = f"stands in for {model} while its cache is lost"
+        ahead = [Candidate(target, why) for target in targets]
         return replace(
             plan,
-            candidates=tuple(Candidate(target, f"stands in for {model} while its cache is lost") for target in targets),
-            longer=(),
-            losers=(*plan.losers, *_lost(plan.candidates)),
+            candidates=(*ahead, *plan.candidates),
+            longer=plan.longer or tuple(plan.candidates),
+            stand_in=stand_in,
         )
 
 
-def _followed(request: ChatRequest) -> str | None:
-    """The session of a request that goes where its conversation is."""
-    return request.session if request.session is not None and is_followed(request) else None
+def _needed(request: ChatRequest) -> set[Ability]:
+    """What a model has to be able to do, so that nothing of the request is lost on it."""
+    parts = [part for message in request.messages for part in message.parts]
+    images: set[Ability] = {"vision"} if any(isinstance(part, ImagePart) for part in parts) else set()
+    files: set[Ability] = {"documents"} if any(isinstance(part, DocumentPart) for part in parts) else set()
+    return images | files
+
+
+def _fits(target: Target, request: ChatRequest) -> bool:
+    return not target.info.context or estimate_request(request) < target.info.context
 
 
 def _placed(plan: Plan, binding: Binding | None) -> Place:
     bound = [one for one in plan.candidates if binding is not None and _is_there(one.target, binding)]
     if binding is None or not bound:
         return Place(plan)
-    others = [candidate for candidate in plan.candidates if candidate not in bound]
+    others: Sequence[Candidate] = [candidate for candidate in plan.candidates if candidate not in bound]
     first = [replace(candidate, why=f"{candidate.why}; {STAYS}") for candidate in bound]
     return Place(replace(plan, candidates=(*first, *others)), binding.credential)
-
-
-def _lost(candidates: Sequence[Candidate]) -> list[Loser]:
-    reason = "a failover to another model is active"
-    return [Loser(one.target.provider, one.target.model, reason) for one in candidates]
 
 
 def _is_there(target: Target, binding: Binding) -> bool:

@@ -103,6 +103,11 @@ class Site:
     flat_fee: bool = False
 
     @property
+    def has_pool(self) -> bool:
+        """False when callers bring their own credentials."""
+        return not isinstance(self.pool, CallersOwn)
+
+    @property
     def has_choice(self) -> bool:
         """True when there are several credentials to choose from."""
         return not isinstance(self.pool, CallersOwn) and len(self.pool) > 1
@@ -176,6 +181,12 @@ class Run:
     excluded: set[str] = field(default_factory=set)
     prefer: str | None = None
     """The id of the credential to take as long as it is fit."""
+
+    home: str | None = None
+    """Under which name to remember where the conversation was answered."""
+
+    account: str = ""
+    """Whose prompt cache the credential tried last uses: an account's, or its own."""
 
     trying_since: float | None = None
     """The monotonic time at which the try under way began, which is not among the outcome's attempts yet."""

@@ -36,11 +36,13 @@ class ToolCalls:
     def read(self, call: Any, *, whole: bool = False) -> tuple[ToolCallDelta | None, Any]:
         """The piece `call` adds, and `call` as OpenAI would have written it; `whole` calls are complete, each its own.
 
-        What comes ahead of a call's name waits for it: then both are None. A call that ran at the provider (it has no
-        `function`), or is none, is no piece, and stays as it is.
+        What comes ahead of a call's name waits for it: then both are None, as for what is no call at all. A call that
+        ran at the provider (it has no `function`) is no piece, and stays as it is.
         """
-        function = call.get("function") if isinstance(call, dict) else None
-        if not isinstance(function, dict):
+        if not isinstance(call, dict) or not isinstance(call.get("function", {}), dict):
+            return None, None
+        function = call.get("function")
+        if function is None:
             return None, call
         ident, name = call.get("id"), function.get("name")
         ident = str(ident) if isinstance(ident, str | int) and ident != "" else None
@@ -98,7 +100,7 @@ class _Call:
 
 def _sound(call: Wire, function: Wire, piece: ToolCallDelta) -> Wire:
     """The call as OpenAI would have written the piece: itself, or with what differs."""
-    said = {"name": function.get("name") or None, "arguments": function.get("arguments") or ""}
+    said = {"name": function.get("name") or None, "arguments": function.get("arguments", "")}
     edits: dict[str, Any] = {}
     if said != {"name": piece.name, "arguments": piece.arguments}:
         edits["function"] = _with(function, {"name": piece.name, "arguments": piece.arguments})

@@ -15,12 +15,16 @@ class Overtaken(StoreUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A sliding window: at most `limit` units in any `seconds` under `key`; this request costs `cost` of them."""
+    """A sliding window: at most `limit` units in any `seconds` under `key`; this request costs `cost` of them.
+
+    `divided`: a worker that counts alone, as the home is away, keeps to its share of the limit.
+    """
 
     key: str
     limit: int
     seconds: float
     cost: int = 1
+    divided: bool = True
 
 
 @dataclass(frozen=True, slots=True)

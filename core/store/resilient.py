@@ -166,7 +166,7 @@ class _Counters:
             return self._alone.kept(names, now)
 
     def _share(self, window: Window) -> Window:
-        return replace(window, limit=max(1, window.limit // self.workers))
+        return window if not window.divided else replace(window, limit=max(1, window.limit // self.workers))
 
 
 class _Records:

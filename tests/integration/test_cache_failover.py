@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -17,11 +18,13 @@ from tests.gateway import Gateway, eventually
 from tests.integration.conftest import FAST
 from tests.redis_server import RedisServer
 from tests.upstreams import forms
+from tests.upstreams.anthropic_answers import anthropic_error
+from tests.upstreams.openai_answers import openai_error
 from tests.upstreams.server import Upstream
 from tests.upstreams.steps import Step
 from tests.upstreams.wire import Request
 
-OPUS = "claude-opus-5-5"
+OPUS, HAIKU = "claude-opus-5-5", "claude-haiku-4-5"
 SYSTEM = [{"type": "text", "text": "S" * 240_000, "cache_control": {"type": "ephemeral"}}]
 WRITTEN = {"input_tokens": 200, "cache_creation_input_tokens": 60_000, "cache_read_input_tokens": 0, "output_tokens": 9}
 READ = {"input_tokens": 200, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 60_000, "output_tokens": 9}
@@ -45,8 +48,9 @@ class House:
         client = anthropic.Anthropic(base_url=self.gateway.url, api_key="any", max_retries=0)
         said: Any = [{"role": "assistant", "content": "I am Claude."}, {"role": "user", "content": "Go on"}]
         messages: Any = [{"role": "user", "content": "Hi"}, *said * turn]
-        extra: Any = {"model": OPUS, "system": SYSTEM, "metadata": {"user_id": user}, **fields}
-        return client.messages.create(max_tokens=64, messages=messages, **extra)
+        told = {"model": OPUS, "system": SYSTEM, "metadata": {"user_id": user}, "messages": messages}
+        extra: Any = {**told, **fields}
+        return client.messages.create(max_tokens=64, **extra)
 
     def state(self, model: str = OPUS) -> dict[str, Any]:
         state: dict[str, Any] = self.gateway.get(f"/v1/failover/{model}").json()
@@ -72,6 +76,7 @@ def settings(upstream: Upstream, **anthropic_changes: Any) -> dict[str, Any]:
     glm = {"base_url": f"{upstream.url}/zai/api/paas/v4/chat/completions", "api_key": "id.secret"}
     return {
         "providers": {"anthropic": claude, "glm": glm},
+        "model_map": {"my-*": OPUS},
         "failover": {"enabled": True, "loss_threshold": 0.25},
         "access": {"keys": []},
     }
@@ -146,6 +151,32 @@ def test_a_moved_model_answers_both_dialects_under_its_own_name(house: House, di
     assert heard.headers["X-Gateway-Upstream-Model"] == "glm-4.7"
 
 
+def test_a_stand_in_that_cannot_answer_is_no_outage(house: House) -> None:
+    house.claude_says(WRITTEN, times=None)
+    house.move()
+    refused = openai_error(429, "rate_limit_error", "1302", "too fast", headers={"Retry-After": "3000"})
+    house.upstream.script(refused, times=None, when=lambda request: request.path.startswith("/zai"))
+    for _ in range(3):
+        assert text_of(house.ask()) == "I am Claude."
+    assert house.state()["active"], "and it ends nothing"
+
+
+def test_what_the_stand_in_cannot_see_goes_to_the_model_itself(house: House) -> None:
+    house.claude_says(WRITTEN, times=None)
+    house.move()
+    pixel = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
+    content: Any = [{"type": "image", "source": pixel}, {"type": "text", "text": "What is this?"}]
+    assert text_of(house.ask(messages=[{"role": "user", "content": content}])) == "I am Claude."
+
+
+def test_another_name_for_a_model_is_that_model(house: House) -> None:
+    house.claude_says(WRITTEN, times=None)
+    house.ask(model="my-opus")
+    house.ask(model="my-opus")
+    assert house.state()["active"]
+    assert text_of(house.ask(model="my-opus")) == "I am GLM."
+
+
 def test_who_names_a_provider_gets_it_even_while_the_model_is_moved(house: House) -> None:
     house.claude_says(WRITTEN, times=None)
     house.move()
@@ -163,9 +194,8 @@ def test_where_it_would_go_is_explained(house: House) -> None:
     house.move()
     body = {"model": OPUS, "messages": [{"role": "user", "content": "Hi"}]}
     told = house.gateway.post("/v1/route/explain", body).json()
-    assert [target["provider"] for target in told["targets"]] == ["glm"]
+    assert [target["provider"] for target in told["targets"]] == ["glm", "anthropic"]
     assert "stands in" in told["targets"][0]["why"]
-    assert any("failover" in loser["reason"] for loser in told["lost"])
 
 
 def test_wrong_orders_are_refused(house: House) -> None:
@@ -191,6 +221,29 @@ def test_every_worker_of_every_replica_knows_a_move_and_it_survives_a_restart(tm
             gateway.kill()
             gateway.start()
             assert eventually(lambda: {text_of(house.ask()) for _ in range(12)} == {"I am GLM."})
+
+
+def test_each_model_of_a_session_stays_with_its_key_and_a_wrong_request_moves_nothing(tmp_path: Path) -> None:
+    used: dict[str, list[str]] = {OPUS: [], HAIKU: []}
+
+    def play(request: Request) -> list[Step]:
+        used[request.body["model"]].append(request.headers["x-api-key"])
+        if request.body.get("temperature") == 0.5:
+            return anthropic_error("invalid_request_error", 400)
+        return forms.ANTHROPIC.answer(request, "I am Claude.", usage=READ, model=OPUS)
+
+    keys = {"api_keys": ["k-1", "k-2", "k-3"], "models": [OPUS, HAIKU]}
+    with Upstream() as upstream, house_in(tmp_path, upstream, {}, **keys) as gateway:
+        upstream.behave(play)
+        house = House(gateway, upstream)
+        headers = {"x-claude-code-session-id": "one-session"}
+        for turn in range(6):
+            house.ask(turn=turn, extra_headers=headers)
+            house.ask(turn=turn, model=HAIKU, extra_headers=headers)
+            with suppress(anthropic.BadRequestError):
+                house.ask(turn=turn, extra_body={"temperature": 0.5}, extra_headers=headers)
+    assert {len(set(keys)) for keys in used.values()} == {1}
+    assert len(used[OPUS]) == 12
 
 
 def test_a_conversation_stays_with_the_key_that_has_its_prompt_cached(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ class FakePlacement:
     def plan(self, request: Any, caller: Any) -> Plan:
         return Plan((Candidate(TARGET, "the only one"),))
 
-    def names(self, request: Any) -> dict[str, float]:
+    def names(self, plan: Plan, request: Any) -> dict[str, float]:
         return {}
 
     def place(self, plan: Plan, request: Any, found: Any) -> Place:

@@ -64,7 +64,9 @@ class House:
         target = Target("anthropic", OPUS.id, OPUS)
         now = self.clock.now()
         self.clock.advance(10)
-        answered = Answered(request, OPUS.id, "t", upstream, target, "anthropic", account, now, now + 1, usage)
+        answered = Answered(
+            request, OPUS.id, OPUS.id, "t", upstream, target, "anthropic", account, account, now, now + 1, usage
+        )
         finding = self.guard.look(replace(answered, **changes))
         assert finding is not None
         return finding
@@ -125,6 +127,27 @@ def test_marks_that_are_ignored_without_a_word_count_cold_too(house: House) -> N
     assert house.failover.is_active(OPUS.id)
 
 
+def test_marks_that_are_ignored_on_another_key_count_too(house: House) -> None:
+    house.answer(body("a"), FIRST)
+    nothing = Usage(uncached=80_000, read=0, write_short=0, output=10)
+    assert house.answer(body("a", "b", "c"), nothing, account="key-2").cause == "ignored"
+    assert house.failover.is_active(OPUS.id)
+
+
+def test_what_nobody_pays_for_is_told_and_moves_nothing(house: House) -> None:
+    house.answer(body("a"), FIRST, notional=True)
+    finding = house.answer(body("a", "b", "c"), MISSED, notional=True)
+    assert (finding.cause, finding.notional) == ("evicted", True)
+    assert not house.failover.is_active(OPUS.id)
+
+
+def test_a_loss_is_that_of_the_model_that_answered(house: House) -> None:
+    house.answer(body("a"), FIRST, model="my-opus")
+    house.answer(body("a", "b", "c"), MISSED, model="my-opus")
+    assert house.failover.is_active(OPUS.id)
+    assert not house.failover.is_active("my-opus")
+
+
 def test_what_is_not_reported_is_no_loss(house: House) -> None:
     house.answer(body("a"), FIRST)
     assert house.answer(body("a", "b", "c"), Usage(uncached=60_700, output=10)).cause == "unreported"
@@ -143,7 +166,7 @@ def test_a_prompt_that_is_far_too_large_is_not_looked_at(house: House) -> None:
     upstream = UpstreamRequest("http://x", {}, b"x" * (9 * 1024 * 1024), sent=sent, form="anthropic_messages")
     request = ChatRequest(OPUS.id, (), Native("anthropic_messages", sent))
     target = Target("anthropic", OPUS.id, OPUS)
-    answered = Answered(request, OPUS.id, "t", upstream, target, "anthropic", "k", 0.0, 1.0, FIRST)
+    answered = Answered(request, OPUS.id, OPUS.id, "t", upstream, target, "anthropic", "k", "k", 0.0, 1.0, FIRST)
     assert house.guard.look(answered) is None
 
 

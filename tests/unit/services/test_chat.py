@@ -82,7 +82,7 @@ class House:
         guard = CacheGuard(counters, ledger, failover, telemetry, self.clock)
         watchers = (*interceptors, self.witness)
         self.chat = ChatService(
-            Placement(routing, failover, affinity),
+            Placement(routing, failover, affinity, frozenset()),
             self.stage.dispatcher,
             Pipeline(settings, TokenCounter()),
             watchers,

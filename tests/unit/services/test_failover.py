@@ -163,3 +163,38 @@ def test_what_stands_survives_the_process(tmp_path) -> None:  # type: ignore[no-
     after.one.sync()
     assert after.one.until(OPUS) == until
     after.store.close()
+
+
+def test_a_worker_that_starts_later_knows_at_once_what_is_moved_and_what_is_settled(house: House) -> None:
+    house.one.lost(OPUS, 2.0)
+    assert house.worker().is_active(OPUS)
+    house.clock.advance(15 * 60)
+    late = house.worker()
+    late.lost(OPUS, 0.8)
+    house.one.lost(OPUS, 0.8)
+    assert house.one.is_active(OPUS), "both count in the same window"
+    assert house.one.state(OPUS).loss_usd == pytest.approx(1.6)
+
+
+def test_what_was_lost_is_told_as_the_sum_of_the_window_over_all_workers(house: House) -> None:
+    house.one.lost(OPUS, 0.5)
+    house.two.lost(OPUS, 0.25)
+    assert house.two.state(OPUS).loss_usd == pytest.approx(0.75)
+    house.clock.advance(15 * 60)
+    house.two.lost(OPUS, 0.1)
+    assert house.two.state(OPUS).loss_usd == pytest.approx(0.1)
+
+
+def test_what_is_cleared_while_the_store_is_away_stays_cleared(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.one.activate(OPUS, 3600)
+
+    def away(*_: object) -> None:
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.one, "_records", type("Away", (), {"put": away, "all": away})())
+        assert house.one.clear(OPUS)
+    house.one.sync()
+    assert not house.one.is_active(OPUS)
+    house.two.sync()
+    assert not house.two.is_active(OPUS)

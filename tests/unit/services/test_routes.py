@@ -13,6 +13,7 @@ from core.routing import Route, listed
 from core.store.memory import MemoryCounters
 from schemas.caller import Caller
 from schemas.chat import ChatRequest, Message, Native, TextPart
+from schemas.limit import Capacity
 from schemas.model import ModelInfo, Target
 from schemas.outcome import Attempt, Outcome
 from schemas.route import Candidate, Loser, PassedOver, Plan, Verdict
@@ -43,12 +44,16 @@ class Keys:
 
     total: int = 1
     usable: int = 1
+    resting: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return self.total
 
     def usable_count(self) -> int:
         return self.usable
+
+    def capacity(self, model: str = "") -> Capacity:
+        return Capacity(0 if model in self.resting else self.usable)
 
 
 class House:
@@ -172,6 +177,8 @@ def test_what_is_left_alone_or_has_no_key_to_use_is_among_the_losers() -> None:
     reasons = {one["model"]: one["reason"] for one in told["lost"]}
     assert reasons["glm-4.6"] == "its circuit is open for 15.0 s more"
     assert reasons["claude-opus"] == "none of its 2 credentials can be used now"
+    house.keys["glm"].resting = frozenset({"glm-4.5-air"})
+    assert house.explain("glm")["lost"][-1]["reason"] == "none of its 1 credentials can be used for this model now"
 
 
 def test_the_only_target_would_be_tried_although_its_circuit_is_open() -> None:
