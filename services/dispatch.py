@@ -165,8 +165,7 @@ class Dispatcher:
                 return
 
     def _may_try(self, run: Run) -> bool:
-        # A target that could not carry the request was sent nothing.
-        tries = sum(attempt.error != CannotCarry.code for attempt in run.outcome.attempts)
+        tries = _tries(run)
         elapsed = self._clock.monotonic() - run.call.started
         if tries >= self._retry.max_attempts or elapsed >= self._retry.total_seconds:
             return False
@@ -189,7 +188,7 @@ class Dispatcher:
 
     def _attempt(self, run: Run, target: Target, lease: Lease, permit: Permit) -> Iterator[ChatChunk]:
         began = run.trying_since = self._clock.monotonic()
-        if run.outcome.attempts and not run.mended:
+        if _tries(run) and not run.mended:
             self._budget.spend()
         run.target, run.lease, run.permit, run.mended = target, lease, permit, False
         run.first_content = None
@@ -272,3 +271,8 @@ class Dispatcher:
         run.first_content = now - (run.trying_since or now)
         if run.permit is not None:
             run.permit.begun()
+
+
+def _tries(run: Run) -> int:
+    """How often anything was sent: a target that could not carry the request was sent nothing."""
+    return sum(attempt.error != CannotCarry.code for attempt in run.outcome.attempts)

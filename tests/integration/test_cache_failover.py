@@ -1,5 +1,6 @@
 """When a provider loses a prompt's cache: it is seen, priced, and its model is served by another for a while."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -202,6 +203,7 @@ def test_wrong_orders_are_refused(house: House) -> None:
     assert house.gateway.post(f"/v1/failover/{OPUS}", {"minutes": -1}).status_code == 400
     assert house.gateway.post(f"/v1/failover/{OPUS}", {"hours": 1}).status_code == 400
     assert house.gateway.post("/v1/failover/llama-4", None).status_code == 400
+    assert house.gateway.post("/v1/failover/claude-nonsense", None).status_code == 404
     assert not house.state()["active"]
 
 
@@ -246,26 +248,29 @@ def test_each_model_of_a_session_stays_with_its_key_and_a_wrong_request_moves_no
     assert len(used[OPUS]) == 12
 
 
-def test_a_conversation_stays_with_the_key_that_has_its_prompt_cached(tmp_path: Path) -> None:
-    keys = ["k-1", "k-2", "k-3"]
-    seen: set[tuple[str, str]] = set()
-    used: Counter[str] = Counter()
+def test_ten_conversations_over_three_keys_read_nearly_all_that_one_key_would(tmp_path: Path) -> None:
+    cached: dict[tuple[str, str], int] = {}
+    read, ideal, used = 0, 0, Counter[str]()
 
     def play(request: Request) -> list[Step]:
+        nonlocal read, ideal
         key, user = request.headers["x-api-key"], request.body["metadata"]["user_id"]
-        usage = READ if (key, user) in seen else WRITTEN
-        seen.add((key, user))
+        tokens = len(json.dumps(request.body)) // 4
+        found = cached.get((key, user), 0)
+        ideal += max((size for (_, one), size in cached.items() if one == user), default=0)
+        read, cached[key, user] = read + found, tokens
         used[key] += 1
-        return forms.ANTHROPIC.answer(request, "I am Claude.", usage=usage, model=OPUS)
+        usage = {"input_tokens": 0, "cache_read_input_tokens": found, "cache_creation_input_tokens": tokens - found}
+        return forms.ANTHROPIC.answer(request, "I am Claude.", usage={**usage, "output_tokens": 9}, model=OPUS)
 
-    with Upstream() as upstream, house_in(tmp_path, upstream, {}, api_keys=keys) as gateway:
+    with Upstream() as upstream, house_in(tmp_path, upstream, {}, api_keys=["k-1", "k-2", "k-3"]) as gateway:
         upstream.behave(play)
         house = House(gateway, upstream)
-        users = [f"user-{number}" for number in range(9)]
-        for turn, user in product(range(6), users):
-            house.ask(user, turn, system=[{**SYSTEM[0], "text": user * 40_000}])
-        read, every = 0, 0
-        for row in house.usage()["by_key"]:
-            read, every = read + row["causes"].get("hit", 0), every + row["answers"]
-        assert (read, every) == (9 * 5, 9 * 6), "all but the first turn of each conversation"
+        for turn, number in product(range(12), range(10)):
+            house.ask(f"user-{number}", turn, system=[{**SYSTEM[0], "text": f"You are {number}. " * 1000}])
+        assert read >= 0.9 * ideal > 0
+        rows = house.usage()["by_key"]
+        assert sum(row["answers"] for row in rows) == 120
+        assert sum(row["read_tokens"] for row in rows) == read, "what is told is what happened"
+        assert not [row for row in rows if row["lost_tokens"]]
         assert len(used) == 3, "conversations are spread over the keys"

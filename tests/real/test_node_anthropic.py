@@ -153,10 +153,10 @@ GLM_HALF = glm_stream("half of it")[:2]
     ids=["claude-event", "claude-drop", "glm-reset"],
 )
 def test_a_fault_in_the_middle_of_a_stream_is_raised(
-    gateway: Gateway, upstream: Upstream, vendor: Vendor, half: list[bytes], fault: list[Any]
+    fresh: Gateway, upstream: Upstream, vendor: Vendor, half: list[bytes], fault: list[Any]
 ) -> None:
     upstream.script([Head(), Events(half), *fault])
-    error = ask_node("anthropic", "answer", gateway.url, model=vendor.model, stream=True)
+    error = ask_node("anthropic", "answer", fresh.url, model=vendor.model, stream=True)
     assert error["raised"] == "APIError"
     assert error["type"] in ("overloaded_error", "api_error")
 
