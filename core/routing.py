@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from schemas.model import Ability, ModelInfo, Target, ThinkingControl
+from schemas.model import COMMON_EFFORTS, Ability, ModelInfo, Target, ThinkingControl
 
 SEPARATOR = "/"
 
@@ -54,6 +54,7 @@ class Route:
             upstream={self.provider: model},
             abilities=self.abilities,
             thinking=self.thinking,
+            efforts=COMMON_EFFORTS,
         )
         return Target(self.provider, model, info)
 

@@ -18,6 +18,9 @@ Ability = Literal[
     "embeddings",
 ]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+COMMON_EFFORTS: tuple[Effort, ...] = ("low", "medium", "high")
+"""The levels that whatever has levels has."""
+
 ThinkingControl = Literal["none", "switch", "effort", "budget", "adaptive", "forced"]
 
 

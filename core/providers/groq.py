@@ -27,7 +27,9 @@ class Groq(OpenAICompatible):
         fields = super().thinking(draft)
         if draft.target.info.thinking == "switch" and "reasoning_effort" in fields:
             fields = {"reasoning_effort": "none" if fields["reasoning_effort"] in OFF else "default"}
-        thinks = "thinking" in draft.target.info.abilities and draft.target.info.thinking != "none"
+        info = draft.target.info
+        # A model of which nothing is known, not even its context, may refuse the field.
+        thinks = "thinking" in info.abilities and info.thinking != "none" and info.context > 0
         return {**fields, "reasoning_format": "parsed"} if thinks else fields
 
     def tidied(self, frame: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -135,7 +135,8 @@ class OpenAICompatible(Provider):
 
     def identity(self, draft: Draft) -> Wire:
         """Who asks."""
-        return {} if draft.request.user is None else {"user": draft.request.user}
+        user = draft.user(64)
+        return {} if user is None else {"user": user}
 
     def extras(self, draft: Draft, body: Wire) -> Wire:
         """The client's other parameters, which may add to `body` and replace nothing in it.

@@ -61,6 +61,9 @@ def fitted_effort(draft: Draft, effort: str) -> str | None:
         draft.drop(_name(draft))
     if not taken:
         return None if effort == "none" and info.thinking == "forced" else effort
+    if effort == "none" and "none" not in taken and not info.context:
+        # A model of which nothing is known may not think at all, and then refuses to be told how much.
+        return None
     return nearest(effort, taken)
 
 

@@ -68,7 +68,8 @@ def _told(message: Message) -> tuple[Message, list[Part]]:
     text = "\n".join(part.text for part in texts if isinstance(part, TextPart))
     if message.is_error and "error" not in text[:200].lower():
         text = f"Error: {text}"
-    return replace(message, parts=(TextPart(text),)), seen
+    marks = [part.cache for part in message.parts if isinstance(part, TextPart) and part.cache is not None]
+    return replace(message, parts=(TextPart(text, cache=marks[-1] if marks else None),)), seen
 
 
 def _known(draft: Draft, message: Message) -> Message:

@@ -63,10 +63,17 @@ def wire_tool(tool: Tool | HostedTool) -> Wire:
     function = {
         "name": tool.name,
         "description": tool.description,
-        "parameters": tool.parameters,
+        "parameters": _with_properties(tool.parameters),
         "strict": tool.strict,
     }
     return {"type": "function", "function": _given(function)}
+
+
+def _with_properties(schema: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The schema of a tool without arguments as OpenAI takes it, which refuses an object that names no properties."""
+    if schema is None or schema.get("type") != "object" or "properties" in schema:
+        return schema
+    return {**schema, "properties": {}}
 
 
 def wire_choice(choice: ToolChoice) -> str | Wire:

@@ -86,7 +86,8 @@ class Answer:
         if choice.get("message") is not None:
             self.complete = self.complete or whole or choice.get("delta") is None
         if choice.get(place) is None and choice.get(elsewhere) is not None:
-            choice = {**choice, place: choice[elsewhere]}
+            # A stream that ends with all of it once more has said it.
+            choice = {**choice, place: {} if self.produced else choice[elsewhere]}
             del choice[elsewhere]
         reason = choice.get("finish_reason")
         if reason is not None and not isinstance(reason, str):

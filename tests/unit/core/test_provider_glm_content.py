@@ -143,6 +143,9 @@ def test_an_image_that_a_tool_shows_is_told_in_words_to_a_model_that_cannot_see(
     assert dropped == ("content.image",)
 
 
+NO_ARGUMENTS = {"type": "object", "properties": {}}
+
+
 def test_functions_and_hosted_tools_are_offered_and_unknown_ones_dropped():
     search = {"type": "web_search", "web_search": {"enable": True}}
     tools = (
@@ -155,7 +158,7 @@ def test_functions_and_hosted_tools_are_offered_and_unknown_ones_dropped():
     assert body["tools"] == [
         {
             "type": "function",
-            "function": {"name": "weather", "description": "tells it", "parameters": {"type": "object"}},
+            "function": {"name": "weather", "description": "tells it", "parameters": NO_ARGUMENTS},
         },
         {"type": "function", "function": {"name": "clock", "parameters": {"type": "object", "properties": {}}}},
         search,

@@ -120,7 +120,7 @@ def test_parameters_are_carried_under_openai_names():
     assert sent["tools"][0]["function"] == {
         "name": "f",
         "description": "does",
-        "parameters": {"type": "object"},
+        "parameters": {"type": "object", "properties": {}},
         "strict": True,
     }
     assert sent["tool_choice"] == {"type": "function", "function": {"name": "f"}}

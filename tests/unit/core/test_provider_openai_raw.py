@@ -53,7 +53,8 @@ def test_the_end_and_the_usage_wait_for_the_end() -> None:
 
 
 def test_an_event_that_says_several_things_is_split_without_losing_anything() -> None:
-    calls = [{"index": i, "id": f"c{i}", "function": {"name": "f", "arguments": "{}"}} for i in (0, 1)]
+    function = {"name": "f", "arguments": "{}"}
+    calls = [{"index": i, "id": f"c{i}", "type": "function", "function": function} for i in (0, 1)]
     both = frame("tool_calls", role="assistant", reasoning_details=[1], reasoning="hm", content="Hi", tool_calls=calls)
     thought, text, one, two, end = decoded(both, DONE)
     assert isinstance(thought, ReasoningDelta)

@@ -12,8 +12,10 @@ from core.providers.groq import Groq
 from core.providers.openai_compatible import OpenAICompatible
 from core.providers.openai_platform import OpenAI
 from core.providers.openrouter import OpenRouter
+from core.routing import Route
 from core.sse import Event
 from schemas.chat import (
+    CacheMark,
     ChatRequest,
     DocumentPart,
     Message,
@@ -33,7 +35,7 @@ from schemas.usage import Usage
 from tests.fakes import FakeClock
 
 HI = Message("user", (TextPart("hi"),))
-THINKS = ModelInfo("m", "o", 0, 0, {}, abilities=frozenset({"thinking"}), thinking="effort")
+THINKS = ModelInfo("m", "o", 1000, 0, {}, abilities=frozenset({"thinking"}), thinking="effort")
 DONE = Event(b"[DONE]")
 
 
@@ -134,6 +136,8 @@ def test_groq_tells_usage_and_failure_in_a_field_of_its_own() -> None:
 def test_groq_thinks_in_a_field_rather_than_in_tags() -> None:
     assert body(Groq)["reasoning_format"] == "parsed"
     assert "reasoning_format" not in body(Groq, ModelInfo("m", "o", 0, 0, {}))
+    unknown = Route("p", "groq", abilities=frozenset({"thinking"}), thinking="effort").unknown("m").info
+    assert "reasoning_format" not in body(Groq, unknown), "of which nobody knows whether it thinks"
     assert answer(Groq, frame(reasoning="hm"), frame(content="x"), frame("stop"), DONE)[0] == ReasoningDelta("hm")
 
 
@@ -282,3 +286,29 @@ def test_parameters_of_another_dialect_are_dropped_by_name() -> None:
     sent = upstream(OpenAICompatible, foreign)
     assert extra.keys().isdisjoint(loads(sent.body))
     assert sent.dropped == ("context_management", "mcp_servers")
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        (ThinkingOptions(enabled=True, budget=31_999), "high"),
+        (ThinkingOptions(effort="max"), "high"),
+        (ThinkingOptions(effort="minimal"), "low"),
+        (ThinkingOptions(enabled=False), None),
+    ],
+)
+def test_a_model_nobody_knows_is_told_what_every_server_understands(asked: ThinkingOptions, sent: str | None) -> None:
+    unknown = Route("p", "openai-compatible", abilities=frozenset({"thinking"}), thinking="effort").unknown("m").info
+    assert body(OpenAICompatible, unknown, thinking=asked).get("reasoning_effort") == sent
+
+
+def test_the_mark_of_a_tools_result_is_kept_where_marks_are_known() -> None:
+    mark: CacheMark = {"type": "ephemeral"}
+    call = Message("assistant", tool_calls=(ToolCall("c", "f", "{}"),))
+    result = Message("tool", (TextPart("r", cache=mark),), tool_call_id="c")
+    told = body(OpenRouter, messages=(HI, call, result))["messages"][-1]["content"]
+    assert [part.get("cache_control") for part in told] == [{"type": "ephemeral"}]
+
+
+def test_who_asks_is_said_in_what_others_take() -> None:
+    assert len(body(OpenAICompatible, user="u" * 155)["user"]) == 64

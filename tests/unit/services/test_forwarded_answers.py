@@ -126,7 +126,7 @@ def test_a_name_that_comes_after_its_id_is_waited_for() -> None:
     ]
     sent = deltas(to_openai().streamed(*events))
     assert [one["tool_calls"][0] for one in sent if "tool_calls" in one] == [
-        {"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"a"'}},
+        {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": '{"a"'}},
         {"index": 0, "function": {"arguments": ":1}"}},
     ]
     (block,) = to_anthropic(VENDOR).folded(*events)["content"]
@@ -360,3 +360,30 @@ def test_a_stream_of_malformed_calls_reads_the_same_wherever_it_is_cut() -> None
     expected = [event.data for event in to_openai().streamed(*sse.decode([data]))]
     for cut in range(1, len(data)):
         assert [event.data for event in to_openai().streamed(*sse.decode([data[:cut], data[cut:]]))] == expected
+
+
+def test_the_same_tool_called_twice_without_ids_is_two_calls() -> None:
+    calls = [
+        {"index": 0, "id": "", "function": {"name": "Read", "arguments": f'{{"p":{number}}}'}} for number in (1, 2)
+    ]
+    for frames in ([frame(tool_calls=calls)], [frame(tool_calls=[one]) for one in calls]):
+        sent = deltas(to_openai().streamed(*frames, frame("tool_calls"), DONE))
+        told = [one for said in sent for one in said.get("tool_calls") or ()]
+        assert [one["function"]["arguments"] for one in told] == ['{"p":1}', '{"p":2}']
+        assert len({one["id"] for one in told}) == 2
+        assert [one["index"] for one in told] == [0, 1]
+        assert {one["type"] for one in told} == {"function"}
+
+
+def test_calls_whose_pieces_interleave_under_one_number_are_told_apart_by_their_ids() -> None:
+    begun = [{"index": 0, "id": name, "function": {"name": "f", "arguments": ""}} for name in "ab"]
+    rest = [{"index": 0, "id": name, "function": {"arguments": f'{{"{name}":1}}'}} for name in "ab"]
+    sent = deltas(to_openai().streamed(frame(tool_calls=begun), frame(tool_calls=rest), frame("tool_calls"), DONE))
+    told = [(one["index"], one["function"]["arguments"]) for said in sent for one in said.get("tool_calls") or ()]
+    assert told[2:] == [(0, '{"a":1}'), (1, '{"b":1}')]
+
+
+def test_a_stream_that_ends_with_all_of_it_once_more_says_it_once() -> None:
+    again = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "hello"}, "finish_reason": "stop"}]}
+    sent = deltas(to_openai().streamed(frame(content="hello"), Event(dumps(again)), DONE))
+    assert "".join(said.get("content") or "" for said in sent) == "hello"
