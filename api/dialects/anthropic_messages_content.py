@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from api.dialects.anthropic_messages_problems import missing
+from api.problems import missing
 from core.errors import InvalidRequest
 from schemas.anthropic_blocks import (
     ImageSource,

@@ -5,11 +5,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from api.dialects.anthropic_messages_problems import invalid_request
 from api.dialects.anthropic_messages_repair import repaired
 from api.dialects.anthropic_messages_tools import parse_parallel, parse_tool_choice, parse_tools
 from api.dialects.anthropic_messages_turns import parse_messages
 from api.dialects.base import Inbound
+from api.problems import invalid_request
 from schemas.anthropic import CountTokensRequest, MessagesRequest
 from schemas.chat import ChatRequest, Native, ResponseFormat, Sampling, ThinkingOptions
 

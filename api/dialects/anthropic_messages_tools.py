@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from api.dialects.anthropic_messages_problems import missing
+from api.problems import missing
 from schemas.anthropic import CountTokensRequest, WireTool
 from schemas.chat import HostedTool, Tool, ToolChoice
 

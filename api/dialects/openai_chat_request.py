@@ -4,9 +4,9 @@ from pydantic import ValidationError
 
 from api.dialects.base import Inbound
 from api.dialects.openai_chat_messages import parse_messages
-from api.dialects.openai_chat_problems import invalid_request
 from api.dialects.openai_chat_repair import repaired
 from api.dialects.openai_chat_tools import parse_tool_choice, parse_tools
+from api.problems import invalid_request
 from core.errors import InvalidRequest
 from schemas.chat import ChatRequest, Native, ResponseFormat, Sampling, ThinkingOptions
 from schemas.openai_chat import ChatCompletionRequest, WireThinking

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
+from core.providers import carrying
 from core.providers.draft import Draft
 from schemas.chat import Sampling, ThinkingOptions
 from schemas.model import ThinkingControl
@@ -26,34 +27,13 @@ PASSED = frozenset({"do_sample", "sensitive_word_check", "watermark_enabled", "m
 """GLM's own parameters: they go out as they came, over anything the gateway derived."""
 
 HARMLESS: Mapping[str, tuple[Any, ...]] = {
-    "n": (1,),
-    "store": (False,),
-    "logprobs": (False,),
-    "top_logprobs": (0,),
-    "logit_bias": ({},),
-    "metadata": ({},),
-    "service_tier": ("auto", "default"),
-    "modalities": (["text"],),
-    "verbosity": ("medium",),
-    "web_search_options": ({},),
-    "functions": ([],),
-    "function_call": ("auto", "none"),
+    **carrying.HARMLESS,
     "presence_penalty": (0,),
     "frequency_penalty": (0,),
 }
 """OpenAI's parameters that GLM has not, with the values that ask for nothing GLM would not do by itself."""
 
-SETTLED = frozenset(
-    {
-        "thinking",
-        "enable_thinking",
-        "reasoning_effort",
-        "max_completion_tokens",
-        "stream_options",
-        "tool_stream",
-        "user_id",
-    }
-)
+SETTLED = carrying.SETTLED | {"user_id"}
 """What has been read into the canonical request or is the gateway's own to set: neither sent from here nor missed."""
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from api.dialects.anthropic_messages_problems import invalid_request
+from api.problems import invalid_request
 from core.errors import InvalidRequest
 from schemas.anthropic import CountTokensRequest
 from tests.unit.api.anthropic_messages_kit import HI

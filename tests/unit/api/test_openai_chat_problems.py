@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from api.dialects.openai_chat_problems import invalid_request
+from api.problems import invalid_request
 from core.errors import InvalidRequest
 from schemas.openai_chat import ChatCompletionRequest
 

@@ -34,11 +34,16 @@ def invalid_request(error: ValidationError) -> InvalidRequest:
     deepest = max(problems, key=lambda problem: len(problem["loc"]))
     path = _path(deepest["loc"])
     if deepest["type"] == "missing":
-        return InvalidRequest(f"{path} is missing.", param=path, code="missing_required_parameter")
+        return missing(path)
     # A value that fits no form of a union makes one problem for each of them.
     wanted = dict.fromkeys(_wanted(problem) for problem in problems if _path(problem["loc"]) == path)
     message = f"{path}: must {' or '.join(wanted).replace(' or be ', ' or ')}{_shown(deepest['input'])}."
     return InvalidRequest(message, param=path, code="invalid_value")
+
+
+def missing(path: str) -> InvalidRequest:
+    """The error for a field that is needed and not there."""
+    return InvalidRequest(f"{path} is missing.", param=path, code="missing_required_parameter")
 
 
 def _path(location: tuple[int | str, ...]) -> str:
