@@ -132,14 +132,19 @@ def test_what_is_read_from_the_cache_moves_nothing_and_counts_as_saved(house: Ho
     assert house.usage()["by_session"][0]["answers"] == 4
 
 
-def test_errors_and_other_clients_changes_move_nothing(house: House) -> None:
+def test_errors_and_the_clients_own_changes_move_nothing(house: House) -> None:
+    overloaded = anthropic_error("overloaded_error", 529)
+    house.upstream.script(overloaded, times=1, when=lambda request: request.path.startswith("/anthropic"))
+    with suppress(anthropic.APIStatusError):
+        house.ask()
+    assert not house.state()["active"]
+    for token in house.gateway.get("/v1/tokens").json()["data"]:
+        house.gateway.post(f"/v1/tokens/{token['id']}/reset", None)
     house.claude_says(WRITTEN, times=None)
     house.ask()
-    house.ask(system=[{**SYSTEM[0], "text": "T" * 240_000}])
+    house.ask(system=[SYSTEM[0] | {"text": "T" * 240_000}])
     assert not house.state()["active"]
-    assert house.gateway.events("prompt_cache_loss") == [] or all(
-        event["cause"] == "mutated_by_client" for event in house.gateway.events("prompt_cache_loss")
-    )
+    assert {cause for row in house.usage()["by_key"] for cause in row["causes"]} == {"cold"}
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
