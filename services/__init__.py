@@ -129,6 +129,7 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     background = Background(
         (
             Chore("count_workers", BEAT_SECONDS, census.beat),
+            Chore("save_counters", SYNC_SECONDS, store.save),
             Chore("share_tokens", SYNC_SECONDS, tokens.sync),
             Chore("set_gauges", SYNC_SECONDS, set_gauges),
             Chore("share_reachability", SYNC_SECONDS, lambda: reachability.sync(store.records)),

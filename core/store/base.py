@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from core.errors import StoreUnavailable
 
@@ -13,10 +13,15 @@ class Overtaken(StoreUnavailable):
     """The home answers, but others changed the record faster each time."""
 
 
+WindowKind = Literal["sliding", "bucket", "fixed"]
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A sliding window: at most `limit` units in any `seconds` under `key`; this request costs `cost` of them.
+    """At most `limit` units in `seconds` under `key`; this request costs `cost` of them.
 
+    `sliding`: in any `seconds`, wherever they begin. `bucket`: a bucket of `limit` units that fills up within
+    `seconds`. `fixed`: in each stretch of `seconds` since the epoch, so that all of it comes back at once.
     `divided`: a worker that counts alone, as the home is away, keeps to its share of the limit.
     """
 
@@ -25,6 +30,7 @@ class Window:
     seconds: float
     cost: int = 1
     divided: bool = True
+    kind: WindowKind = "sliding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +51,30 @@ class Taken:
     readings: tuple[Reading, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of the keys of one kind, its ends not included: up to `limit` from the front, or from the back.
+
+    An empty `before` means up to the last key.
+    """
+
+    after: str = ""
+    before: str = ""
+    limit: int = 100
+    backwards: bool = False
+
+
 class Counters(Protocol):
     """Atomic and short-lived. `now` is seconds since the epoch, from the caller's clock."""
 
     def take(self, windows: Sequence[Window], now: float) -> Taken:
         """Count every window's cost, or none of them when one is full. Exact over all workers."""
+
+    def correct(self, windows: Sequence[Window], at: float, now: float) -> None:
+        """Add each window's cost, which may be negative here, to what was taken at `at`, whatever the limit is.
+
+        What no longer counts is left as it is.
+        """
 
     def lock(self, name: str, owner: str, seconds: float, now: float) -> bool:
         """Hold or renew the named lock for `seconds`; False while another owner holds it."""
@@ -91,6 +116,18 @@ class Records(Protocol):
     def delete(self, kind: str, key: str) -> bool:
         """Remove the record; False when there was none."""
 
+    def page(self, kind: str, span: Span) -> list[tuple[str, Record]]:
+        """The records of a stretch of keys, in the order of their keys' bytes."""
+
+    def put_all(self, kind: str, values: Mapping[str, Record]) -> None:
+        """Write all of these, together."""
+
+    def prune(self, kind: str, before: str, limit: int) -> int:
+        """Remove up to `limit` records, the first ones, whose keys stand before `before`; how many those were."""
+
+    def drop(self, kind: str) -> None:
+        """Remove every record of the kind."""
+
 
 class Store(Protocol):
     """One home for both contracts."""
@@ -107,6 +144,9 @@ class Store(Protocol):
 
     def expect(self, workers: int) -> None:
         """How many workers share the home, for the share of each while it is alone."""
+
+    def save(self) -> None:
+        """Write what has to survive and was not written as it happened: every second. Raises StoreUnavailable."""
 
     def ping(self) -> bool:
         """True when the home answers now."""

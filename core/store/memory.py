@@ -1,87 +1,34 @@
 """Counters that live in this process."""
 
 import threading
-from bisect import bisect_left
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
-from typing import NamedTuple
 
-from core.store.base import Reading, Taken, Window
+from core.store.base import Record, Taken, Window, WindowKind
+from core.store.meters import METERS, Fixed, Meter
 from core.store.places import Places
 from core.store.shelf import Shelf
 from core.store.windows import check
 
 _STEPS = 2
 """How many old keys are looked at for each new one: two keep the dead fewer than the living."""
-
-
-class _Entry(NamedTuple):
-    """One granted cost: when it stops counting, and the running total of the log without and with it."""
-
-    expires: float
-    before: int
-    after: int
-
-
-class _Log:
-    """What was granted in one window, oldest first. The running total makes every question a subtraction."""
-
-    __slots__ = ("entries",)
-
-    def __init__(self) -> None:
-        self.entries: deque[_Entry] = deque()
-
-    @property
-    def used(self) -> int:
-        return self.entries[-1].after - self.entries[0].before if self.entries else 0
-
-    def trim(self, now: float) -> None:
-        while self.entries and self.entries[0].expires <= now:
-            self.entries.popleft()
-
-    def forget_future(self, now: float, seconds: float) -> None:
-        """Drop a log from before the machine's clock was set back, which would block for as long as that was."""
-        if self.entries and self.entries[-1].expires > now + 2 * seconds:
-            self.entries.clear()
-
-    def add(self, window: Window, now: float) -> None:
-        expires, before = now + window.seconds, 0
-        if self.entries:
-            # The clock is read before the lock is held, so a time may be older than the one ahead of it.
-            expires, before = max(expires, self.entries[-1].expires), self.entries[-1].after
-        self.entries.append(_Entry(expires, before, before + window.cost))
-
-    def read(self, window: Window, now: float, granted: bool) -> Reading:
-        reset_after = self.entries[-1].expires - now if self.entries else 0.0
-        return Reading(max(0, window.limit - self.used), reset_after, 0.0 if granted else self._wait(window, now))
-
-    def _wait(self, window: Window, now: float) -> float:
-        missing = self.used + window.cost - window.limit
-        if missing <= 0:
-            return 0.0
-        if window.cost > window.limit:
-            return window.seconds
-        first = bisect_left(self.entries, self.entries[0].before + missing, key=attrgetter("after"))
-        return self.entries[first].expires - now
+Name = tuple[str, float, WindowKind]
+"""A window is known by its key together with its length and kind, so one key may be limited per minute and per day."""
 
 
 class MemoryCounters:
-    """Exact sliding windows with locks and places, for one process. What nobody uses is forgotten after its time.
-
-    A window is known by its key together with its length, so one key may be limited per minute and per day.
-    """
+    """Exact windows with locks and places, for one process. What nobody uses is forgotten after its time."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._logs: OrderedDict[tuple[str, float], _Log] = OrderedDict()
+        self._meters: OrderedDict[Name, Meter] = OrderedDict()
         self._locks: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._places = Places()
         self._shelf = Shelf()
 
     def __len__(self) -> int:
         """How many windows, locks and names with places are kept."""
-        return len(self._logs) + len(self._locks) + len(self._places)
+        return len(self._meters) + len(self._locks) + len(self._places)
 
     def take(self, windows: Sequence[Window], now: float) -> Taken:
         """Count every window's cost, or none of them when one is full.
@@ -91,14 +38,38 @@ class MemoryCounters:
         """
         check(windows)
         with self._mutex:
-            self._sweep_logs(now, _STEPS * len(windows))
-            logs = [self._current(window, now) for window in windows]
-            granted = all(log.used + window.cost <= window.limit for window, log in zip(windows, logs, strict=True))
-            if granted:
-                self._add(windows, logs, now)
-            return Taken(
-                granted, tuple(log.read(window, now, granted) for window, log in zip(windows, logs, strict=True))
-            )
+            self._sweep_meters(now, _STEPS * len(windows))
+            pairs = [(window, self._current(window, now)) for window in windows]
+            granted = all(meter.used + window.cost <= window.limit for window, meter in pairs)
+            for window, meter in pairs if granted else ():
+                if window.cost:
+                    meter.add(window, now)
+                    self._meters[_name(window)] = meter
+            return Taken(granted, tuple(meter.read(window, now, granted) for window, meter in pairs))
+
+    def correct(self, windows: Sequence[Window], at: float, now: float) -> None:
+        """Add each window's cost, which may be negative here, to what was taken at `at`."""
+        with self._mutex:
+            for window in windows:
+                meter = self._meters.get(_name(window))
+                if meter is not None:
+                    meter.refresh(window, now)
+                    meter.correct(window, at, now)
+
+    def told(self) -> dict[str, Record]:
+        """The fixed windows, as records by name."""
+        with self._mutex:
+            fixed = {name: meter for name, meter in self._meters.items() if isinstance(meter, Fixed)}
+            return {f"{seconds:g}:{key}": {"used": meter.used, "ends": meter.ends, "seconds": seconds}
+                    for (key, seconds, _), meter in fixed.items()}  # fmt: skip
+
+    def restore(self, told: Mapping[str, Record]) -> dict[str, Record]:
+        """Go on with the fixed windows that another process told; returns what is understood of them."""
+        for name, record in told.items():
+            meter = Fixed()
+            meter.used, meter.ends = float(record["used"]), float(record["ends"])
+            self._meters[name.partition(":")[2], float(record["seconds"]), "fixed"] = meter
+        return self.told()
 
     def lock(self, name: str, owner: str, seconds: float, now: float) -> bool:
         """Hold or renew the named lock for `seconds`; False while another owner holds it."""
@@ -132,28 +103,18 @@ class MemoryCounters:
         """Those of the names under which a text is kept, with it."""
         return self._shelf.kept(names, now)
 
-    def _current(self, window: Window, now: float) -> _Log:
-        log = self._logs.get((window.key, window.seconds))
-        if log is None:
-            return _Log()
-        log.trim(now)
-        log.forget_future(now, window.seconds)
-        return log
+    def _current(self, window: Window, now: float) -> Meter:
+        meter = self._meters.get(_name(window)) or METERS[window.kind]()
+        meter.refresh(window, now)
+        return meter
 
-    def _add(self, windows: Sequence[Window], logs: Sequence[_Log], now: float) -> None:
-        for window, log in zip(windows, logs, strict=True):
-            if window.cost:
-                log.add(window, now)
-                self._logs[window.key, window.seconds] = log
-
-    def _sweep_logs(self, now: float, steps: int) -> None:
-        for _ in range(min(steps, len(self._logs))):
-            name = next(iter(self._logs))
-            log = self._logs[name]
-            if not log.entries or log.entries[-1].expires <= now:
-                del self._logs[name]
+    def _sweep_meters(self, now: float, steps: int) -> None:
+        for _ in range(min(steps, len(self._meters))):
+            name = next(iter(self._meters))
+            if self._meters[name].over(now):
+                del self._meters[name]
             else:
-                self._logs.move_to_end(name)
+                self._meters.move_to_end(name)
 
     def _sweep_locks(self, now: float) -> None:
         for _ in range(min(_STEPS, len(self._locks))):
@@ -162,3 +123,7 @@ class MemoryCounters:
                 del self._locks[name]
             else:
                 self._locks.move_to_end(name)
+
+
+def _name(window: Window) -> Name:
+    return window.key, window.seconds, window.kind

@@ -1,10 +1,9 @@
 """Both contracts in redis, for any number of workers."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha1
 from pathlib import Path
-from struct import unpack
 from typing import Any
 
 import redis
@@ -14,12 +13,11 @@ from redis.retry import Retry
 
 from config.settings import StoreSettings
 from core.errors import StoreUnavailable
-from core.store.base import Counters, Overtaken, Reading, Record, Records, Taken, Window
-from core.store.encoding import decode, encode
-from core.store.windows import check
+from core.store.base import Counters, Records
+from core.store.redis_counters import RedisCounters
+from core.store.redis_records import RedisRecords
 
 _CONNECTIONS = 64
-_ATTEMPTS = 100
 _SCRIPTS = Path(__file__).with_name("scripts")
 
 
@@ -32,8 +30,9 @@ class RedisStore:
     def __init__(self, settings: StoreSettings) -> None:
         """Raises ValueError, without the URL, when `settings.redis_url` is none."""
         self._client: Any = _connect(settings)  # redis leaves its commands untyped
-        self._counters = RedisCounters(self._client, settings.prefix)
-        self._records = RedisRecords(self._client, settings.prefix)
+        link = Link(self._client)
+        self._counters = RedisCounters(link, settings.prefix)
+        self._records = RedisRecords(link, settings.prefix)
 
     @property
     def counters(self) -> Counters:
@@ -53,6 +52,9 @@ class RedisStore:
     def expect(self, workers: int) -> None:
         """Of no consequence here."""
 
+    def save(self) -> None:
+        """Of no consequence here: everything is written as it happens."""
+
     def ping(self) -> bool:
         """True when redis answers now."""
         try:
@@ -66,139 +68,48 @@ class RedisStore:
         self._client.close()
 
 
-class RedisCounters:
-    """Windows as lists under one hash tag, so that one script reaches all of a call in a cluster too."""
+class Link:
+    """Commands and scripts, each in one round trip; every method raises StoreUnavailable."""
 
-    def __init__(self, client: Any, prefix: str) -> None:
+    def __init__(self, client: Any) -> None:
         self._client = client
-        self._prefix = prefix
-        self._take = _Script(client, "take")
-        self._lock = _Script(client, "lock")
-        self._unlock = _Script(client, "unlock")
-        self._claim = _Script(client, "claim")
-        self._unclaim = _Script(client, "unclaim")
+        windows = _source("windows")
+        self._scripts = {name: _Script(_source(name)) for name in ("lock", "unlock", "claim", "unclaim", "swap")}
+        self._scripts |= {name: _Script(_source(name)) for name in ("put", "remove", "page", "prune")}
+        self._scripts |= {name: _Script(windows + _source(name)) for name in ("take", "correct")}
 
-    def take(self, windows: Sequence[Window], now: float) -> Taken:
-        """Count every window's cost, or none of them, in one round trip.
+    def run(self, command: str, *arguments: str | bytes) -> Any:
+        """What redis answers to one command."""
+        with _reaching():
+            return self._client.execute_command(command, *arguments)
 
-        `retry_after` of a cost above its limit, which is never granted, is the whole window. Raises ValueError for
-        windows that make no sense.
-        """
-        check(windows)
-        keys = [f"{self._prefix}:{{limits}}:{float(window.seconds)}:{window.key}" for window in windows]
-        arguments: list[float] = [now]
-        for window in windows:
-            arguments += (window.limit, window.seconds, window.cost)
-        granted, *numbers = unpack(f"<{3 * len(keys) + 1}d", self._take(keys, arguments))
-        readings = (Reading(int(numbers[i]), *numbers[i + 1 : i + 3]) for i in range(0, len(numbers), 3))
-        return Taken(granted == 1, tuple(readings))
+    def script(self, name: str, keys: Sequence[str], arguments: Sequence[str | bytes | float]) -> Any:
+        """What a script answers; two round trips when redis does not know it yet."""
+        script = self._scripts[name]
+        with _reaching():
+            try:
+                return self._client.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
+            except NoScriptError:
+                return self._client.execute_command("EVAL", script.source, len(keys), *keys, *arguments)
 
-    def lock(self, name: str, owner: str, seconds: float, now: float) -> bool:
-        """Hold or renew the named lock for `seconds`; False while another owner holds it."""
-        return bool(self._lock([self._lock_key(name)], [owner, seconds, now]))
-
-    def unlock(self, name: str, owner: str) -> None:
-        """Give the lock back if `owner` still holds it."""
-        self._unlock([self._lock_key(name)], [owner])
-
-    def claim(self, name: str, owner: str, limit: int, seconds: float, now: float) -> bool:
-        """Hold or renew one of `limit` places for `seconds`; False while others hold them all."""
-        return bool(self._claim([self._places_key(name)], [owner, limit, seconds, now]))
-
-    def unclaim(self, name: str, owner: str) -> None:
-        """Give the owner's place back, if it has one."""
-        self._unclaim([self._places_key(name)], [owner])
-
-    def keep(self, texts: Mapping[str, str], seconds: float, now: float) -> None:
-        """Keep short texts under these names for `seconds`, in one round trip."""
-        if not texts:
-            return
+    def set_all(self, texts: Mapping[str, str], milliseconds: int) -> None:
+        """Set many keys for a while."""
         with _reaching(), self._client.pipeline(transaction=False) as pipe:
             for name, text in texts.items():
-                pipe.set(self._kept_key(name), text, px=max(1, int(seconds * 1000)))
+                pipe.set(name, text, px=milliseconds)
             pipe.execute()
-
-    def kept(self, names: Sequence[str], now: float) -> dict[str, str]:
-        """Those of the names under which a text is kept, in one round trip."""
-        if not names:
-            return {}
-        with _reaching():
-            values = self._client.execute_command("MGET", *map(self._kept_key, names))
-        return {name: value.decode() for name, value in zip(names, values, strict=True) if value is not None}
-
-    def _kept_key(self, name: str) -> str:
-        # One hash tag, so that one command reaches all of them in a cluster too.
-        return f"{self._prefix}:{{kept}}:{name}"
-
-    def _places_key(self, name: str) -> str:
-        return f"{self._prefix}:places:{name}"
-
-    def _lock_key(self, name: str) -> str:
-        return f"{self._prefix}:lock:{name}"
-
-
-class RedisRecords:
-    """One hash a kind, so that all records of a kind come in one trip."""
-
-    def __init__(self, client: Any, prefix: str) -> None:
-        self._client = client
-        self._prefix = prefix
-        self._swap = _Script(client, "swap")
-
-    def get(self, kind: str, key: str) -> Record | None:
-        """The record, or None."""
-        data = self._run("HGET", kind, key)
-        return None if data is None else decode(kind, key, data)
-
-    def all(self, kind: str) -> dict[str, Record]:
-        """Every record of the kind, by key."""
-        found = {key.decode(): data for key, data in self._run("HGETALL", kind).items()}
-        return {key: decode(kind, key, data) for key, data in found.items()}
-
-    def put(self, kind: str, key: str, value: Record) -> None:
-        """Write the record, replacing what was there."""
-        self._run("HSET", kind, key, encode(value))
-
-    def change(self, kind: str, key: str, edit: Callable[[Record | None], Record]) -> Record:
-        """Replace the record by `edit` of what is there now, calling it again when another worker was faster.
-
-        Raises Overtaken when others were faster a hundred times.
-        """
-        data = self._run("HGET", kind, key)
-        for _ in range(_ATTEMPTS):
-            value = edit(None if data is None else decode(kind, key, data))
-            known = [] if data is None else [data]
-            data = self._swap([self._key(kind)], [key, encode(value), *known])
-            if data == 1:
-                return value
-        raise Overtaken(f"the record {kind}/{key} changes too fast")
-
-    def delete(self, kind: str, key: str) -> bool:
-        """Remove the record; False when there was none."""
-        return bool(self._run("HDEL", kind, key))
-
-    def _run(self, command: str, kind: str, *arguments: str | bytes) -> Any:
-        with _reaching():
-            return self._client.execute_command(command, self._key(kind), *arguments)
-
-    def _key(self, kind: str) -> str:
-        return f"{self._prefix}:records:{kind}"
 
 
 class _Script:
-    """A Lua script that runs in one round trip, or two when redis does not know it yet."""
+    """The text of a script, and the name that redis gives it."""
 
-    def __init__(self, client: Any, name: str) -> None:
-        self._client = client
-        self._source = (_SCRIPTS / f"{name}.lua").read_bytes()
-        self._sha = sha1(self._source, usedforsecurity=False).hexdigest()
+    def __init__(self, source: bytes) -> None:
+        self.source = source
+        self.sha = sha1(source, usedforsecurity=False).hexdigest()
 
-    def __call__(self, keys: Sequence[str], arguments: Sequence[str | bytes | float]) -> Any:
-        with _reaching():
-            try:
-                return self._client.execute_command("EVALSHA", self._sha, len(keys), *keys, *arguments)
-            except NoScriptError:
-                return self._client.execute_command("EVAL", self._source, len(keys), *keys, *arguments)
+
+def _source(name: str) -> bytes:
+    return (_SCRIPTS / f"{name}.lua").read_bytes()
 
 
 def _connect(settings: StoreSettings) -> redis.Redis:

@@ -9,7 +9,7 @@ import structlog
 
 from core.clock import Clock
 from core.errors import StoreUnavailable
-from core.store.base import Counters, Overtaken, Record, Records, Store, Taken, Window
+from core.store.base import Counters, Overtaken, Record, Records, Span, Store, Taken, Window
 from core.store.memory import MemoryCounters
 
 RETRY_SECONDS = 1.0
@@ -89,6 +89,10 @@ class ResilientStore:
         """How many workers share the home: each may grant that part of a limit when alone."""
         self._counters.workers = max(1, workers)
 
+    def save(self) -> None:
+        """Raises StoreUnavailable."""
+        self._gate.through(self._home.save)
+
     def ping(self) -> bool:
         """True when the home answers now."""
         try:
@@ -121,6 +125,13 @@ class _Counters:
             return self._gate.through(lambda: self._home.take(windows, now))
         except StoreUnavailable:
             return self._alone.take([self._share(window) for window in windows], now)
+
+    def correct(self, windows: Sequence[Window], at: float, now: float) -> None:
+        """Add to what was taken at `at`; where it was taken is not known, and alone it may have been little."""
+        try:
+            self._gate.through(lambda: self._home.correct(windows, at, now))
+        except StoreUnavailable:
+            self._alone.correct([self._share(window) for window in windows], at, now)
 
     def lock(self, name: str, owner: str, seconds: float, now: float) -> bool:
         """Hold or renew the named lock; nobody holds any while the home is away."""
@@ -214,6 +225,23 @@ class _Records:
         found = self._gate.through(lambda: self._home.delete(kind, key))
         self._forget(kind, key)
         return found
+
+    def page(self, kind: str, span: Span) -> list[tuple[str, Record]]:
+        """The records of a stretch of keys. Raises StoreUnavailable: of those no copy is kept."""
+        return self._gate.through(lambda: self._home.page(kind, span))
+
+    def put_all(self, kind: str, values: Mapping[str, Record]) -> None:
+        """Write all of these. Raises StoreUnavailable."""
+        self._gate.through(lambda: self._home.put_all(kind, values))
+
+    def prune(self, kind: str, before: str, limit: int) -> int:
+        """Remove the first records up to a key. Raises StoreUnavailable."""
+        return self._gate.through(lambda: self._home.prune(kind, before, limit))
+
+    def drop(self, kind: str) -> None:
+        """Remove every record of the kind. Raises StoreUnavailable."""
+        self._gate.through(lambda: self._home.drop(kind))
+        self._copies.pop(kind, None)
 
     def _keep(self, kind: str, key: str, value: Record) -> None:
         copies = self._copies.setdefault(kind, {})

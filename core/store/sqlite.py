@@ -2,12 +2,12 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import StoreUnavailable
-from core.store.base import Record
+from core.store.base import Record, Span
 from core.store.encoding import decode, encode
 
 _BUSY_MS = 2000
@@ -17,6 +17,11 @@ _GET = "SELECT value FROM records WHERE kind = ? AND key = ?"
 _ALL = "SELECT key, value FROM records WHERE kind = ? ORDER BY key"
 _PUT = "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value"
 _DELETE = "DELETE FROM records WHERE kind = ? AND key = ?"
+_PAGE = "SELECT key, value FROM records WHERE kind = ? AND key > ? AND (? = '' OR key < ?) ORDER BY key LIMIT ?"
+_BACK = "SELECT key, value FROM records WHERE kind = ? AND key > ? AND (? = '' OR key < ?) ORDER BY key DESC LIMIT ?"
+_PRUNE = """DELETE FROM records WHERE kind = ?1 AND key IN
+    (SELECT key FROM records WHERE kind = ?1 AND key < ?2 ORDER BY key LIMIT ?3)"""
+_DROP = "DELETE FROM records WHERE kind = ?"
 
 
 class SqliteRecords:
@@ -66,6 +71,29 @@ class SqliteRecords:
         """Remove the record; False when there was none."""
         with self._using() as connection:
             return connection.execute(_DELETE, (kind, key)).rowcount > 0
+
+    def page(self, kind: str, span: Span) -> list[tuple[str, Record]]:
+        """The records of a stretch of keys, in the order of their keys' bytes."""
+        bounds = (kind, span.after, span.before, span.before, span.limit)
+        with self._using() as connection:
+            rows = connection.execute(_BACK if span.backwards else _PAGE, bounds).fetchall()
+        return [(key, decode(kind, key, value)) for key, value in rows]
+
+    def put_all(self, kind: str, values: Mapping[str, Record]) -> None:
+        """Write all of these, together."""
+        rows = [(kind, key, encode(value)) for key, value in values.items()]
+        with self._using() as connection, _transaction(connection):
+            connection.executemany(_PUT, rows)
+
+    def prune(self, kind: str, before: str, limit: int) -> int:
+        """Remove up to `limit` records, the first ones, whose keys stand before `before`; how many those were."""
+        with self._using() as connection:
+            return connection.execute(_PRUNE, (kind, before, limit)).rowcount
+
+    def drop(self, kind: str) -> None:
+        """Remove every record of the kind."""
+        with self._using() as connection:
+            connection.execute(_DROP, (kind,))
 
     def ping(self) -> bool:
         """True when the file answers now."""

@@ -10,5 +10,5 @@ def check(windows: Sequence[Window]) -> None:
     for window in windows:
         if window.cost < 0 or window.seconds <= 0:
             raise ValueError(f"window {window.key} has cost {window.cost} in {window.seconds} seconds")
-    if len(windows) > 1 and len({(window.key, window.seconds) for window in windows}) < len(windows):
+    if len(windows) > 1 and len({(window.key, window.seconds, window.kind) for window in windows}) < len(windows):
         raise ValueError("a window may stand once in a call, or its costs would be granted side by side")

@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 
-from core.store.base import Record, Store
+from core.store.base import Record, Span, Store
 from tests.contract.conftest import Opening
 from tests.contract.store_kit import NOW, together
 
@@ -167,3 +167,63 @@ def test_records_outlive_the_store_that_wrote_them(open_home: Opening) -> None:
 def test_a_home_that_answers_says_so(store: Store) -> None:
     assert store.ping()
     assert not store.degraded
+
+
+# Records in the order of their keys
+
+
+def test_a_page_goes_on_behind_the_last_key(store: Store) -> None:
+    store.records.put_all("k", {f"{number:03}": {"n": number} for number in range(250)})
+    first = store.records.page("k", Span(limit=100))
+    second = store.records.page("k", Span(after=first[-1][0], limit=100))
+    last = store.records.page("k", Span(after=second[-1][0], limit=100))
+    assert [value["n"] for _, value in (*first, *second, *last)] == list(range(250))
+    assert store.records.page("k", Span(after=last[-1][0])) == []
+
+
+def test_a_page_may_begin_at_the_end(store: Store) -> None:
+    store.records.put_all("k", {name: {} for name in "abcde"})
+    assert [key for key, _ in store.records.page("k", Span(limit=2, backwards=True))] == ["e", "d"]
+    assert [key for key, _ in store.records.page("k", Span(before="d", limit=2, backwards=True))] == ["c", "b"]
+
+
+def test_the_ends_of_a_span_are_not_part_of_it(store: Store) -> None:
+    store.records.put_all("k", {name: {} for name in "abcde"})
+    assert [key for key, _ in store.records.page("k", Span(after="a", before="d"))] == ["b", "c"]
+    assert [key for key, _ in store.records.page("k", Span(after="aa", before="c!"))] == ["b", "c"]
+
+
+def test_keys_are_ordered_by_their_bytes(store: Store) -> None:
+    names = ["ä", "z", "Z", "a b", "a", "10", "9", "\U0001f600", "\uffff"]
+    for name in names:
+        store.records.put("k", name, {})
+    assert [key for key, _ in store.records.page("k", Span())] == sorted(names, key=str.encode)
+
+
+def test_pages_follow_every_way_of_writing(store: Store) -> None:
+    store.records.put("k", "put", {"n": 1})
+    store.records.change("k", "changed", lambda _: {"n": 1})
+    store.records.change("k", "changed", lambda _: {"n": 2})
+    store.records.put_all("k", {"all": {"n": 1}})
+    store.records.put("k", "gone", {})
+    assert store.records.delete("k", "gone")
+    assert store.records.page("k", Span()) == [("all", {"n": 1}), ("changed", {"n": 2}), ("put", {"n": 1})]
+
+
+def test_the_first_records_are_pruned_in_batches(store: Store) -> None:
+    store.records.put_all("k", {f"{number:02}": {} for number in range(10)})
+    assert [store.records.prune("k", "07", 4) for _ in range(3)] == [4, 3, 0]
+    assert list(store.records.all("k")) == ["07", "08", "09"]
+
+
+def test_a_kind_that_is_dropped_is_empty_and_others_stay(store: Store) -> None:
+    store.records.put("k", "a", {})
+    store.records.put("other", "a", {})
+    store.records.drop("k")
+    assert (store.records.all("k"), store.records.page("k", Span())) == ({}, [])
+    assert list(store.records.all("other")) == ["a"]
+
+
+def test_nothing_is_written_when_there_is_nothing_to_write(store: Store) -> None:
+    store.records.put_all("k", {})
+    assert store.records.all("k") == {}

@@ -1,12 +1,15 @@
 """What every home of the store promises of windows."""
 
+from dataclasses import replace
 from itertools import count
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.store.base import Reading, Store, Taken, Window
+from core.store.base import Reading, Store, Taken, Window, WindowKind
+from tests.contract.conftest import Opening
 from tests.contract.store_kit import NOW, together
 
 UNIQUE = count()
@@ -112,6 +115,119 @@ def test_one_window_twice_in_a_call_is_refused(store: Store) -> None:
 def test_no_more_than_the_limit_is_granted_to_many_at_once(store: Store) -> None:
     window = Window("k", 100, 60)
     assert sum(together(8, lambda: sum(take(store, 0, window).granted for _ in range(40)))) == 100
+
+
+# Corrections
+
+
+def correct(store: Store, at: float, now: float, *windows: Window) -> None:
+    store.counters.correct(windows, NOW + at, NOW + now)
+
+
+@pytest.mark.parametrize("kind", get_args(WindowKind))
+def test_what_was_too_much_comes_back(store: Store, kind: WindowKind) -> None:
+    window = Window("k", 100, 3600, cost=80, kind=kind)
+    assert take(store, 0, window).granted
+    assert not take(store, 0, window).granted
+    correct(store, 0, 0, replace(window, cost=-60))
+    assert take(store, 0, window).readings[0].remaining == 0
+    assert not take(store, 0, replace(window, cost=1)).granted
+
+
+@pytest.mark.parametrize("kind", get_args(WindowKind))
+def test_what_was_too_little_is_counted_above_the_limit(store: Store, kind: WindowKind) -> None:
+    window = Window("k", 100, 3600, cost=60, kind=kind)
+    take(store, 0, window)
+    correct(store, 0, 0, replace(window, cost=500))
+    assert take(store, 0, replace(window, cost=0)).readings[0].remaining == 0
+    assert not take(store, 1, replace(window, cost=1)).granted
+
+
+@pytest.mark.parametrize("kind", get_args(WindowKind))
+def test_a_correction_of_what_was_never_taken_is_nothing(store: Store, kind: WindowKind) -> None:
+    window = Window("k", 100, 3600, cost=50, kind=kind)
+    correct(store, 0, 0, window)
+    assert take(store, 0, replace(window, cost=100)).granted
+
+
+@pytest.mark.parametrize("kind", ["sliding", "fixed"])
+def test_a_correction_goes_with_what_it_corrects(store: Store, kind: WindowKind) -> None:
+    window, start = Window("k", 100, 60, cost=90, kind=kind), 60 - NOW % 60
+    take(store, start, window)
+    correct(store, start, start + 30, replace(window, cost=-80))
+    assert take(store, start + 30, replace(window, cost=0)).readings[0].remaining == 90
+    assert take(store, start + 60, replace(window, cost=0)).readings[0].remaining == 100
+
+
+@pytest.mark.parametrize("kind", ["sliding", "fixed"])
+def test_a_correction_that_comes_too_late_is_nothing(store: Store, kind: WindowKind) -> None:
+    window = Window("k", 100, 60, cost=50, kind=kind)
+    take(store, 0, window)
+    take(store, 61, window)
+    correct(store, 0, 61, replace(window, cost=-50))
+    assert take(store, 61, replace(window, cost=0)).readings[0].remaining == 50
+
+
+def test_the_right_one_of_many_is_corrected(store: Store) -> None:
+    window = Window("k", 1000, 60, cost=10)
+    for second in range(20):
+        take(store, second, window)
+    correct(store, 5, 20, replace(window, cost=-10))
+    left = [take(store, at, replace(window, cost=0)).readings[0].remaining for at in (20, 64.9, 65, 66)]
+    assert left == [810, 860, 860, 870], "the sixth cost nothing, so its end gives nothing back"
+
+
+def test_a_crowd_is_counted_exactly_and_forgotten_a_tick_late_at_most(store: Store) -> None:
+    window = Window("k", 1000, 60)
+    assert sum(take(store, number / 100, window).granted for number in range(1200)) == 1000
+    assert take(store, 59.99, replace(window, cost=0)).readings[0].remaining == 0
+    for second in (60, 63, 66, 69):
+        gone = (second - 60) * 100
+        left = take(store, second, replace(window, cost=0)).readings[0].remaining
+        assert gone - 100 <= left <= gone + 1
+    assert take(store, 71, replace(window, cost=0)).readings[0].remaining == 1000
+
+
+# Buckets and stretches of the clock
+
+
+def test_a_bucket_fills_up_evenly(store: Store) -> None:
+    window = Window("k", 60, 60, kind="bucket")
+    assert take(store, 0, replace(window, cost=60)) == granted((0, 60, 0))
+    assert take(store, 0.5, window) == refused((0, 59.5, 0.5))
+    assert take(store, 10, replace(window, cost=10)) == granted((0, 60, 0))
+    assert take(store, 100, window) == granted((59, 1, 0))
+    assert take(store, 101, replace(window, cost=61)) == refused((60, 0, 60))
+
+
+def test_a_bucket_is_full_again_after_a_clock_is_set_back(store: Store) -> None:
+    window = Window("k", 1, 60, kind="bucket")
+    take(store, 86_400, window)
+    assert take(store, 0, window).granted
+
+
+def test_a_fixed_window_comes_back_at_once_when_the_clock_says_so(store: Store) -> None:
+    window, start = Window("k", 2, 3600, kind="fixed"), 3600 - NOW % 3600
+    assert take(store, start + 3000, replace(window, cost=2)) == granted((0, 600, 0))
+    assert take(store, start + 3599, window) == refused((0, 1, 1))
+    assert take(store, start + 3600, window) == granted((1, 3600, 0))
+
+
+def test_a_fixed_window_outlives_the_process(open_home: Opening) -> None:
+    first, window = open_home(), Window("day: a", 10, 86_400, kind="fixed")
+    take(first, 0, replace(window, cost=7))
+    first.save()
+    second = open_home()
+    assert take(second, 1, replace(window, cost=0)).readings[0].remaining == 3
+    correct(second, 0, 1, replace(window, cost=-2))
+    second.save()
+    assert take(open_home(), 2, replace(window, cost=0)).readings[0].remaining == 5
+
+
+def test_kinds_do_not_disturb_each_other(store: Store) -> None:
+    windows = [Window("k", 1, 60, kind=kind) for kind in get_args(WindowKind)]
+    assert take(store, 0, *windows).granted
+    assert not any(take(store, 0, window).granted for window in windows)
 
 
 class Model:

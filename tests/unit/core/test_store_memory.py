@@ -2,6 +2,7 @@
 
 from core.store.base import Window
 from core.store.memory import MemoryCounters
+from core.store.meters import Log
 
 
 def test_windows_that_nobody_uses_any_more_are_forgotten() -> None:
@@ -26,7 +27,8 @@ def test_a_key_that_is_used_for_ever_holds_no_more_than_its_limit() -> None:
     counters, window = MemoryCounters(), Window("k", 10, 60)
     for second in range(10_000):
         counters.take([window], now=second)
-    (log,) = counters._logs.values()
+    (log,) = counters._meters.values()
+    assert isinstance(log, Log)
     assert len(log.entries) <= 10
 
 

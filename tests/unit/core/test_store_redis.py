@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from config.settings import StoreSettings
 from core.errors import StoreUnavailable
-from core.store.base import Overtaken, Store, Window
+from core.store.base import Overtaken, Span, Store, Window
 from core.store.redis import RedisStore
 from tests.redis_server import RedisServer
 
@@ -88,13 +88,23 @@ def test_locks_and_records_are_one_trip_too(store: RedisStore, admin: redis.Redi
     def act() -> None:
         store.counters.lock("l", "one", 30, NOW)
         store.counters.unlock("l", "one")
+        store.counters.correct([Window("a", 9, 60), Window("b", 9, 60)], NOW, NOW)
         store.records.put("kind", "key", {})
+        store.records.put_all("kind", {"one": {}, "two": {}})
         store.records.get("kind", "key")
         store.records.all("kind")
+        store.records.page("kind", Span())
         store.records.delete("kind", "key")
+        store.records.prune("kind", "z", 10)
+        store.records.drop("kind")
 
     act()
-    assert commands(admin, act) == ["EVALSHA", "EVALSHA", "HSET", "HGET", "HGETALL", "HDEL"]
+    assert commands(admin, act) == [
+        *("EVALSHA", "EVALSHA"),
+        *("EVALSHA", "EVALSHA", "EVALSHA"),
+        *("HGET", "HGETALL", "EVALSHA"),
+        *("EVALSHA", "EVALSHA", "UNLINK"),
+    ]
 
 
 def test_scripts_that_redis_has_forgotten_are_sent_again(store: RedisStore, admin: redis.Redis) -> None:
@@ -109,13 +119,16 @@ def test_every_key_has_the_prefix_and_those_of_windows_one_hash_tag(store: Redis
     store.counters.lock("l", "one", 30, NOW)
     store.records.put("kind", "key", {})
     keys = sorted(key.decode() for key in admin.keys())  # noqa: SIM118 - a client is no mapping
-    assert keys == ["ours:lock:l", "ours:records:kind", "ours:{limits}:0.5:b", "ours:{limits}:60.0:a"]
+    assert keys == [
+        *("ours:lock:l", "ours:{limits}:0.5:b", "ours:{limits}:60.0:a"),
+        *("ours:{records:kind}", "ours:{records:kind}:order"),
+    ]
 
 
 def test_what_nobody_uses_any_more_expires(store: RedisStore, admin: redis.Redis) -> None:
     store.counters.take([Window("k", 2, 60)], NOW)
     store.counters.lock("l", "one", 30, NOW)
-    assert 59_000 < admin.pttl("ours:{limits}:60.0:k") <= 61_000
+    assert 59_000 < admin.pttl("ours:{limits}:60.0:k") <= 62_000
     assert 29_000 < admin.pttl("ours:lock:l") <= 30_000
 
 
@@ -133,7 +146,7 @@ def test_a_key_that_is_used_for_ever_holds_no_more_than_its_limit(store: RedisSt
 
 def test_records_never_expire(store: RedisStore, admin: redis.Redis) -> None:
     store.records.put("kind", "key", {})
-    assert admin.pttl("ours:records:kind") == -1
+    assert admin.pttl("ours:{records:kind}") == -1
 
 
 def test_processes_together_are_granted_the_limit_exactly(server: RedisServer, admin: redis.Redis) -> None:

@@ -1,10 +1,10 @@
 """A store in this process alone, which several workers of a test may share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 
 from core.errors import StoreUnavailable
-from core.store.base import Record
+from core.store.base import Record, Span
 from core.store.memory import MemoryCounters
 
 
@@ -37,6 +37,23 @@ class DictRecords:
         self._reach()
         return self.kinds.get(kind, {}).pop(key, None) is not None
 
+    def page(self, kind: str, span: Span) -> list[tuple[str, Record]]:
+        found = sorted(self.all(kind).items(), reverse=span.backwards)
+        inside = [(key, value) for key, value in found if key > span.after and (not span.before or key < span.before)]
+        return inside[: span.limit]
+
+    def put_all(self, kind: str, values: Mapping[str, Record]) -> None:
+        for key, value in values.items():
+            self.put(kind, key, value)
+
+    def prune(self, kind: str, before: str, limit: int) -> int:
+        names = [key for key in sorted(self.all(kind)) if key < before][:limit]
+        return sum(self.delete(kind, key) for key in names)
+
+    def drop(self, kind: str) -> None:
+        self._reach()
+        self.kinds.pop(kind, None)
+
     def _reach(self) -> None:
         if self.away:
             raise StoreUnavailable("away")
@@ -51,6 +68,8 @@ class DictStore:
         self.degraded = False
 
     def expect(self, workers: int) -> None: ...
+
+    def save(self) -> None: ...
 
     def ping(self) -> bool:
         return True

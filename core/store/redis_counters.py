@@ -1,0 +1,92 @@
+"""Counters in redis."""
+
+from collections.abc import Mapping, Sequence
+from struct import unpack
+from typing import Any, Protocol
+
+from core.store.base import Reading, Taken, Window
+from core.store.windows import check
+
+
+class Link(Protocol):
+    """What reaches redis; every method raises StoreUnavailable."""
+
+    def run(self, command: str, *arguments: str | bytes) -> Any: ...
+
+    def script(self, name: str, keys: Sequence[str], arguments: Sequence[str | bytes | float]) -> Any: ...
+
+    def set_all(self, texts: Mapping[str, str], milliseconds: int) -> None: ...
+
+
+class RedisCounters:
+    """Windows as lists under one hash tag, so that one script reaches all of a call in a cluster too."""
+
+    def __init__(self, link: Link, prefix: str) -> None:
+        self._link = link
+        self._prefix = prefix
+
+    def take(self, windows: Sequence[Window], now: float) -> Taken:
+        """Count every window's cost, or none of them, in one round trip.
+
+        `retry_after` of a cost above its limit, which is never granted, is the whole window. Raises ValueError for
+        windows that make no sense.
+        """
+        check(windows)
+        spent = self._link.script("take", *self._asked(windows, [now]))
+        granted, *numbers = unpack(f"<{3 * len(windows) + 1}d", spent)
+        readings = (Reading(int(numbers[i]), *numbers[i + 1 : i + 3]) for i in range(0, len(numbers), 3))
+        return Taken(granted == 1, tuple(readings))
+
+    def correct(self, windows: Sequence[Window], at: float, now: float) -> None:
+        """Add each window's cost, which may be negative here, to what was taken at `at`, in one round trip."""
+        if windows:
+            self._link.script("correct", *self._asked(windows, [now, at]))
+
+    def lock(self, name: str, owner: str, seconds: float, now: float) -> bool:
+        """Hold or renew the named lock for `seconds`; False while another owner holds it."""
+        return bool(self._link.script("lock", [self._lock_key(name)], [owner, seconds, now]))
+
+    def unlock(self, name: str, owner: str) -> None:
+        """Give the lock back if `owner` still holds it."""
+        self._link.script("unlock", [self._lock_key(name)], [owner])
+
+    def claim(self, name: str, owner: str, limit: int, seconds: float, now: float) -> bool:
+        """Hold or renew one of `limit` places for `seconds`; False while others hold them all."""
+        return bool(self._link.script("claim", [self._places_key(name)], [owner, limit, seconds, now]))
+
+    def unclaim(self, name: str, owner: str) -> None:
+        """Give the owner's place back, if it has one."""
+        self._link.script("unclaim", [self._places_key(name)], [owner])
+
+    def keep(self, texts: Mapping[str, str], seconds: float, now: float) -> None:
+        """Keep short texts under these names for `seconds`, in one round trip."""
+        if not texts:
+            return
+        self._link.set_all({self._kept_key(name): text for name, text in texts.items()}, max(1, int(seconds * 1000)))
+
+    def kept(self, names: Sequence[str], now: float) -> dict[str, str]:
+        """Those of the names under which a text is kept, in one round trip."""
+        if not names:
+            return {}
+        values = self._link.run("MGET", *map(self._kept_key, names))
+        return {name: value.decode() for name, value in zip(names, values, strict=True) if value is not None}
+
+    def _asked(self, windows: Sequence[Window], times: list[float]) -> tuple[list[str], list[str | float]]:
+        """Keys and arguments of a script on windows. What a kind keeps in its own form has a key of its own."""
+        keys: list[str] = []
+        arguments: list[str | float] = [*times]
+        for one in windows:
+            kind = "" if one.kind == "sliding" else f"{one.kind}:"
+            keys.append(f"{self._prefix}:{{limits}}:{kind}{float(one.seconds)}:{one.key}")
+            arguments += (one.kind, one.limit, one.seconds, one.cost)
+        return keys, arguments
+
+    def _kept_key(self, name: str) -> str:
+        # One hash tag, so that one command reaches all of them in a cluster too.
+        return f"{self._prefix}:{{kept}}:{name}"
+
+    def _places_key(self, name: str) -> str:
+        return f"{self._prefix}:places:{name}"
+
+    def _lock_key(self, name: str) -> str:
+        return f"{self._prefix}:lock:{name}"

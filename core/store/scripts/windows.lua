@@ -1,0 +1,161 @@
+-- What was spent of a window: one table of functions for each kind, ahead of the scripts that use them.
+-- Each `load` forgets what is over and returns the state with `used`; `add` and `correct` write; `read` answers
+-- remaining, reset_after and retry_after. A window has key, limit, seconds, cost.
+local CROWDED, TICKS = 32, 60
+local kinds = {}
+
+local function expire(window, seconds)
+  redis.call('PEXPIRE', window.key, math.max(1, math.ceil(seconds * 1000)) + 1000)
+end
+
+-- sliding: a list of what was granted, oldest first, as three doubles: when it stops counting, and the running total of
+-- the list without and with it. From CROWDED entries on, those of one tick are put together.
+local ENTRY = '<ddd'
+local sliding = {}
+kinds.sliding = sliding
+
+local function entry(key, index)
+  local packed = redis.call('LINDEX', key, index)
+  if packed then return struct.unpack(ENTRY, packed) end
+end
+
+function sliding.load(window, now)
+  local key = window.key
+  local last = entry(key, -1)
+  if last then
+    -- The second case is a clock that was set back: the list would block for as long as that was.
+    if last <= now or last > now + 2 * window.seconds then
+      redis.call('DEL', key)
+    else
+      while entry(key, 0) <= now do redis.call('LPOP', key) end
+    end
+  end
+  local _, first = entry(key, 0)
+  local total
+  window.last, window.before, total = entry(key, -1)
+  window.first, window.total = first or 0, total or 0
+  window.used = window.total - window.first
+end
+
+function sliding.add(window, now)
+  -- Workers' clocks differ a little, so a time may be older than the one ahead of it.
+  local expires, tick = now + window.seconds, window.seconds / TICKS
+  local crowded = window.last and redis.call('LLEN', window.key) >= CROWDED
+  if crowded then expires = math.ceil(expires / tick) * tick end
+  expires = math.max(window.last or 0, expires)
+  if crowded and expires == window.last then
+    redis.call('LSET', window.key, -1, struct.pack(ENTRY, expires, window.before, window.total + window.cost))
+  else
+    redis.call('RPUSH', window.key, struct.pack(ENTRY, expires, window.total, window.total + window.cost))
+  end
+  window.last = expires
+  expire(window, window.seconds * (1 + 1 / TICKS))
+end
+
+local function search(key, low, fits)
+  local high = redis.call('LLEN', key) - 1
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if fits(entry(key, middle)) then high = middle else low = middle + 1 end
+  end
+  return low
+end
+
+function sliding.correct(window, at, now)
+  if not window.last or at + window.seconds <= now then return end
+  local place = search(window.key, 0, function(expires) return expires >= at + window.seconds end)
+  for index = place, redis.call('LLEN', window.key) - 1 do
+    local expires, before, after = entry(window.key, index)
+    if index > place then before = before + window.cost end
+    redis.call('LSET', window.key, index, struct.pack(ENTRY, expires, before, after + window.cost))
+  end
+end
+
+function sliding.read(window, now, granted)
+  local wait, missing = 0, window.used + window.cost - window.limit
+  if not granted and missing > 0 then
+    if window.cost > window.limit then
+      wait = window.seconds
+    else
+      local wanted = window.first + missing
+      wait = entry(window.key, search(window.key, 0, function(_, _, after) return after >= wanted end)) - now
+    end
+  end
+  return (window.last or now) - now, wait
+end
+
+-- bucket: two doubles, what is missing in it and since when.
+local bucket = {}
+kinds.bucket = bucket
+
+local function store_bucket(window, now)
+  redis.call('SET', window.key, struct.pack('<dd', window.used, now))
+  expire(window, window.seconds * math.max(1, window.used / window.limit))
+end
+
+function bucket.load(window, now)
+  local packed = redis.call('GET', window.key)
+  window.rate, window.used = window.limit / window.seconds, 0
+  if packed then
+    local used, at = struct.unpack('<dd', packed)
+    -- One from before a clock was set back is taken as full.
+    if at <= now + window.seconds then window.used = math.max(0, used - math.max(0, now - at) * window.rate) end
+  end
+  window.there = packed
+end
+
+function bucket.add(window, now)
+  window.used = window.used + window.cost
+  store_bucket(window, now)
+  window.used = window.used - window.cost
+end
+
+function bucket.correct(window, at, now)
+  if not window.there then return end
+  window.used = math.max(0, window.used + window.cost)
+  store_bucket(window, now)
+end
+
+function bucket.read(window, now, granted)
+  local used = window.used + (granted and window.cost or 0)
+  local missing = granted and 0 or math.max(0, used + window.cost - window.limit)
+  local wait = missing / window.rate
+  if missing > 0 and window.cost > window.limit then wait = window.seconds end
+  return used / window.rate, wait
+end
+
+-- fixed: two doubles, what was granted and when its stretch of the clock ends.
+local fixed = {}
+kinds.fixed = fixed
+
+local function store_fixed(window, now)
+  redis.call('SET', window.key, struct.pack('<dd', window.used, window.ends))
+  expire(window, window.ends - now)
+end
+
+function fixed.load(window, now)
+  window.ends, window.used = now - now % window.seconds + window.seconds, 0
+  local packed = redis.call('GET', window.key)
+  if packed then
+    local used, ends = struct.unpack('<dd', packed)
+    if ends == window.ends then window.used = used end
+  end
+  window.there = packed
+end
+
+function fixed.add(window, now)
+  window.used = window.used + window.cost
+  store_fixed(window, now)
+  window.used = window.used - window.cost
+end
+
+function fixed.correct(window, at, now)
+  if not window.there or at < window.ends - window.seconds then return end
+  window.used = math.max(0, window.used + window.cost)
+  store_fixed(window, now)
+end
+
+function fixed.read(window, now, granted)
+  local left = window.ends - now
+  return left, (not granted and window.used + window.cost > window.limit) and left or 0
+end
