@@ -85,6 +85,38 @@ def route(model: str | None, body: BinaryIO | None, anthropic: bool, caller: str
     click.echo(_explained(settings, request, model, anthropic, caller), nl=False)
 
 
+@cli.command()
+@click.option("--from", "since", help="A day, a time, or so long ago: 2026-11-01, 2026-11-26T09:00Z, 24h, 7d.")
+@click.option("--to", "until", help="The same; now by itself.")
+@click.option("--by", default="model", show_default=True, help="key, model, provider, session, hour, day; with commas.")
+@click.option("--csv", "as_table", is_flag=True, help="As CSV.")
+def usage(since: str | None, until: str | None, by: str, as_table: bool) -> None:
+    """Print what was used and spent, as the gateway has written it down; today's by itself."""
+    click.echo(_usage(_settings(), (since, until), by, as_table), nl=False)
+
+
+def _usage(settings: Settings, period: tuple[str | None, str | None], by: str, as_table: bool) -> str:
+    from contextlib import closing
+
+    from api.usage_query import columns_of
+    from core.clock import SystemClock
+    from core.errors import GatewayError
+    from core.store.opening import open_store
+    from services.usage_ledger import UsageLedger, total
+    from services.usage_period import period_of
+    from services.usage_table import as_csv, as_text
+
+    clock = SystemClock()
+    try:
+        columns = columns_of(by) or ("model",)
+        with closing(open_store(settings.store, settings.server.data_dir, clock)) as store:
+            ledger = UsageLedger(store.records, clock, settings.usage.retention_days)
+            rows = ledger.report(period_of(*period, clock.now()), columns)
+    except (GatewayError, ValueError) as error:
+        _give_up(str(error))
+    return as_csv(columns, rows) if as_table else as_text(columns, rows, total(rows))
+
+
 def _explained(settings: Settings, body: bytes, model: str | None, anthropic: bool, caller: str | None) -> str:
     from contextlib import closing
 

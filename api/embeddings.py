@@ -8,6 +8,7 @@ from flask import Blueprint, Response
 from flask import request as current
 from pydantic import ValidationError
 
+from api.cost_headers import cost_headers
 from api.header_values import header_value
 from api.origin import origin_of
 from core.errors import InvalidRequest
@@ -17,6 +18,7 @@ from schemas.embedding import EmbeddingRequest, Embeddings
 from schemas.openai_embeddings import EmbeddingBody
 from schemas.outcome import Outcome
 from services import Services
+from services.allowance_headers import allowance_headers
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -73,5 +75,5 @@ def _tell(context: RequestContext) -> None:
     context.headers["X-Gateway-Provider"] = header_value(str(outcome.provider))
     context.headers["X-Gateway-Upstream-Model"] = header_value(str(outcome.upstream_model))
     context.headers["X-Gateway-Attempts"] = str(len(outcome.attempts))
-    if outcome.cost is not None:
-        context.headers["X-Gateway-Cost-USD"] = f"{outcome.cost:.8f}"
+    context.headers.update(cost_headers(outcome))
+    context.headers.update(allowance_headers("tokens", outcome.allowance))

@@ -11,4 +11,4 @@ def origin_of(http: Request) -> Origin:
     context: RequestContext = http.environ[ENVIRON_KEY]
     caller = context.caller
     tenant = context.client_ip if caller is None or caller.anonymous else caller.id
-    return Origin(context.request_id, context.started, tenant, context.own, caller)
+    return Origin(context.request_id, context.started, tenant, context.own, caller, context.client_ip)

@@ -8,6 +8,7 @@ import structlog
 from flask import Request, Response
 
 from api.client_watch import ClientWatch
+from api.cost_headers import cost_headers
 from api.dialects.base import Dialect, Reply
 from api.header_values import header_value
 from api.origin import origin_of
@@ -15,6 +16,7 @@ from core.errors import ClientGone, GatewayError, InternalError
 from schemas.chat import ChatRequest
 from schemas.context import ENVIRON_KEY, RequestContext
 from schemas.limit import Capacity
+from services.allowance_headers import allowance_headers
 from services.chat import ChatService, ChatStream
 
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -39,6 +41,7 @@ def answer(http: Request, request: ChatRequest, dialect: Dialect, chat: ChatServ
         watch.stop()
         stream.close()
         context.headers.update(_capacity(stream.outcome.capacity))
+        context.headers.update(allowance_headers("tokens", stream.outcome.allowance))
         raise
     response.call_on_close(watch.stop)
     _bound_writes(http, response, write_timeout)
@@ -92,9 +95,7 @@ def _headers(stream: ChatStream) -> dict[str, str]:
         headers |= _capacity(outcome.capacity)
     if outcome.dropped:
         headers["X-Gateway-Dropped"] = _listed(outcome.dropped)
-    if outcome.cost is not None:
-        headers["X-Gateway-Cost-USD"] = f"{outcome.cost:.8f}"
-    return headers
+    return headers | cost_headers(outcome) | allowance_headers("tokens", outcome.allowance)
 
 
 def _capacity(capacity: Capacity | None) -> dict[str, str]:

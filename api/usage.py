@@ -1,13 +1,23 @@
-"""Usage: what prompt caches have saved and lost."""
+"""Usage: what was used and spent, what budgets have left, and what prompt caches have saved and lost."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response
+from flask import request as current
 
+from api.usage_query import UsageQuery, query_of
+from core.errors import Forbidden
 from schemas.cache import CacheRow
+from schemas.caller import Caller
 from schemas.codec import dumps
+from schemas.context import ENVIRON_KEY
+from schemas.limit import BudgetState
 from services import Services
+from services.access import OPERATORS
+from services.usage_ledger import total
+from services.usage_table import as_csv, told
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -15,20 +25,65 @@ def blueprint(services: Services) -> Blueprint:
     bp = Blueprint("usage", __name__)
 
     def report() -> Response:
-        cache = services.cache_ledger.report()
-        body = {
-            "cache": {
-                "by_key": [_row(row) for row in cache.by_key],
-                "by_session": [_row(row) for row in cache.by_session],
-            }
+        context = current.environ[ENVIRON_KEY]
+        query = query_of(current.args, services.clock.now())
+        operates = context.caller is None or context.caller.role in OPERATORS
+        key = _whose(query, context.caller, operates)
+        rows = services.usage.report(query.period, query.group_by, key)
+        if query.csv:
+            return Response(as_csv(query.group_by, rows), mimetype="text/csv")
+        body: dict[str, Any] = {
+            "object": "usage",
+            "from": _moment(query.period.since),
+            "to": _moment(query.period.until),
+            "group_by": query.group_by,
+            "data": [told(row) for row in rows],
+            "total": told(total(rows)),
+            "budgets": [_budget(state) for state in services.spending.budgets(context.caller, context.client_ip)],
         }
+        if operates:
+            body["cache"] = _cache(services)
         return Response(dumps(body), mimetype="application/json")
 
     bp.add_url_rule("/v1/usage", "report", report)
     return bp
 
 
+def _whose(query: UsageQuery, caller: Caller | None, operates: bool) -> str | None:
+    """The id of the only caller whose usage is shown; None for all. Raises Forbidden."""
+    if operates:
+        return query.key
+    own = caller.id if caller is not None else ""
+    if query.key not in (None, own):
+        raise Forbidden("Only operators may see what others have used.")
+    return own
+
+
+def _budget(state: BudgetState) -> dict[str, Any]:
+    return {
+        "scope": state.scope,
+        "name": state.name,
+        "window": state.window,
+        "limit_usd": state.limit_usd,
+        "spent_usd": state.spent_usd,
+        "resets_at": _moment(state.resets_at),
+    }
+
+
+def _cache(services: Services) -> dict[str, Any]:
+    cache = services.cache_ledger.report()
+    return {"by_key": _rows(cache.by_key), "by_session": _rows(cache.by_session)}
+
+
+def _rows(rows: Sequence[CacheRow]) -> list[dict[str, Any]]:
+    return [_row(row) for row in rows]
+
+
 def _row(row: CacheRow) -> dict[str, Any]:
-    told = {name: value for name, value in row.model_dump(mode="json").items() if value is not None}
+    seen = {name: value for name, value in row.model_dump(mode="json").items() if value is not None}
     last = datetime.fromtimestamp(row.last_seen, UTC).isoformat(timespec="milliseconds")
-    return {**told, "last_seen": last, "hit_ratio": row.hit_ratio}
+    return {**seen, "last_seen": last, "hit_ratio": row.hit_ratio}
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from config.failover_settings import FailoverSettings
 from config.group import Group, Seconds
 from config.key_settings import KeyLimitSettings, KeySettings, QueueSettings, StrategyName
+from config.limit_settings import BudgetSettings, CostBudgetSettings, RateLimitSettings, RateSettings, UsageSettings
 from config.model_settings import ModelMap, ModelSettings
 from config.provider_settings import ProviderSettings, default_providers
 from config.route_settings import CircuitSettings, MatchSettings, Routes, RouteSettings, RouteTargetSettings
@@ -16,8 +17,10 @@ from config.route_settings import CircuitSettings, MatchSettings, Routes, RouteS
 __all__ = [
     "AccessSettings",
     "ApiKeySettings",
+    "BudgetSettings",
     "CircuitSettings",
     "ContentFilterSettings",
+    "CostBudgetSettings",
     "FailoverSettings",
     "FilterPattern",
     "HealthSettings",
@@ -30,6 +33,7 @@ __all__ = [
     "ProviderSettings",
     "QueueSettings",
     "RateLimitSettings",
+    "RateSettings",
     "RetrySettings",
     "RouteSettings",
     "RouteTargetSettings",
@@ -38,6 +42,7 @@ __all__ = [
     "StoreSettings",
     "StreamSettings",
     "TokenSettings",
+    "UsageSettings",
 ]
 
 
@@ -93,13 +98,6 @@ class AccessSettings(Group):
     """Who may use the gateway; with no key it is open."""
 
     keys: tuple[ApiKeySettings, ...] = ()
-
-
-class RateLimitSettings(Group):
-    """Requests per minute for each caller key, and for each client address; None means no limit."""
-
-    requests_per_minute: int | None = Field(None, ge=1)
-    requests_per_minute_per_ip: int | None = Field(None, ge=1)
 
 
 class TokenSettings(Group):
@@ -183,6 +181,8 @@ class Settings(Group):
     retry: RetrySettings = RetrySettings()
     access: AccessSettings = AccessSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()
+    cost_budget: CostBudgetSettings = CostBudgetSettings()
+    usage: UsageSettings = UsageSettings()
     tokens: TokenSettings = TokenSettings()
     providers: dict[str, ProviderSettings] = Field(default_factory=default_providers)
     default_model: str = "0727-360B-API"
@@ -210,6 +210,16 @@ class Settings(Group):
             raise ValueError(
                 f"WORKERS is {self.server.workers}, but more than one worker needs REDIS_URL to share limits and state"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _limited_providers_exist(self) -> "Settings":
+        limited = {"rate_limits": [*self.rate_limits.providers], "cost_budget": [*self.cost_budget.providers]}
+        for group, names in limited.items():
+            unknown = next((name for name in names if name not in self.providers), None)
+            if unknown is not None:
+                known = ", ".join(sorted(self.providers))
+                raise ValueError(f"{group}.providers names {unknown!r}, which is none of the providers: {known}")
         return self
 
     @property

@@ -13,7 +13,9 @@ GatewayError
 │   └── BodyTooLarge              413
 ├── Unauthorized                  401   the caller's key is missing or unknown
 ├── Forbidden                     403   the caller is known and may not
+│   └── Unpriced                  403   nobody knows what it would cost, and that has to be known
 ├── RateLimited                   429   a limit of ours; `retry_after` says when it opens
+│   └── BudgetExceeded            429   money of ours; `retry_after` says when there is more
 ├── ClientGone                    499   nobody is left to answer
 ├── InternalError                 500   our own fault
 ├── StoreUnavailable              503   the shared store is needed here and gone
@@ -154,6 +156,12 @@ class Forbidden(GatewayError):
     code = "insufficient_permissions"
 
 
+class Unpriced(Forbidden):
+    """There is a budget, and no price of the model is known to keep it by."""
+
+    code = "price_unknown"
+
+
 class RateLimited(GatewayError):
     """A limit of this gateway; `details` says whose and which window."""
 
@@ -161,6 +169,14 @@ class RateLimited(GatewayError):
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
     retryable = True
+
+
+class BudgetExceeded(RateLimited):
+    """A budget of this gateway has no room for the request; `details` says whose, what was spent, and until when."""
+
+    type = "insufficient_quota"
+    code = "budget_exceeded"
+    retryable = False
 
 
 class ClientGone(GatewayError):

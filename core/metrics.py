@@ -84,6 +84,10 @@ class Metrics:
             "glm_failover_activations", "Times a model was moved to another.", ["model"], registry=r
         )
         self.rate_limited = Counter("glm_rate_limited", "Requests refused by a limit.", ["scope"], registry=r)
+        self.budget_used = Gauge(
+            "glm_budget_used_ratio", "The share of the fullest budget that is spent or reserved.",
+            ["scope", "window"], registry=r, multiprocess_mode="livemax",
+        )  # fmt: skip
         self.circuit = Gauge(
             "glm_circuit_state",
             "The worst circuit of a provider: 0 closed, 1 half-open, 2 open.",

@@ -1,15 +1,21 @@
 """What an answer cost, from its usage and a dated price."""
 
+from decimal import Decimal
+from math import ceil
+
 from schemas.model import Price
 from schemas.usage import Usage
 
 PER_MILLION = 1_000_000
+NANO = 1_000_000_000
+"""Budgets are counted in billionths of a dollar, which whole numbers hold exactly up to nine million dollars."""
 
 
 def cost_of(usage: Usage | None, price: Price | None) -> float | None:
     """USD, or None when the usage or any price that is needed is unknown: unknown is never zero.
 
-    `price` must be the one for a prompt of `usage.prompt` tokens.
+    Reckoned in decimals, so that it is right to the last digit. `price` must be the one for a prompt of `usage.prompt`
+    tokens.
     """
     if usage is None or price is None or usage.output is None:
         return None
@@ -21,10 +27,23 @@ def cost_of(usage: Usage | None, price: Price | None) -> float | None:
     )
     if all(tokens is None for tokens, _ in prompt):
         return None
-    total = 0.0
+    total = Decimal(0)
     for tokens, rate in (*prompt, (usage.output, price.output)):
         if tokens:
             if rate is None:
                 return None
-            total += tokens * rate / PER_MILLION
-    return total
+            total += tokens * Decimal(repr(rate))
+    return float(total / PER_MILLION)
+
+
+def nano(cost: float) -> int:
+    """USD in billionths of a dollar, rounded up."""
+    return ceil(Decimal(repr(cost)) * NANO)
+
+
+def most(price: Price | None, prompt: int, output: int) -> float | None:
+    """USD that so many tokens cost at most, with nothing read from a cache; None when that is unknown."""
+    if price is None or price.input is None or (output and price.output is None):
+        return None
+    dearest = max(price.input, price.write_short or 0.0)
+    return cost_of(Usage(uncached=prompt, output=output), Price(price.since, input=dearest, output=price.output))

@@ -79,7 +79,9 @@ def _told_of(outcome: Outcome) -> dict[str, Any]:
         "cached_tokens": usage.read if usage else None,
         "output_tokens": usage.output if usage else None,
         "usage_source": usage.source if usage else None,
-        "cost_usd": None if outcome.cost is None else round(outcome.cost, 10),
+        "cost_usd": outcome.cost,
+        "notional": outcome.notional or None,
+        "landed": outcome.landed or None,
     }
     return {name: value for name, value in told.items() if value is not None}
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from schemas.limit import CallerLimits
+
 CallerRole = Literal["admin", "operator", "user"]
 
 
@@ -14,3 +16,4 @@ class Caller:
     name: str
     role: CallerRole
     anonymous: bool = False
+    limits: CallerLimits | None = None

@@ -55,3 +55,33 @@ class Capacity:
     keys_available: int
     remaining_requests: int | None = None
     remaining_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of a limit of ours; seconds until all of it is back."""
+
+    limit: int
+    remaining: int
+    reset_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallerLimits:
+    """What one caller's key may do, in the place of what any key may; None means as any key."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrent_streams: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """How a budget stands: USD that are spent or reserved, and when it begins anew, in seconds since the epoch."""
+
+    scope: str
+    name: str
+    window: str
+    limit_usd: float
+    spent_usd: float
+    resets_at: float

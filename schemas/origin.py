@@ -10,8 +10,9 @@ from schemas.caller import Caller
 class Origin:
     """One request's id, the monotonic time of its arrival in seconds, and whose it is.
 
-    `tenant` keeps callers apart wherever something is remembered, `caller` says who asks. `own` are the headers in
-    which the caller sent a key of its own for the provider, untouched; the key for the gateway is never among them.
+    `tenant` keeps callers apart wherever something is remembered, `caller` and `ip` say who asks, and from where. `own`
+    are the headers in which the caller sent a key of its own for the provider, untouched; the key for the gateway is
+    never among them.
     """
 
     request_id: str
@@ -19,3 +20,9 @@ class Origin:
     tenant: str = ""
     own: Mapping[str, str] = field(default_factory=dict, repr=False)
     caller: Caller | None = None
+    ip: str = ""
+
+    @property
+    def caller_id(self) -> str:
+        """Who is to be named for what it costs."""
+        return self.caller.id if self.caller is not None else "anonymous"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from schemas.limit import Capacity
+from schemas.limit import Allowance, Capacity
 from schemas.route import PassedOver, Plan
 from schemas.usage import Usage
 
@@ -27,7 +27,9 @@ class Outcome:
     """Filled in while the request runs; times are in seconds, cost in USD with None for "no price known".
 
     `queue_seconds` is how long it waited for a slot, and `capacity` what was left of the keys of the provider that was
-    asked last.
+    asked last. `caller` is the id of whose request it is, and `allowance` what is left of its tokens. `billed_model` is
+    the model that answered, by its name in the catalogue; `notional` is set where nobody pays for answers one by one.
+    `landed` is set when a cheaper model was taken as a budget is nearly spent.
     """
 
     model: str
@@ -49,3 +51,8 @@ class Outcome:
     capacity: Capacity | None = None
     seconds: float = 0.0
     error: str | None = None
+    caller: str = ""
+    allowance: Allowance | None = None
+    billed_model: str | None = None
+    notional: bool = False
+    landed: bool = False

@@ -20,6 +20,8 @@ from services.access import AccessService
 from services.affinity import Affinity
 from services.aftermath import Aftermath
 from services.background import Background, Chore
+from services.bounds import BoundTable
+from services.budget_watch import BudgetWatch
 from services.cache_guard import CacheGuard
 from services.cache_ledger import CacheLedger
 from services.census import BEAT_SECONDS, Census
@@ -34,6 +36,7 @@ from services.failover import FailoverService
 from services.health import HealthService
 from services.instances import InstanceBuilder
 from services.interceptors import MetricsInterceptor, ResponseLogInterceptor
+from services.landing import SoftLanding
 from services.limits import LimitService
 from services.models import ModelService
 from services.once import Once
@@ -43,10 +46,13 @@ from services.providers import ProviderService
 from services.reachability import Reachability
 from services.recollection import Recollection
 from services.routing import RoutingService
+from services.spending import Spending
+from services.stream_slots import RENEW_SECONDS, StreamSlots
 from services.telemetry import Telemetry
 from services.thoughts import ThoughtMemory
 from services.tokens import TokenService
 from services.traffic import Traffic
+from services.usage_ledger import UsageLedger
 
 SYNC_SECONDS = 1.0
 RELOAD_SECONDS = 2.0
@@ -63,6 +69,8 @@ class Services:
     store: Store
     access: AccessService
     limits: LimitService
+    spending: Spending
+    usage: UsageLedger
     telemetry: Telemetry
     tokens: TokenService
     models: ModelService
@@ -110,6 +118,14 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     guard = CacheGuard(store.counters, ledger, failover, telemetry, clock)
     placement = Placement(routing, failover, affinity, instances.callers_own)
     aftermath = Aftermath(affinity, guard, routing, sites)
+    bounds = BoundTable(settings.rate_limits, settings.cost_budget)
+    watch = BudgetWatch(store.counters, settings.cost_budget, telemetry, clock, worker_id)
+    slots = StreamSlots(store.counters, bounds.streams, telemetry, clock)
+    spending = Spending(
+        store, bounds, settings.rate_limits, settings.cost_budget, instances.is_billed, watch, slots, telemetry, clock
+    )
+    landing = SoftLanding(settings.cost_budget.soft_landing.models, routing, spending)
+    usage = UsageLedger(store.records, clock, settings.usage.retention_days)
     counter = TokenCounter()
     once = Once(sites, transport, settings.retry, clock)
     dispatcher = Dispatcher(sites, transport, settings.stream, settings.retry, Backoff(rng), clock, thoughts, circuits)
@@ -119,6 +135,7 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
         reachability,
         traffic,
         decisions,
+        usage,
     )
     census = Census(store, clock, worker_id)
 
@@ -139,6 +156,10 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
             Chore("share_failovers", SYNC_SECONDS, failover.sync),
             Chore("share_cache_ledger", LEDGER_SECONDS, ledger.sync),
             Chore("prune_cache_ledger", PRUNE_SECONDS, ledger.prune),
+            Chore("share_usage", SYNC_SECONDS, usage.sync),
+            Chore("prune_usage", PRUNE_SECONDS, usage.prune),
+            Chore("set_budget_gauges", SYNC_SECONDS, watch.gauge),
+            Chore("hold_streams", RENEW_SECONDS, slots.renew),
             Chore("reload_tokens", RELOAD_SECONDS, tokens.reload),
             Chore("check_tokens", SYNC_SECONDS, tokens.check_health),
         )
@@ -148,6 +169,7 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
         background.stop()
         tokens.sync()
         ledger.sync()
+        usage.sync()
         traffic.sync(store.records)
         census.leave()
         transport.close()
@@ -160,7 +182,9 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
         clock=clock,
         store=store,
         access=AccessService(settings.access.keys),
-        limits=LimitService(store.counters, settings.rate_limits, telemetry, clock),
+        limits=LimitService(store.counters, bounds, telemetry, clock),
+        spending=spending,
+        usage=usage,
         telemetry=telemetry,
         tokens=tokens,
         models=ModelService(routing),
@@ -174,9 +198,11 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
             thoughts,
             recollection,
             aftermath,
+            spending,
+            landing,
         ),
         counting=CountingService(routing, once, instances.counting, counter),
-        embeddings=EmbeddingService(routing, once, telemetry, clock),
+        embeddings=EmbeddingService(routing, once, spending, usage, telemetry, clock),
         health=HealthService(instances.used, reachability, tokens, store, settings.health, data_dir, clock),
         providers=ProviderService(settings.providers, *parts),
         explain=ExplainService(placement.whole, circuits, pools),

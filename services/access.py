@@ -38,7 +38,7 @@ ROLES: Mapping[str, frozenset[CallerRole]] = {
     "failover.one": OPERATORS,
     "failover.activate": OPERATORS,
     "failover.clear": OPERATORS,
-    "usage.report": OPERATORS,
+    "usage.report": EVERYONE,
     "route.explain": OPERATORS,
     "route.explained": OPERATORS,
 }

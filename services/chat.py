@@ -3,28 +3,29 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from typing import Any
 
 import structlog
 
 from core.clock import Clock
-from core.errors import ClientGone, GatewayError, InternalError
+from core.errors import ClientGone, GatewayError, InternalError, StoreUnavailable
 from core.pipeline import Pipeline
 from core.pipeline.collect import collect
-from core.pricing import cost_of
 from schemas.answer import Answer
 from schemas.chat import ChatRequest
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.stream import ChatChunk, Finished
+from schemas.usage import Usage
 from services.aftermath import Aftermath
 from services.dispatch import Dispatcher
 from services.interceptors import Interceptor
+from services.landing import SoftLanding
 from services.placement import Placement
 from services.recollection import Recollection
 from services.run import Run
 from services.sessions import session_of
+from services.spending import Spending
 from services.thoughts import Listener, ThoughtMemory
 
 
@@ -41,6 +42,8 @@ class ChatService:
         thoughts: ThoughtMemory,
         recollection: Recollection,
         aftermath: Aftermath,
+        spending: Spending,
+        landing: SoftLanding,
     ) -> None:
         self._placement = placement
         self._dispatcher = dispatcher
@@ -50,29 +53,45 @@ class ChatService:
         self._thoughts = thoughts
         self._recollection = recollection
         self._aftermath = aftermath
+        self._spending = spending
+        self._landing = landing
 
     def stream(self, request: ChatRequest, origin: Origin) -> "ChatStream":
-        """The answer as a stream that has not begun yet. Raises InvalidRequest and ModelNotFound."""
-        call = self._dispatcher.call(request, origin)
+        """The answer as a stream that has not begun yet.
+
+        Raises InvalidRequest and ModelNotFound, and RateLimited, BudgetExceeded or Unpriced when the caller may not.
+        """
+        asked, call = request.model, self._dispatcher.call(request, origin)
+        request = self._landing.applied(request, origin)
         request = replace(request, session=session_of(request, origin.tenant))
         plan = self._placement.plan(request, origin.caller)
         found = self._recollection.find({**self._thoughts.names(request), **self._placement.names(plan, request)})
         place = self._placement.place(plan, request, found)
         request = self._pipeline.prepare(self._thoughts.recall(request, found))
-        outcome = Outcome(model=request.model, stream=request.stream, repairs=request.repairs, plan=place.plan)
         longer = tuple(candidate.target for candidate in place.plan.longer)
-        run = Run(request, call, outcome, prefer=place.prefer, home=place.home, longer=longer, strict=plan.strict)
+        hold = self._spending.open(request, origin, (*place.plan.targets, *longer))
+        outcome = Outcome(
+            model=asked,
+            stream=request.stream,
+            repairs=request.repairs,
+            plan=place.plan,
+            caller=origin.caller_id,
+            allowance=hold.allowance,
+            landed=request.model != asked,
+        )
+        run = Run(request, call, outcome, hold, prefer=place.prefer, home=place.home, longer=longer, strict=plan.strict)
         source = self._dispatcher.chunks(run, place.plan.targets)
         chunks = self._pipeline.process(request, self._heard(run, source))
         for interceptor in self._interceptors:
             chunks = interceptor.watch(request, chunks, call.request_id)
-        return ChatStream(run, source, chunks, self._interceptors, self._aftermath, self._clock)
+        return ChatStream(run, source, chunks, self._interceptors, self._aftermath, self._spending, self._clock)
 
     def _heard(self, run: Run, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
         """The same chunks, of whose thinking is remembered what the provider that wrote it will want back."""
         listener = Listener(self._thoughts, run.request.session or "")
         for chunk in chunks:
             listener.hear(chunk, self._dispatcher.issuer(run))
+            run.hear(chunk)
             yield chunk
 
 
@@ -86,6 +105,7 @@ class ChatStream:
         chunks: Iterator[ChatChunk],
         interceptors: Sequence[Interceptor],
         aftermath: Aftermath,
+        spending: Spending,
         clock: Clock,
     ) -> None:
         self.outcome = run.outcome
@@ -94,6 +114,7 @@ class ChatStream:
         self._chunks: Any = self._noted(chunks)
         self._interceptors = interceptors
         self._aftermath = aftermath
+        self._spending = spending
         self._clock = clock
         self._closed = False
 
@@ -140,6 +161,7 @@ class ChatStream:
                 generator.close()
         finally:
             self._settle()
+            self._charge()
             self._aftermath.of(self._run)
             self._tell()
 
@@ -157,14 +179,27 @@ class ChatStream:
             raise
 
     def _note_end(self, end: Finished) -> None:
-        outcome, target = self.outcome, self._run.target
-        outcome.usage, outcome.finish_reason = end.usage, end.reason
-        if target is not None:
-            prompt = end.usage.prompt if end.usage is not None else 0
-            outcome.cost = cost_of(end.usage, target.info.price_on(self._today(), prompt))
+        self.outcome.finish_reason = end.reason
+        self._note_usage(end.usage)
 
-    def _today(self) -> date:
-        return datetime.fromtimestamp(self._clock.now(), UTC).date()
+    def _note_usage(self, usage: Usage | None) -> None:
+        if self._run.target is not None:
+            self._spending.note(self.outcome, self._run.target, usage)
+
+    def _charge(self) -> None:
+        """Settle what was reserved: as reported, as far as is known of an answer that broke off, or not at all."""
+        run, outcome = self._run, self.outcome
+        if outcome.finish_reason is None and run.heard:
+            self._note_usage(run.usage_so_far())
+        try:
+            if outcome.usage is not None and run.target is not None:
+                run.hold.settle(run.target.provider, outcome.usage, outcome.cost)
+            elif outcome.finish_reason is None:
+                run.hold.refund()
+        except StoreUnavailable:
+            # What was reserved stays counted until its window is over.
+            structlog.get_logger(__name__).warning("spending_not_settled", request_id=run.call.request_id)
+        run.hold.close()
 
     def _settle(self) -> None:
         lease, self._run.lease = self._run.lease, None

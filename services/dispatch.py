@@ -15,7 +15,9 @@ from core.errors import (
     GatewayError,
     InternalError,
     NoCredentials,
+    RateLimited,
     Unauthorized,
+    Unpriced,
 )
 from core.exchange import Exchange, Patience
 from core.retry import Backoff, RetryBudget
@@ -99,7 +101,7 @@ class Dispatcher:
 
     def _at_target(self, run: Run, target: Target, *, last: bool) -> Iterator[ChatChunk]:
         while self._may_try(run):
-            permit = self._permit(run, target)
+            permit = self._permit(run, target) if self._is_affordable(run, target) else None
             if permit is None:
                 return
             try:
@@ -133,6 +135,16 @@ class Dispatcher:
         run.note(failure)
         run.excluded |= self._sites[target.provider].shares(lease.credential, failure)
         return stays(failure)
+
+    def _is_affordable(self, run: Run, target: Target) -> bool:
+        """False when a limit of the target's own has no room for the request."""
+        try:
+            run.hold.admit(target)
+        except (RateLimited, Unpriced) as refusal:
+            run.note_shortage(refusal)
+            run.pass_over(target, refusal)
+            return False
+        return True
 
     def _permit(self, run: Run, target: Target) -> Permit | None:
         """The right to try the target; None when its circuit is open."""

@@ -1,11 +1,10 @@
 """EmbeddingService: texts to vectors, by whichever provider has the model."""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from functools import partial
 
 from core.clock import Clock
 from core.errors import GatewayError, ModelNotFound, UpstreamBroken
-from core.pricing import cost_of
 from core.providers.base import Provider, UpstreamRequest
 from schemas.credential import Credential
 from schemas.embedding import EmbeddingRequest, Embeddings
@@ -13,18 +12,32 @@ from schemas.model import Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.usage import Usage
+from services.hold import Hold
 from services.once import Once, Question
 from services.routing import RoutingService
+from services.spending import Spending
 from services.telemetry import Telemetry
+from services.usage_ledger import UsageLedger
 
 PATIENCE = 120.0
+BYTES_PER_TOKEN = 4
 
 
 class EmbeddingService:
     """One call of a provider a request."""
 
-    def __init__(self, routing: RoutingService, once: Once, telemetry: Telemetry, clock: Clock) -> None:
+    def __init__(
+        self,
+        routing: RoutingService,
+        once: Once,
+        spending: Spending,
+        ledger: UsageLedger,
+        telemetry: Telemetry,
+        clock: Clock,
+    ) -> None:
         self._telemetry = telemetry
+        self._spending = spending
+        self._ledger = ledger
         self._routing = routing
         self._once = once
         self._clock = clock
@@ -32,27 +45,37 @@ class EmbeddingService:
     def embed(self, request: EmbeddingRequest, origin: Origin, outcome: Outcome) -> Embeddings:
         """The vectors; `outcome` is filled in on the way. Raises GatewayError."""
         targets = self._routing.targets(request.model)
-        build, read = partial(_build, request), partial(_read, request)
+        hold = self._spending.open_texts(_tokens(request), origin, targets)
+        outcome.caller, outcome.allowance = origin.caller_id, hold.allowance
         try:
-            embeddings = self._once.ask(Question(origin, outcome, PATIENCE), targets, build, read)
+            embeddings = self._ask(request, Question(origin, outcome, PATIENCE, hold), targets)
         except GatewayError as error:
             outcome.error = error.code or error.type
             raise
         else:
             outcome.finish_reason = "stop"
-            self._note_cost(outcome, embeddings.prompt_tokens, targets)
+            self._charge(hold, outcome, embeddings.prompt_tokens, targets)
             return embeddings
         finally:
+            hold.refund()
             outcome.seconds = self._clock.monotonic() - origin.started
             self._telemetry.chat_finished(outcome, max(0.0, outcome.seconds - outcome.upstream_seconds))
+            self._ledger.note(outcome)
 
-    def _note_cost(self, outcome: Outcome, tokens: int | None, targets: tuple[Target, ...]) -> None:
-        if tokens is None:
-            return
-        outcome.usage = Usage(uncached=tokens, output=0)
+    def _ask(self, request: EmbeddingRequest, question: Question, targets: Sequence[Target]) -> Embeddings:
+        return self._once.ask(question, targets, partial(_build, request), partial(_read, request))
+
+    def _charge(self, hold: Hold, outcome: Outcome, tokens: int | None, targets: Sequence[Target]) -> None:
+        """Settle what was used; what the provider does not tell stays as it was reserved."""
         answered = next(target for target in targets if target.provider == outcome.provider)
-        today = datetime.fromtimestamp(self._clock.now(), UTC).date()
-        outcome.cost = cost_of(outcome.usage, answered.info.price_on(today, tokens))
+        usage = None if tokens is None else Usage(uncached=tokens, output=0)
+        self._spending.note(outcome, answered, usage)
+        hold.settle(answered.provider, usage, outcome.cost)
+
+
+def _tokens(request: EmbeddingRequest) -> int:
+    """About as many as the texts have."""
+    return sum(len(one.encode()) // BYTES_PER_TOKEN + 1 if isinstance(one, str) else len(one) for one in request.inputs)
 
 
 def _build(

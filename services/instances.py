@@ -33,6 +33,11 @@ class Instances:
         """True for a provider with a credential, or without a pool, as a caller may bring a key at any time."""
         return name not in self.pools or len(self.pools[name]) > 0
 
+    def is_billed(self, name: str) -> bool:
+        """False for a provider whose answers nobody pays for one by one."""
+        site = self.sites.get(name)
+        return site is None or not site.flat_fee
+
     @property
     def used(self) -> list[str]:
         """The names of those that are usable now."""

@@ -1,7 +1,7 @@
 """Once: asks a provider something that has one short answer, beside the path of chats."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import uuid4
 
@@ -13,7 +13,9 @@ from core.errors import (
     GatewayError,
     ModelNotFound,
     NoCredentials,
+    RateLimited,
     Unauthorized,
+    Unpriced,
     UpstreamError,
     UpstreamOverloaded,
 )
@@ -25,6 +27,7 @@ from schemas.origin import Origin
 from schemas.outcome import Attempt, Outcome
 from schemas.usage import Usage
 from services.blame import scrub, whose
+from services.hold import Hold, nothing_held
 from services.run import Lease, Need, Site
 
 T = TypeVar("T")
@@ -39,6 +42,7 @@ class Question:
     origin: Origin
     outcome: Outcome
     seconds: float
+    hold: Hold = field(default_factory=nothing_held)
 
 
 class Once:
@@ -56,7 +60,7 @@ class Once:
         for target in targets:
             try:
                 return self._at_target(question, target, build, read)
-            except (CredentialsExhausted, NoCredentials, Unauthorized) as none_left:
+            except (CredentialsExhausted, NoCredentials, Unauthorized, RateLimited, Unpriced) as none_left:
                 failure = failure if question.outcome.attempts else none_left
             except (UpstreamError, ModelNotFound) as error:
                 failure = error
@@ -66,6 +70,7 @@ class Once:
         """The answer of one target, with each of its keys in turn; raises the last failure."""
         site, excluded, need = self._sites[target.provider], set[str](), Need(target.model)
         failure: UpstreamError | None = None
+        question.hold.admit(target)
         while len(question.outcome.attempts) < self._retry.max_attempts:
             try:
                 lease = site.lease(question.origin.own, frozenset(excluded), self._clock.now(), need)

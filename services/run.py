@@ -27,11 +27,15 @@ from schemas.model import Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.route import PassedOver
+from schemas.stream import ChatChunk, ReasoningDelta, TextDelta, ToolCallDelta
 from schemas.usage import Usage
 from services.circuits import Permit
+from services.hold import Hold, nothing_held
 
 SAME_AGAIN = (UpstreamUnreachable, UpstreamServerError, UpstreamBroken, UpstreamTokenExpired)
 """Failures that may be over with the next try, for which the only credential is asked once more."""
+
+CHARACTERS_PER_TOKEN = 4
 
 
 class Lease(Protocol):
@@ -173,6 +177,7 @@ class Run:
     request: ChatRequest
     call: Call
     outcome: Outcome
+    hold: Hold = field(default_factory=nothing_held)
     lease: Lease | None = None
     target: Target | None = None
     committed: bool = False
@@ -201,8 +206,22 @@ class Run:
     begun_at: float = 0.0
     """What was sent last, when that was, and when its answer began, in seconds since the epoch."""
     diagnostics: Mapping[str, Any] | None = None
+    heard: int = 0
+    """How many characters of an answer have come."""
     unaffordable: bool = False
     """True when the retry budget of all requests is why no other try was made."""
+
+    def hear(self, chunk: ChatChunk) -> None:
+        """Something of the answer has come."""
+        if isinstance(chunk, TextDelta | ReasoningDelta):
+            self.heard += len(chunk.text)
+        elif isinstance(chunk, ToolCallDelta):
+            self.heard += len(chunk.name or "") + len(chunk.arguments)
+
+    def usage_so_far(self) -> Usage:
+        """About what an answer has used that broke off."""
+        output = max(1, self.heard // CHARACTERS_PER_TOKEN)
+        return Usage(uncached=estimate_request(self.request), output=output, source="estimated")
 
     @property
     def may_wait(self) -> bool:

@@ -29,8 +29,13 @@ class Telemetry:
         self._metrics.streams.dec()
 
     def rate_limited(self, scope: str) -> None:
-        """A request was refused by a limit of the scope `key` or `ip`."""
+        """A request was refused by a limit of that scope: key, ip, model, provider, streams or budget."""
         self._metrics.child(self._metrics.rate_limited, scope).inc()
+
+    def budgets(self, used: Mapping[tuple[str, str], float]) -> None:
+        """The share that is used up of the fullest budget of each scope and window."""
+        for labels, share in used.items():
+            self._metrics.child(self._metrics.budget_used, *labels).set(share)
 
     def token_failed(self, token_id: str, error_type: str) -> None:
         """A credential led to an error."""
@@ -112,6 +117,8 @@ class Telemetry:
         for kind, tokens in kinds.items():
             if tokens:
                 m.child(m.tokens, *labels, kind).inc(tokens)
+        if outcome.notional:
+            return
         if outcome.cost is None:
             m.child(m.unpriced, *labels).inc()
         else:

@@ -40,7 +40,7 @@ class MemoryCounters:
         with self._mutex:
             self._sweep_meters(now, _STEPS * len(windows))
             pairs = [(window, self._current(window, now)) for window in windows]
-            granted = all(meter.used + window.cost <= window.limit for window, meter in pairs)
+            granted = all(not window.cost or meter.used + window.cost <= window.limit for window, meter in pairs)
             for window, meter in pairs if granted else ():
                 if window.cost:
                     meter.add(window, now)

@@ -46,7 +46,6 @@ FOR_OPERATORS = [
     "/v1/providers/glm",
     "/v1/failover",
     "/v1/failover/glm-4.6",
-    "/v1/usage",
     "/v1/health",
     "/health",
     "/v1/metrics",

@@ -9,7 +9,8 @@ for i, key in ipairs(KEYS) do
     cost = tonumber(ARGV[4 * i + 1]),
   }
   window.kind.load(window, now)
-  if window.used + window.cost > window.limit then granted = false end
+  -- A cost of nothing only reads.
+  if window.cost > 0 and window.used + window.cost > window.limit then granted = false end
   windows[i] = window
 end
 

@@ -13,6 +13,7 @@ from api.dialects.openai_chat import OpenAIChat
 from api.respond import answer
 from config.settings import PipelineSettings
 from core.cancel import Cancellation
+from core.catalogue import Catalogue
 from core.counting import TokenCounter
 from core.errors import ClientGone, CredentialsExhausted, UpstreamBroken, UpstreamOverloaded
 from core.pipeline import Pipeline
@@ -29,11 +30,14 @@ from schemas.route import Candidate, Plan
 from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
 from schemas.usage import Usage
 from services.chat import ChatService
+from services.landing import SoftLanding
 from services.placement import Place
 from services.recollection import Recollection
+from services.routing import RoutingService
 from services.run import Call, Run
 from services.thoughts import ThoughtMemory
 from tests.fakes import FakeClock
+from tests.unit.services.spending_kit import bare_spending
 
 TARGET = Target("glm", "glm-4.6", ModelInfo("glm-4.6", "z-ai", 1000, 100, {}))
 END = Finished("stop", Usage(uncached=5, output=7))
@@ -116,7 +120,12 @@ class Exchange:
         thoughts = ThoughtMemory(recollection)
         placement: Any = FakePlacement()
         dispatcher: Any = self.dispatcher
-        chat = ChatService(placement, dispatcher, pipeline, (), clock, thoughts, recollection, placement)
+        spending = bare_spending(clock=clock)
+        routing = RoutingService(Catalogue([]), [], lambda _: True)
+        landing = SoftLanding({}, routing, spending)
+        chat = ChatService(
+            placement, dispatcher, pipeline, (), clock, thoughts, recollection, placement, spending, landing
+        )
         self._chat = chat
         self.app = Flask(__name__)
         self.app.testing = True

@@ -264,7 +264,7 @@ def test_a_wrong_value_in_a_file_is_told_with_its_name_there(folder):
     assert "WORKERS in .env (server.workers): 'none' is not a whole number" in said
 
 
-@pytest.mark.parametrize("section", ["cost_budget", "cache"])
+@pytest.mark.parametrize("section", ["tracing", "cache"])
 def test_a_section_that_does_not_exist_is_told_with_those_that_do(folder, section):
     said = problems({}, folder(f"{section}: {{a: 1}}"))
     assert f"({section}): is no setting" in said

@@ -32,7 +32,7 @@ MAY: dict[str, set[str]] = {
     "failover.one": {"admin", "operator"},
     "failover.activate": {"admin", "operator"},
     "failover.clear": {"admin", "operator"},
-    "usage.report": {"admin", "operator"},
+    "usage.report": {"admin", "operator", "user"},
     "route.explain": {"admin", "operator"},
     "route.explained": {"admin", "operator"},
     "something.new": {"admin"},

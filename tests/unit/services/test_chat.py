@@ -25,6 +25,7 @@ from services.cache_ledger import CacheLedger
 from services.chat import ChatService, ChatStream
 from services.failover import FailoverService
 from services.interceptors import Interceptor
+from services.landing import SoftLanding
 from services.placement import Placement
 from services.routing import RoutingService
 from services.telemetry import Telemetry
@@ -40,6 +41,7 @@ from tests.unit.services.chat_kit import (
     Stage,
     chat_request,
 )
+from tests.unit.services.spending_kit import bare_spending
 from tests.unit.services.store_fake import DictRecords
 
 BROKEN = UpstreamServerError("no")
@@ -80,6 +82,7 @@ class House:
         affinity, ledger = Affinity(self.stage.recollection), CacheLedger(records, self.clock)
         failover = FailoverService(records, counters, FailoverSettings(), telemetry, self.clock)
         guard = CacheGuard(counters, ledger, failover, telemetry, self.clock)
+        spending = bare_spending(clock=self.clock)
         watchers = (*interceptors, self.witness)
         self.chat = ChatService(
             Placement(routing, failover, affinity, frozenset()),
@@ -90,6 +93,8 @@ class House:
             self.stage.thoughts,
             self.stage.recollection,
             Aftermath(affinity, guard, routing, self.stage.sites),
+            spending,
+            SoftLanding({}, routing, spending),
         )
 
     def stream(self, **fields: Any) -> ChatStream:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from config.settings import RateLimitSettings
+from config.settings import CostBudgetSettings, RateLimitSettings
 from core.metrics import Metrics
 from core.store.base import Taken, Window
 from core.store.memory import MemoryCounters
 from schemas.caller import Caller
+from schemas.limit import Allowance
+from services.bounds import BoundTable
 from services.limits import LimitService, Standing
 from services.telemetry import Telemetry
 from tests.fakes import FakeClock
@@ -26,7 +28,8 @@ class House:
         self.trips = 0
         self._counters = MemoryCounters()
         settings = RateLimitSettings(requests_per_minute=per_key, requests_per_minute_per_ip=per_ip)
-        self.limits = LimitService(self, settings, Telemetry(self.metrics), self.clock)  # type: ignore[arg-type] # the part that is used
+        bounds = BoundTable(settings, CostBudgetSettings())
+        self.limits = LimitService(self, bounds, Telemetry(self.metrics), self.clock)  # type: ignore[arg-type] # the part that is used
 
     def take(self, windows: Sequence[Window], now: float) -> Taken:
         self.trips += 1
@@ -36,18 +39,23 @@ class House:
         return [self.limits.count(caller, ip) for _ in range(times)][-1]
 
 
+def left(standing: Standing) -> Allowance:
+    assert standing.requests is not None
+    return standing.requests
+
+
 def test_without_a_limit_nothing_is_counted() -> None:
-    assert not House().limits.active
-    assert House(per_key=1).limits.active
-    assert House(per_ip=1).limits.active
+    house = House()
+    assert house.count() == Standing()
+    assert house.trips == 0
 
 
 def test_exactly_the_limit_is_let_through() -> None:
     house = House(per_key=3)
     standings = [house.count() for _ in range(5)]
     assert [standing.refusal is None for standing in standings] == [True, True, True, False, False]
-    assert [standing.remaining for standing in standings] == [2, 1, 0, 0, 0]
-    assert {standing.limit for standing in standings} == {3}
+    assert [left(standing).remaining for standing in standings] == [2, 1, 0, 0, 0]
+    assert {left(standing).limit for standing in standings} == {3}
 
 
 def test_each_key_has_its_own_limit_wherever_it_is_used() -> None:
@@ -81,7 +89,7 @@ def test_a_key_cannot_be_mistaken_for_an_address() -> None:
 @pytest.mark.parametrize(("per_key", "per_ip", "scope", "limit"), [(2, 5, "key", 2), (5, 2, "ip", 2)])
 def test_the_tightest_of_both_is_told(per_key: int, per_ip: int, scope: str, limit: int) -> None:
     house = House(per_key, per_ip)
-    assert (house.count().limit, house.count().remaining) == (limit, 0)
+    assert (left(house.count()).limit, left(house.count()).remaining) == (limit, 0)
     refusal = house.count().refusal
     assert refusal is not None
     assert refusal.details is not None
@@ -123,7 +131,16 @@ def test_a_refusal_says_when_the_window_opens_and_it_does() -> None:
     refusal = house.count().refusal
     assert refusal is not None
     assert refusal.retry_after == pytest.approx(20)
-    assert refusal.details == {"scope": "key", "limit": 2, "window_seconds": 60.0, "opens_in_seconds": 20.0}
+    assert refusal.details == {
+        "scope": "key",
+        "name": "alice",
+        "unit": "requests",
+        "limit": 2,
+        "remaining": 0,
+        "requested": 1,
+        "window_seconds": 60.0,
+        "opens_in_seconds": 20.0,
+    }
     assert "2 requests per minute" in refusal.message
     assert "20s" in refusal.message
     house.clock.advance(19.9)
@@ -136,7 +153,7 @@ def test_the_time_until_all_is_back_is_that_of_the_newest_request() -> None:
     house = House(per_key=2)
     house.count()
     house.clock.advance(20)
-    assert house.count().reset_after == pytest.approx(60)
+    assert left(house.count()).reset_after == pytest.approx(60)
 
 
 def test_refusals_are_counted_by_their_scope() -> None:

@@ -35,8 +35,11 @@ from services.once import Once, Question
 from services.routing import RoutingService
 from services.run import Site
 from services.telemetry import Telemetry
+from services.usage_ledger import UsageLedger
 from tests.fakes import FakeClock
 from tests.unit.services.chat_kit import INFO, FakePool, FakeProvider, chat_request
+from tests.unit.services.spending_kit import bare_spending
+from tests.unit.services.store_fake import DictRecords
 
 Answer = tuple[int, bytes] | GatewayError
 
@@ -91,7 +94,8 @@ class House:
         return service.count(chat_request(), Origin("req-1", self.clock.monotonic()))
 
     def embed(self) -> Embeddings:
-        service = EmbeddingService(self.routing, self.once, Telemetry(Metrics()), self.clock)
+        ledger = UsageLedger(DictRecords(), self.clock, 1)
+        service = EmbeddingService(self.routing, self.once, bare_spending(), ledger, Telemetry(Metrics()), self.clock)
         return service.embed(EmbeddingRequest("m", ("x",), {}), Origin("req-1", self.clock.monotonic()), self.outcome)
 
     @property

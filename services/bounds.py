@@ -1,0 +1,131 @@
+"""Bounds: every limit that holds for a request, each with whose it is and what is counted."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Literal, TypeVar
+
+from config.settings import BudgetSettings, CostBudgetSettings, RateLimitSettings, RateSettings
+from core.pricing import nano
+from core.store.base import Reading, Window, WindowKind
+from schemas.caller import Caller
+
+T = TypeVar("T")
+Scope = Literal["key", "ip", "global", "model", "provider"]
+Unit = Literal["requests", "tokens", "usd"]
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One limit: `limit` requests, tokens or billionths of a dollar in `seconds`. `name` is for people, `id` for us."""
+
+    scope: Scope
+    id: str
+    name: str
+    unit: Unit
+    limit: int
+    seconds: float
+    kind: WindowKind
+
+    def window(self, cost: int) -> Window:
+        """What the store is asked to take."""
+        return Window(f"{self.unit}:{self.scope}:{self.id}", self.limit, self.seconds, cost, kind=self.kind)
+
+    def ends_at(self, now: float) -> float:
+        """When a fixed window that runs at `now` ends, in seconds since the epoch."""
+        return now - now % self.seconds + self.seconds
+
+    def used(self, reading: Reading) -> float:
+        """The share that is used up, 0 to 1."""
+        return (self.limit - reading.remaining) / self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """For whom something is bounded."""
+
+    scope: Scope
+    id: str
+    name: str
+
+
+class BoundTable:
+    """Finds the bounds that the settings and the caller's own key have for a request."""
+
+    def __init__(self, rates: RateLimitSettings, budget: CostBudgetSettings) -> None:
+        self._rates = rates
+        self._budget = budget
+
+    def requests(self, caller: Caller | None, ip: str) -> Iterator[Bound]:
+        """How many requests a caller may send."""
+        yield from self._rate(_key(caller, ip), "requests", self._of_key(caller, "requests_per_minute"))
+        yield from self._rate(Whose("ip", ip, ip), "requests", self._rates.requests_per_minute_per_ip)
+
+    def tokens(self, caller: Caller | None, ip: str) -> Iterator[Bound]:
+        """How many tokens a caller may use."""
+        yield from self._rate(_key(caller, ip), "tokens", self._of_key(caller, "tokens_per_minute"))
+        yield from self._rate(Whose("ip", ip, ip), "tokens", self._rates.tokens_per_minute_per_ip)
+
+    def money(self, caller: Caller | None, ip: str) -> Iterator[Bound]:
+        """What a caller may spend, and all of them together."""
+        whose, budget = _key(caller, ip), self._budget
+        named = budget.keys.get(caller.name) if caller is not None else None
+        yield from _budget(whose, named or budget.per_key)
+        yield from _budget(Whose("global", "", "all callers"), budget)
+
+    def target(self, provider: str, model: str) -> Iterator[Bound]:
+        """What all callers together may ask of a provider, and of a model."""
+        whose = Whose("provider", provider, provider)
+        yield from self._rates_of(whose, self._rates.providers.get(provider))
+        yield from _budget(whose, self._budget.providers.get(provider))
+        whose = Whose("model", model, model)
+        yield from self._rates_of(whose, _fitting(self._rates.models, model))
+        yield from _budget(whose, _fitting(self._budget.models, model))
+
+    def streams(self, caller: Caller | None) -> int | None:
+        """How many streamed answers a caller may have open at a time."""
+        return self._of_key(caller, "concurrent_streams")
+
+    @property
+    def has_targets(self) -> bool:
+        """True when any provider or model is bounded."""
+        parts = (self._rates.providers, self._rates.models, self._budget.providers, self._budget.models)
+        return any(parts)
+
+    def _of_key(self, caller: Caller | None, name: str) -> int | None:
+        own = getattr(caller.limits, name) if caller is not None and caller.limits is not None else None
+        limit: int | None = own if own is not None else getattr(self._rates, name)
+        return limit
+
+    def _rates_of(self, whose: Whose, rates: RateSettings | None) -> Iterator[Bound]:
+        if rates is not None:
+            yield from self._rate(whose, "requests", rates.requests_per_minute)
+            yield from self._rate(whose, "tokens", rates.tokens_per_minute)
+
+    def _rate(self, whose: Whose, unit: Unit, limit: int | None) -> Iterator[Bound]:
+        if limit is not None:
+            yield Bound(whose.scope, whose.id, whose.name, unit, limit, MINUTE, self._rates.algorithm)
+
+
+def _budget(whose: Whose, budget: BudgetSettings | None) -> Iterator[Bound]:
+    for seconds, limit in ((HOUR, budget.hourly_limit), (DAY, budget.daily_limit)) if budget is not None else ():
+        if limit is not None:
+            yield Bound(whose.scope, whose.id, whose.name, "usd", nano(limit), seconds, "fixed")
+
+
+def _key(caller: Caller | None, ip: str) -> Whose:
+    if caller is None or caller.anonymous:
+        # Without a key the address is all that is known of a caller.
+        return Whose("key", f"anonymous:{ip}", ip)
+    return Whose("key", caller.id, caller.name)
+
+
+def _fitting(table: Mapping[str, T], name: str) -> T | None:
+    return next((value for pattern, value in table.items() if fnmatchcase(name.lower(), pattern.lower())), None)
+
+
+def moment(at: float) -> str:
+    """Seconds since the epoch as people and programs write them."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,133 @@
+"""Hold: what one request has reserved, until it is settled or given back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.pricing import nano
+from core.store.base import Reading
+from schemas.limit import Allowance
+from schemas.model import Target
+from schemas.usage import Usage
+from services.bounds import Bound
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """About what a request will use: tokens of its prompt, and of its answer as far as rates and as budgets go."""
+
+    prompt: int
+    output: int
+    paid_output: int
+
+    @property
+    def tokens(self) -> int:
+        """What is reserved of rates."""
+        return self.prompt + self.output
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What was taken of one bound, and what is left of it."""
+
+    bound: Bound
+    cost: int
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """What was taken together, and when, in seconds since the epoch."""
+
+    parts: tuple[Part, ...] = ()
+    at: float = 0.0
+
+
+class Till(Protocol):
+    """What a hold needs of the service that made it."""
+
+    def reserve_target(self, need: Need, target: Target) -> Reserved: ...
+
+    def correct(self, reserved: Reserved, tokens: int, cost: int) -> None: ...
+
+    def is_billed(self, provider: str) -> bool: ...
+
+
+class Hold:
+    """Settled or refunded exactly once, a second time does nothing; then closed.
+
+    `allowance` is what is left of the caller's tokens.
+    """
+
+    def __init__(
+        self,
+        till: Till,
+        need: Need,
+        reserved: Reserved = Reserved(),
+        allowance: Allowance | None = None,
+        release: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`release` gives back what is held while the answer runs."""
+        self.allowance = allowance
+        self._till = till
+        self._need = need
+        self._reserved = reserved
+        self._target: Target | None = None
+        self._of_target = Reserved()
+        self._settled = False
+        self._release = release
+
+    def admit(self, target: Target) -> None:
+        """Reserve what is bounded for the target, in place of the one before. Raises RateLimited or BudgetExceeded."""
+        if self._target == target:
+            return
+        self.leave()
+        self._of_target = self._till.reserve_target(self._need, target)
+        self._target = target
+
+    def leave(self) -> None:
+        """The target has failed: nothing was used of it."""
+        if self._of_target.parts:
+            self._till.correct(self._of_target, 0, 0)
+        self._target, self._of_target = None, Reserved()
+
+    def settle(self, provider: str, usage: Usage | None, cost: float | None) -> None:
+        """Put what was used in the place of what was reserved. What is not known stays as it was reserved."""
+        if self._settled:
+            return
+        self._settled = True
+        if usage is not None:
+            paid = nano(cost) if cost is not None and self._till.is_billed(provider) else 0
+            self._correct(usage.total, paid)
+
+    def refund(self) -> None:
+        """Nothing was used."""
+        if not self._settled:
+            self._settled = True
+            self._correct(0, 0)
+
+    def close(self) -> None:
+        """The answer is over."""
+        self._release()
+
+    def _correct(self, tokens: int, cost: int) -> None:
+        for reserved in (self._reserved, self._of_target):
+            if reserved.parts:
+                self._till.correct(reserved, tokens, cost)
+
+
+class _NoTill:
+    """For requests of which nothing is bounded."""
+
+    def reserve_target(self, need: Need, target: Target) -> Reserved:
+        return Reserved()
+
+    def correct(self, reserved: Reserved, tokens: int, cost: int) -> None: ...
+
+    def is_billed(self, provider: str) -> bool:
+        return True
+
+
+def nothing_held() -> Hold:
+    """A hold of a request of which nothing is bounded."""
+    return Hold(_NoTill(), Need(0, 0, 0))

@@ -1,0 +1,30 @@
+"""SoftLanding: cheaper models for callers whose budget is nearly spent."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from schemas.chat import ChatRequest
+from schemas.origin import Origin
+from services.routing import RoutingService
+from services.spending import Spending
+
+
+class SoftLanding:
+    """Off without `models`. The client still reads the name that it asked for."""
+
+    def __init__(self, models: Mapping[str, str], routing: RoutingService, spending: Spending) -> None:
+        """`models` says by patterns, the first that fits, which model is served by which."""
+        self._models = models
+        self._routing = routing
+        self._spending = spending
+
+    def applied(self, request: ChatRequest, origin: Origin) -> ChatRequest:
+        """The request for the cheaper model, if it is time for that; one for a provider by name stays as it is."""
+        if not self._models or self._routing.names_instance(request.model):
+            return request
+        name = self._routing.canonical(request.model).lower()
+        cheaper = next((to for pattern, to in self._models.items() if fnmatchcase(name, pattern.lower())), None)
+        if cheaper is None or not self._spending.near_its_end(origin.caller, origin.ip):
+            return request
+        return replace(request, model=cheaper)

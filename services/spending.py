@@ -1,0 +1,170 @@
+"""Spending: what a request may use and cost is reserved ahead of it, and settled behind it."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+
+from config.settings import CostBudgetSettings, RateLimitSettings
+from core.clock import Clock
+from core.counting import estimate_request
+from core.errors import StoreUnavailable, Unpriced
+from core.pricing import cost_of, most, nano
+from core.store.base import Store
+from schemas.caller import Caller
+from schemas.chat import ChatRequest
+from schemas.limit import BudgetState
+from schemas.model import Target
+from schemas.origin import Origin
+from schemas.outcome import Outcome
+from schemas.usage import Usage
+from services.bounds import HOUR, Bound, BoundTable
+from services.budget_watch import BudgetWatch
+from services.hold import Hold, Need, Part, Reserved
+from services.limit_refusals import refusal
+from services.limits import tightest
+from services.stream_slots import StreamSlots
+from services.telemetry import Telemetry
+
+ENDLESS = 10**9
+
+
+class Spending:
+    """Reserves and settles, each in one trip to the store, exact over all workers; no trip where nothing is bounded."""
+
+    def __init__(
+        self,
+        store: Store,
+        bounds: BoundTable,
+        rates: RateLimitSettings,
+        budget: CostBudgetSettings,
+        is_billed: Callable[[str], bool],
+        watch: BudgetWatch,
+        slots: StreamSlots,
+        telemetry: Telemetry,
+        clock: Clock,
+    ) -> None:
+        """`is_billed` is False for providers whose answers nobody pays for one by one."""
+        self.is_billed = is_billed
+        self._store = store
+        self._bounds = bounds
+        self._rates = rates
+        self._budget = budget
+        self._watch = watch
+        self._slots = slots
+        self._telemetry = telemetry
+        self._clock = clock
+
+    def open(self, request: ChatRequest, origin: Origin, targets: Sequence[Target]) -> Hold:
+        """Reserve what a chat may use, and what the dearest of `targets` would cost.
+
+        Raises RateLimited, BudgetExceeded or Unpriced.
+        """
+        asked, rates, budget = request.sampling.max_tokens, self._rates, self._budget
+        output = min(asked or rates.output_tokens, rates.output_tokens)
+        paid = asked or budget.output_tokens
+        release = self._slots.enter(origin.caller, origin.ip, origin.request_id) if request.stream else _nothing
+        try:
+            return self._open(origin, targets, lambda: Need(estimate_request(request), output, paid), release)
+        except BaseException:
+            release()
+            raise
+
+    def open_texts(self, texts: int, origin: Origin, targets: Sequence[Target]) -> Hold:
+        """The same for texts of so many tokens that become vectors."""
+        return self._open(origin, targets, lambda: Need(texts, 0, 0), _nothing)
+
+    def note(self, outcome: Outcome, target: Target, usage: Usage | None) -> None:
+        """Write down what an answer used, and what that cost or would have."""
+        price = target.info.price_on(self._today(), usage.prompt if usage is not None else 0)
+        outcome.usage, outcome.cost = usage, cost_of(usage, price)
+        outcome.billed_model, outcome.notional = target.info.id, not self.is_billed(target.provider)
+
+    def reserve_target(self, need: Need, target: Target) -> Reserved:
+        """Reserve what is bounded for a provider and a model. Raises as `open` does."""
+        bounds = tuple(self._bounds.target(target.provider, target.info.id)) if self._bounds.has_targets else ()
+        costs = {"requests": 1, "tokens": need.tokens, "usd": self._cost(bounds, need, [target])}
+        return self._take([(bound, costs[bound.unit]) for bound in bounds])
+
+    def correct(self, reserved: Reserved, tokens: int, cost: int) -> None:
+        """Put what was used in the place of what was reserved; requests stay counted."""
+        spent = {"tokens": tokens, "usd": cost}
+        changes = [(part.bound, spent.get(part.bound.unit, part.cost) - part.cost) for part in reserved.parts]
+        windows = [bound.window(change) for bound, change in changes if change]
+        if windows:
+            self._store.counters.correct(windows, reserved.at, self._clock.now())
+
+    def near_its_end(self, caller: Caller | None, ip: str) -> bool:
+        """True when so much of a budget of the caller is spent that cheaper models are to be used."""
+        landing = self._budget.soft_landing
+        return bool(landing.models) and self._watch.share(self._bounds.money(caller, ip)) >= landing.share
+
+    def budgets(self, caller: Caller | None, ip: str) -> list[BudgetState]:
+        """How every budget stands that holds for the caller, what runs now included."""
+        bounds, now = tuple(self._bounds.money(caller, ip)), self._clock.now()
+        if not bounds:
+            return []
+        taken = self._store.counters.take([bound.window(0) for bound in bounds], now)
+        readings = list(zip(bounds, taken.readings, strict=True))
+        self._watch.see(readings, now)
+        return [
+            BudgetState(
+                scope=bound.scope,
+                name=bound.name,
+                window="hourly" if bound.seconds == HOUR else "daily",
+                limit_usd=bound.limit / 1e9,
+                spent_usd=(bound.limit - reading.remaining) / 1e9,
+                resets_at=bound.ends_at(now),
+            )
+            for bound, reading in readings
+        ]
+
+    def _open(
+        self, origin: Origin, targets: Sequence[Target], needed: Callable[[], Need], release: Callable[[], None]
+    ) -> Hold:
+        tokens = tuple(self._bounds.tokens(origin.caller, origin.ip))
+        money = tuple(self._bounds.money(origin.caller, origin.ip))
+        bounded = bool(tokens or money or self._bounds.has_targets)
+        need = needed() if bounded else Need(0, 0, 0)
+        costs = {"tokens": need.tokens, "usd": self._cost(money, need, targets)}
+        reserved = self._take([(bound, costs[bound.unit]) for bound in (*tokens, *money)])
+        left = tightest(tokens, {part.bound: part.reading for part in reserved.parts})
+        return Hold(self, need, reserved, left, release)
+
+    def _cost(self, bounds: Sequence[Bound], need: Need, targets: Sequence[Target]) -> int:
+        """What the dearest of `targets` may cost, in billionths of a dollar; 0 where nobody asks or pays."""
+        if not any(bound.unit == "usd" for bound in bounds):
+            return 0
+        billed = [target for target in targets if self.is_billed(target.provider)]
+        costs = [self._dearest(target, need) for target in billed]
+        if None in costs and self._budget.unknown_price == "refuse":
+            name = billed[costs.index(None)].info.id
+            raise Unpriced(f"Nobody knows what {name} costs, and there is a budget to keep.", param="model")
+        return nano(max((cost for cost in costs if cost is not None), default=0.0))
+
+    def _dearest(self, target: Target, need: Need) -> float | None:
+        output = min(need.paid_output, target.info.max_output or ENDLESS)
+        return most(target.info.price_on(self._today(), need.prompt), need.prompt, output)
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._clock.now(), UTC).date()
+
+    def _take(self, asked: Sequence[tuple[Bound, int]]) -> Reserved:
+        if not asked:
+            return Reserved()
+        now, paid = self._clock.now(), any(bound.unit == "usd" for bound, _ in asked)
+        if paid and self._store.degraded and self._budget.on_store_failure == "closed":
+            raise StoreUnavailable("Budgets cannot be kept now, as the shared store cannot be reached.")
+        taken = self._store.counters.take([bound.window(cost) for bound, cost in asked], now)
+        parts = [Part(bound, cost, reading) for (bound, cost), reading in zip(asked, taken.readings, strict=True)]
+        self._watch.see(((part.bound, part.reading) for part in parts), now)
+        if not taken.granted:
+            self._refuse(parts, now)
+        return Reserved(tuple(parts), now)
+
+    def _refuse(self, parts: Sequence[Part], now: float) -> None:
+        part = max(parts, key=lambda part: (part.reading.remaining < part.cost, part.reading.retry_after))
+        self._telemetry.rate_limited("budget" if part.bound.unit == "usd" else part.bound.scope)
+        raise refusal(part.bound, part.reading, part.cost, now)
+
+
+def _nothing() -> None:
+    """Gives back what was never held."""

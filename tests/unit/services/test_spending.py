@@ -1,0 +1,335 @@
+"""What is reserved ahead of a request, and settled behind it."""
+
+from itertools import takewhile
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from core.errors import BudgetExceeded, RateLimited, StoreUnavailable, Unpriced
+from schemas.caller import Caller
+from schemas.chat import Sampling
+from schemas.limit import CallerLimits
+from schemas.usage import Usage
+from services.bounds import DAY, HOUR
+from services.hold import Hold
+from tests.unit.services.spending_kit import ALICE, BOB, House, target
+
+TEN_TOKENS = Sampling(max_tokens=10)
+"""Costs 0.001 for the answer and 3 tokens and more of a prompt at 0.0000125."""
+
+
+def budget(limit: float, **more: Any) -> dict[str, Any]:
+    return {"hourly_limit": limit, **more}
+
+
+def admitted(house: House) -> Hold | None:
+    """What is held for a request, or None when it is refused."""
+    try:
+        return house.open(sampling=TEN_TOKENS)
+    except BudgetExceeded:
+        return None
+
+
+# Budgets
+
+
+def test_without_bounds_nothing_is_asked_of_the_store() -> None:
+    house = House()
+    hold = house.open()
+    hold.settle("one", Usage(uncached=10, output=10), 1.0)
+    assert (hold.allowance, len(house.store.counters)) == (None, 0)
+
+
+def test_what_a_request_may_cost_is_reserved_before_and_corrected_behind_it() -> None:
+    house = House(budget=budget(1.0))
+    hold = house.open(sampling=TEN_TOKENS)
+    reserved = house.spent()["global hourly"]
+    assert 0.001 < reserved < 0.0012, "ten tokens of an answer at 100, a few of the prompt as if written to a cache"
+    hold.settle("one", Usage(uncached=4, output=2), 0.00024)
+    assert house.spent()["global hourly"] == 0.00024
+
+
+def test_no_more_is_let_in_at_once_than_there_is_money_for() -> None:
+    house = House(budget=budget(0.0103))
+    holds = list(takewhile(bool, (admitted(house) for _ in range(200))))
+    assert len(holds) == 9
+    assert holds[0] is not None
+    holds[0].refund()
+    holds.append(house.open(sampling=TEN_TOKENS))
+    for hold in filter(None, holds):
+        hold.settle("one", Usage(uncached=1, output=0), 0.00001)
+    assert house.spent()["global hourly"] == pytest.approx(0.00009)
+
+
+def test_what_was_refunded_leaves_nothing_and_a_second_settlement_does_nothing() -> None:
+    house = House(budget=budget(1.0))
+    hold = house.open(sampling=TEN_TOKENS)
+    hold.refund()
+    hold.settle("one", Usage(uncached=1, output=1), 0.5)
+    assert house.spent()["global hourly"] == 0
+
+
+def test_an_answer_without_max_tokens_is_reserved_with_what_the_settings_say() -> None:
+    house = House(budget=budget(1.0, output_tokens=1000))
+    house.open()
+    assert house.spent()["global hourly"] == pytest.approx(0.1, rel=0.01)
+
+
+def test_the_dearest_of_the_targets_is_reserved() -> None:
+    house = House(budget=budget(1.0))
+    house.open(target("free", "cheap", ()), target(), sampling=TEN_TOKENS)
+    assert house.spent()["global hourly"] > 0.001
+
+
+def test_a_refusal_says_whose_budget_it_is_what_was_spent_and_until_when() -> None:
+    house = House(budget={"per_key": {"daily_limit": 0.0015}})
+    house.open(sampling=TEN_TOKENS).settle("one", Usage(uncached=1, output=10), 0.00101)
+    with pytest.raises(BudgetExceeded) as refused:
+        house.open(sampling=TEN_TOKENS)
+    error, now = refused.value, house.clock.now()
+    assert (error.status, error.type, error.code, error.retryable) == (
+        429,
+        "insufficient_quota",
+        "budget_exceeded",
+        False,
+    )
+    details = error.details or {}
+    assert (details["scope"], details["name"], details["window"]) == ("key", "alice", "daily")
+    assert (details["spent_usd"], details["limit_usd"]) == (0.00101, 0.0015)
+    assert details["requested_usd"] > 0.001
+    assert details["resets_at"].endswith("T00:00:00+00:00")
+    assert error.retry_after == pytest.approx(DAY - now % DAY)
+    assert "$0.00101 of $0.0015" in error.message
+
+
+def test_each_budget_comes_back_when_its_window_ends_and_not_before() -> None:
+    house = House(budget={"hourly_limit": 0.0012, "daily_limit": 0.0023})
+    house.clock.advance(HOUR - house.clock.now() % HOUR)
+    spend = (Usage(uncached=1, output=10), 0.00101)
+    house.open(sampling=TEN_TOKENS).settle("one", *spend)
+    house.clock.advance(HOUR - 1)
+    with pytest.raises(BudgetExceeded, match="hourly"):
+        house.open(sampling=TEN_TOKENS)
+    house.clock.advance(1)
+    house.open(sampling=TEN_TOKENS).settle("one", *spend)
+    house.clock.advance(HOUR)
+    with pytest.raises(BudgetExceeded, match="daily"):
+        house.open(sampling=TEN_TOKENS)
+    house.clock.advance(DAY - house.clock.now() % DAY)
+    house.open(sampling=TEN_TOKENS)
+
+
+def test_what_is_settled_in_a_later_window_changes_that_of_its_reservation_only() -> None:
+    house = House(budget={"hourly_limit": 1.0, "daily_limit": 1.0})
+    house.clock.advance(HOUR - house.clock.now() % HOUR + 3599)
+    hold = house.open(sampling=TEN_TOKENS)
+    house.clock.advance(2)
+    hold.settle("one", Usage(uncached=1, output=2), 0.5)
+    assert house.spent() == {"global hourly": 0.0, "global daily": 0.5}
+
+
+def test_callers_have_budgets_of_their_own_and_one_in_common() -> None:
+    house = House(budget={"hourly_limit": 0.0030, "per_key": {"hourly_limit": 0.0015}, "keys": {"bob": {}}})
+    house.open(sampling=TEN_TOKENS)
+    with pytest.raises(BudgetExceeded, match="this key"):
+        house.open(sampling=TEN_TOKENS)
+    house.open(caller=BOB, sampling=TEN_TOKENS)
+    with pytest.raises(BudgetExceeded, match="all callers together"):
+        house.open(caller=BOB, sampling=TEN_TOKENS)
+
+
+def test_a_target_without_room_is_refused_and_another_is_not() -> None:
+    house = House(
+        budget={"providers": {"one": {"hourly_limit": 0.0015}}, "models": {"dear*": {"hourly_limit": 0.0015}}}
+    )
+    hold = house.open(sampling=TEN_TOKENS)
+    hold.admit(target("one"))
+    for full in (target("one"), target("two", "dear-1")):
+        other = house.open(sampling=TEN_TOKENS)
+        if full.provider == "two":
+            other.admit(full)
+            other = house.open(sampling=TEN_TOKENS)
+        with pytest.raises(BudgetExceeded, match=f"{full.provider if full.provider == 'one' else full.model}"):
+            other.admit(full)
+        other.admit(target("three"))
+
+
+def test_a_target_that_failed_gives_back_what_was_reserved_for_it() -> None:
+    house = House(budget={"providers": {"one": {"hourly_limit": 0.0015}}})
+    hold = house.open(sampling=TEN_TOKENS)
+    hold.admit(target("one"))
+    hold.admit(target("one"))
+    hold.admit(target("two"))
+    house.open(sampling=TEN_TOKENS).admit(target("one"))
+
+
+def test_what_nobody_pays_for_is_not_taken_from_a_budget() -> None:
+    house = House(budget=budget(0.0001), flat=frozenset({"plan"}))
+    house.open(target("plan"), sampling=TEN_TOKENS).settle("plan", Usage(uncached=9, output=9), 0.9)
+    assert house.spent()["global hourly"] == 0
+
+
+def test_an_unknown_price_is_let_through_unless_it_may_not_be() -> None:
+    unpriced = target("one", "new-model", ())
+    house = House(budget=budget(0.001))
+    house.open(unpriced, sampling=TEN_TOKENS)
+    assert house.spent()["global hourly"] == 0
+    strict = House(budget=budget(0.001, unknown_price="refuse"))
+    with pytest.raises(Unpriced, match="new-model") as refused:
+        strict.open(unpriced, sampling=TEN_TOKENS)
+    assert refused.value.status == 403
+
+
+def test_with_the_store_away_budgets_are_open_or_closed_as_the_settings_say() -> None:
+    house = House(budget=budget(1.0, on_store_failure="closed"))
+    house.open()
+    house.store.degraded = True
+    with pytest.raises(StoreUnavailable):
+        house.open()
+    willing = House(budget=budget(1.0))
+    willing.store.degraded = True
+    willing.open()
+
+
+# Warnings and soft landings
+
+
+def test_a_budget_that_is_nearly_spent_is_told_once_over_all_workers() -> None:
+    with capture_logs() as logs:
+        first = House(budget=budget(0.01))
+        second = House(budget=budget(0.01), store=first.store, clock=first.clock)
+        first.open(sampling=TEN_TOKENS).settle("one", Usage(uncached=1, output=10), 0.0079)
+        assert logs == []
+        for worker in (first, second, first, second):
+            worker.open(sampling=TEN_TOKENS).refund()
+        assert [(log["event"], log["scope"], log["window"]) for log in logs] == [
+            ("budget_nearly_spent", "global", "hourly")
+        ]
+        assert 0.88 < logs[0]["share"] < 0.9
+        first.clock.advance(HOUR)
+        first.open(sampling=TEN_TOKENS).settle("one", Usage(uncached=1, output=10), 0.0079)
+        first.open(sampling=TEN_TOKENS)
+        assert len(logs) == 2
+
+
+def test_landing_begins_at_its_share_and_ends_with_the_window() -> None:
+    settings = budget(0.01, soft_landing={"share": 0.9, "models": {"m": "cheap"}})
+    house = House(budget=settings)
+    house.open(sampling=TEN_TOKENS).settle("one", Usage(uncached=1, output=10), 0.0088)
+    house.spent()
+    assert not house.spending.near_its_end(ALICE, "10.0.0.1")
+    house.open(sampling=TEN_TOKENS)
+    assert house.spending.near_its_end(ALICE, "10.0.0.1")
+    house.clock.advance(HOUR)
+    assert not house.spending.near_its_end(ALICE, "10.0.0.1")
+
+
+def test_the_fullest_budget_of_each_scope_is_a_metric() -> None:
+    house = House(budget=budget(0.01, per_key={"daily_limit": 0.002}))
+    house.open(sampling=TEN_TOKENS).settle("one", Usage(uncached=1, output=10), 0.001)
+    house.spent()
+    house.watch.gauge()
+    metrics = house.metrics.render().decode()
+    assert 'glm_budget_used_ratio{scope="global",window="hour"} 0.1' in metrics
+    assert 'glm_budget_used_ratio{scope="key",window="day"} 0.5' in metrics
+
+
+# Tokens
+
+
+@pytest.mark.parametrize("algorithm", ["sliding", "bucket"])
+def test_tokens_are_reserved_before_and_corrected_behind_a_request(algorithm: str) -> None:
+    house = House(rates={"tokens_per_minute": 1000, "algorithm": algorithm})
+    hold = house.open(sampling=Sampling(max_tokens=600))
+    assert hold.allowance is not None
+    assert (hold.allowance.limit, 380 < hold.allowance.remaining < 400) == (1000, True)
+    with pytest.raises(RateLimited) as refused:
+        house.open(sampling=Sampling(max_tokens=600))
+    assert (refused.value.details or {})["unit"] == "tokens"
+    assert 0 < (refused.value.retry_after or 0) <= 60
+    hold.settle("one", Usage(uncached=3, output=7), None)
+    second = house.open(sampling=Sampling(max_tokens=600))
+    assert second.allowance is not None
+    assert 370 < second.allowance.remaining < 390
+
+
+def test_an_answer_is_reserved_with_what_it_may_be_up_to_a_bound() -> None:
+    house = House(rates={"tokens_per_minute": 1000, "output_tokens": 100})
+    for _ in range(9):
+        house.open(sampling=Sampling(max_tokens=32_000))
+    with pytest.raises(RateLimited):
+        house.open(sampling=Sampling(max_tokens=32_000))
+
+
+def test_a_request_that_is_larger_than_the_limit_is_not_told_to_come_back() -> None:
+    with pytest.raises(RateLimited) as refused:
+        House(rates={"tokens_per_minute": 10}).open(text="word " * 100)
+    error = refused.value
+    assert (error.code, error.retryable, error.retry_after) == ("request_too_large", False, None)
+
+
+def test_a_key_may_have_limits_of_its_own() -> None:
+    small = Caller("c", "carol", "user", limits=CallerLimits(tokens_per_minute=50))
+    house = House(rates={"tokens_per_minute": 10_000})
+    house.open(sampling=TEN_TOKENS)
+    with pytest.raises(RateLimited):
+        house.open(caller=small, sampling=Sampling(max_tokens=60))
+
+
+def test_an_address_is_limited_whoever_uses_it() -> None:
+    house = House(rates={"tokens_per_minute_per_ip": 100})
+    house.open(caller=ALICE, sampling=Sampling(max_tokens=60))
+    with pytest.raises(RateLimited, match="this address"):
+        house.open(caller=BOB, sampling=Sampling(max_tokens=60))
+
+
+def test_providers_and_models_are_limited_for_all_callers_together() -> None:
+    house = House(
+        rates={"providers": {"one": {"requests_per_minute": 1}}, "models": {"M*": {"tokens_per_minute": 500}}}
+    )
+    house.open(caller=ALICE, sampling=TEN_TOKENS).admit(target())
+    second = house.open(caller=BOB, sampling=TEN_TOKENS)
+    with pytest.raises(RateLimited, match="the provider one"):
+        second.admit(target())
+    second.admit(target("two"))
+    with pytest.raises(RateLimited, match="the model m"):
+        house.open(sampling=Sampling(max_tokens=490)).admit(target("two"))
+
+
+# Streams
+
+
+def test_a_key_has_so_many_streams_at_a_time() -> None:
+    house = House(rates={"concurrent_streams": 2})
+    holds = [house.open(stream=True) for _ in range(2)]
+    house.open(stream=False)
+    house.open(caller=BOB, stream=True)
+    with pytest.raises(RateLimited) as refused:
+        house.open(stream=True)
+    assert (refused.value.code, refused.value.retry_after) == ("too_many_streams", 1.0)
+    holds[0].close()
+    holds[0].close()
+    house.open(stream=True)
+    with pytest.raises(RateLimited):
+        house.open(stream=True)
+
+
+def test_a_long_stream_keeps_its_place_and_a_dead_workers_is_free_after_a_while() -> None:
+    alive = House(rates={"concurrent_streams": 2})
+    dead = House(rates={"concurrent_streams": 2}, store=alive.store, clock=alive.clock)
+    alive.open(stream=True)
+    dead.open(stream=True)
+    for _ in range(5):
+        alive.clock.advance(15)
+        alive.slots.renew()
+    alive.open(stream=True)
+    with pytest.raises(RateLimited):
+        alive.open(stream=True)
+
+
+def test_a_stream_that_is_refused_for_another_reason_holds_no_place() -> None:
+    house = House(rates={"concurrent_streams": 1, "tokens_per_minute": 50})
+    with pytest.raises(RateLimited, match="tokens"):
+        house.open(stream=True, sampling=Sampling(max_tokens=60))
+    house.open(stream=True, sampling=TEN_TOKENS)
