@@ -14,6 +14,7 @@ from schemas.caller import Caller
 from schemas.codec import dumps
 from schemas.context import ENVIRON_KEY
 from schemas.limit import BudgetState
+from schemas.spend import SpendRow
 from services import Services
 from services.access import OPERATORS
 from services.usage_ledger import total
@@ -24,14 +25,24 @@ def blueprint(services: Services) -> Blueprint:
     """The routes."""
     bp = Blueprint("usage", __name__)
 
+    def named(row: SpendRow) -> SpendRow:
+        """The same row, with the name of the caller beside its id."""
+        group: dict[str, str] = {}
+        for column, value in row.group.items():
+            group[column] = value
+            if column == "key":
+                group["key_name"] = services.access.name_of(value) or ""
+        return SpendRow(group, row.spend)
+
     def report() -> Response:
         context = current.environ[ENVIRON_KEY]
         query = query_of(current.args, services.clock.now())
         operates = context.caller is None or context.caller.role in OPERATORS
         key = _whose(query, context.caller, operates)
-        rows = services.usage.report(query.period, query.group_by, key)
+        rows = [named(row) for row in services.usage.report(query.period, query.group_by, key)]
         if query.csv:
-            return Response(as_csv(query.group_by, rows), mimetype="text/csv")
+            columns = [part for one in query.group_by for part in ((one, "key_name") if one == "key" else (one,))]
+            return Response(as_csv(columns, rows), mimetype="text/csv")
         body: dict[str, Any] = {
             "object": "usage",
             "from": _moment(query.period.since),

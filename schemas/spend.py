@@ -49,5 +49,5 @@ NAMES = tuple(one.name for one in fields(Spend))
 class SpendRow:
     """The sums of one group: its columns by name, in the order asked for."""
 
-    group: Mapping[UsageColumn, str]
+    group: Mapping[str, str]
     spend: Spend

@@ -93,6 +93,10 @@ class AccessService:
         """The first caller of that name."""
         return next((caller for _, caller in self._callers if caller.name == name), None)
 
+    def name_of(self, caller_id: str) -> str | None:
+        """What the caller with that id is called; None when it is not known any more."""
+        return next((caller.name for _, caller in self._callers if caller.id == caller_id), None)
+
     def authorize(self, caller: Caller, endpoint: str | None) -> None:
         """Raises Forbidden when the caller's role may not use the route; no route at all is everyone's 404."""
         if endpoint is not None and caller.role not in ROLES.get(endpoint, ADMINS):

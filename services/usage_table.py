@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.money import spelled
-from schemas.spend import PICO, Spend, SpendRow, UsageColumn
+from schemas.spend import PICO, Spend, SpendRow
 
 
 def told(of: SpendRow | Spend) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def told(of: SpendRow | Spend) -> dict[str, Any]:
     group, spend = (of.group, of.spend) if isinstance(of, SpendRow) else ({}, of)
     prompt = spend.uncached + spend.read + spend.write_short + spend.write_long
     return {
-        **{str(column): value for column, value in group.items()},
+        **group,
         "requests": spend.requests,
         "failures": spend.failures,
         "input_tokens": prompt,
@@ -30,7 +30,7 @@ def told(of: SpendRow | Spend) -> dict[str, Any]:
     }
 
 
-def as_csv(by: Sequence[UsageColumn], rows: Sequence[SpendRow]) -> str:
+def as_csv(by: Sequence[str], rows: Sequence[SpendRow]) -> str:
     """One line a group below a line of names; text that a spreadsheet would take for a formula is marked as text."""
     out = io.StringIO()
     names = list(told(SpendRow(dict.fromkeys(by, ""), Spend())))
@@ -42,7 +42,7 @@ def as_csv(by: Sequence[UsageColumn], rows: Sequence[SpendRow]) -> str:
     return out.getvalue()
 
 
-def as_text(by: Sequence[UsageColumn], rows: Sequence[SpendRow], total: Spend) -> str:
+def as_text(by: Sequence[str], rows: Sequence[SpendRow], total: Spend) -> str:
     """Columns for a terminal, numbers to the right, and the total below them."""
     heads = (*by, "requests", "failed", "input", "cached", "output", "USD")
     lines = [heads, *(_line(by, row.group.get, row.spend) for row in rows), _line(by, {by[0]: "total"}.get, total)]
@@ -62,7 +62,7 @@ def as_text(by: Sequence[UsageColumn], rows: Sequence[SpendRow], total: Spend) -
     return "\n".join([*texts, *(["", *notes] if notes else [])]) + "\n"
 
 
-def _line(by: Sequence[UsageColumn], group: Any, spend: Spend) -> tuple[str, ...]:
+def _line(by: Sequence[str], group: Any, spend: Spend) -> tuple[str, ...]:
     values = told(spend)
     counts = (values[name] for name in ("requests", "failures", "input_tokens", "cached_tokens", "output_tokens"))
     return (*(group(column) or "" for column in by), *(f"{count:,}" for count in counts), spelled(values["cost_usd"]))

@@ -85,7 +85,15 @@ def test_a_refusal_says_whose_limit_it_was_and_when_it_opens(limited: Gateway, u
     assert (error["type"], error["code"]) == ("rate_limit_error", "rate_limit_exceeded")
     opens = error["details"].pop("opens_in_seconds")
     assert 0 < opens <= int(refused.headers["Retry-After"])
-    assert error["details"] == {"scope": "key", "limit": LIMIT, "window_seconds": 60}
+    assert error["details"] == {
+        "scope": "key",
+        "name": "bob",
+        "unit": "requests",
+        "limit": LIMIT,
+        "remaining": 0,
+        "requested": 1,
+        "window_seconds": 60,
+    }
     assert not upstream.requests, "nothing was asked of the provider"
 
 

@@ -52,9 +52,18 @@ def test_answers_are_summed_up_to_the_last_digit() -> None:
         book.ledger.note(outcome())
     (row,) = book.ledger.report(EVER, ("model",))
     assert told(row) == {
-        "model": "gpt-5.5", "requests": 1000, "failures": 0, "input_tokens": 15_000, "cached_tokens": 5000,
-        "cache_write_tokens": 0, "output_tokens": 3000, "reasoning_tokens": 1000, "cost_usd": 0.0028,
-        "notional_usd": 0.0, "unpriced_requests": 0, "estimated_requests": 0,
+        "model": "gpt-5.5",
+        "requests": 1000,
+        "failures": 0,
+        "input_tokens": 15_000,
+        "cached_tokens": 5000,
+        "cache_write_tokens": 0,
+        "output_tokens": 3000,
+        "reasoning_tokens": 1000,
+        "cost_usd": 0.0028,
+        "notional_usd": 0.0,
+        "unpriced_requests": 0,
+        "estimated_requests": 0,
     }
 
 

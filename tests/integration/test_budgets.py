@@ -1,0 +1,253 @@
+"""Limits and budgets over HTTP: two gateways of two workers each, on one redis."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+import requests
+from ruamel.yaml import YAML
+
+from tests.gateway import Gateway, eventually
+from tests.integration.conftest import FAST
+from tests.redis_server import RedisServer
+from tests.upstreams.openai_answers import openai_body, openai_error, openai_stream
+from tests.upstreams.server import Upstream
+from tests.upstreams.steps import Head, Hold, Send, Step, whole
+
+USED = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+PRICE = {"since": "2020-01-01", "input": 10, "output": 50}
+COST = 0.002
+"""Of 100 tokens at 10 and 20 at 50 dollars a million."""
+CALLERS = ("ops", "req", "tok", "ten", "gone", "soft", "strm", "prov", "spend", "other")
+LIMITED = {
+    "keys": {
+        "ten": {"daily_limit": 0.02},
+        "gone": {"daily_limit": 0.1},
+        "soft": {"daily_limit": 0.01},
+    }
+}
+
+
+@dataclass
+class Pair:
+    """Two gateways that share a redis, and the provider behind them."""
+
+    gateways: tuple[Gateway, Gateway]
+    upstream: Upstream
+    redis: RedisServer
+
+    def ask(self, number: int, name: str, model: str = "dear", **fields: Any) -> requests.Response:
+        body = {"model": model, "max_tokens": 20, "messages": [{"role": "user", "content": "word " * 60}], **fields}
+        streamed = bool(fields.get("stream"))
+        return self.gateways[number % 2].post("/v1/chat/completions", body, headers=key(name), stream=streamed)
+
+    def ask_often(self, times: int, name: str, threads: int = 40, **fields: Any) -> list[requests.Response]:
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(lambda number: self.ask(number, name, **fields), range(times)))
+
+    def usage(self, name: str = "ops", **query: str) -> Any:
+        response = self.gateways[0].get("/v1/usage", headers=key(name), params=query)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+def key(name: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer key-of-{name}"}
+
+
+def settings(upstream: Upstream, redis: RedisServer) -> dict[str, Any]:
+    models = {name: {"prices": [PRICE]} for name in ("dear", "costly", "grand", "cheap", "one-model")}
+    one = {"kind": "openai-compatible", "base_url": f"{upstream.url}/one/v1", "api_key": "k1", "models": [*models]}
+    two = {**one, "base_url": f"{upstream.url}/two/v1", "models": ["one-model"]}
+    return {
+        "providers": {"one": one, "two": two},
+        "models": models,
+        "routes": [
+            {
+                "name": "both",
+                "match": {"models": ["one-model"]},
+                "targets": [{"model": "one/one-model"}],
+                "fallbacks": ["two/one-model"],
+            }
+        ],
+        "access": {"keys": [{"name": name, "key": f"key-of-{name}", "role": role(name)} for name in CALLERS]},
+        "rate_limits": {"concurrent_streams": 2, "models": {"costly": {"tokens_per_minute": 12_000}}},
+        "cost_budget": {
+            **LIMITED,
+            "providers": {"one": {"daily_limit": 1000}},
+            "soft_landing": {"share": 0.5, "models": {"grand": "cheap"}},
+        },
+        "store": {"redis_url": redis.url},
+        "server": {"workers": 2},
+    }
+
+
+def role(name: str) -> str:
+    return "operator" if name == "ops" else "user"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    with ExitStack() as stack:
+        redis = stack.enter_context(RedisServer(tmp_path_factory.mktemp("redis")))
+        upstream = stack.enter_context(Upstream())
+        gateways = []
+        for name in ("first", "second"):
+            directory: Path = tmp_path_factory.mktemp(name)
+            with (directory / "gateway.yaml").open("w") as file:
+                YAML(typ="safe").dump(settings(upstream, redis), file)
+            gateways.append(stack.enter_context(Gateway(directory, **FAST)))
+        yield Pair((gateways[0], gateways[1]), upstream, redis)
+
+
+@pytest.fixture
+def pair(running: Pair) -> Pair:
+    running.upstream.reset()
+    running.upstream.script(*whole(openai_body(usage=USED)), times=None)
+    return running
+
+
+def statuses(answers: list[requests.Response]) -> Counter[int]:
+    return Counter(answer.status_code for answer in answers)
+
+
+def test_against_a_budget_for_ten_calls_no_more_than_ten_reach_the_provider(pair: Pair) -> None:
+    answers = pair.ask_often(200, "ten")
+    assert statuses(answers)[200] <= 10
+    assert len(pair.upstream.requests) == statuses(answers)[200]
+    while pair.ask(0, "ten").status_code == 200:
+        assert len(pair.upstream.requests) <= 10
+    assert len(pair.upstream.requests) >= 9, "what was reserved and not used came back"
+    refused = pair.ask(1, "ten")
+    error = refused.json()["error"]
+    assert (refused.status_code, error["type"], error["code"]) == (429, "insufficient_quota", "budget_exceeded")
+    assert refused.headers["x-should-retry"] == "false"
+    assert int(refused.headers["Retry-After"]) <= 86_400
+    details = error["details"]
+    assert (details["scope"], details["name"], details["window"], details["limit_usd"]) == ("key", "ten", "daily", 0.02)
+    assert details["spent_usd"] == pytest.approx(COST * len(pair.upstream.requests))
+
+
+def test_openais_sdk_raises_its_own_error_and_does_not_repeat(pair: Pair) -> None:
+    pair.ask_often(12, "ten")
+    before = len(pair.upstream.requests)
+    client = openai.OpenAI(api_key="key-of-ten", base_url=f"{pair.gateways[0].url}/v1", max_retries=5)
+    with pytest.raises(openai.RateLimitError) as refused:
+        client.chat.completions.create(model="dear", max_tokens=20, messages=[{"role": "user", "content": "Hi"}] * 50)
+    assert refused.value.type == "insufficient_quota"
+    assert len(pair.upstream.requests) == before
+
+
+def test_a_client_that_leaves_early_pays_for_what_came_and_gets_the_rest_back(pair: Pair) -> None:
+    chunks = openai_stream("word " * 10, usage=USED)
+    pair.upstream.script(*_held(chunks), times=None)
+    for number in range(20):
+        with pair.ask(number, "gone", max_tokens=600, stream=True) as stream:
+            assert stream.status_code == 200, stream.text
+            next(stream.iter_content(None))
+        assert pair.upstream.wait_closed()
+    assert eventually(lambda: _row(pair, "gone")["requests"] == 20)
+    row = _row(pair, "gone")
+    assert (row["failures"], row["estimated_requests"]) == (20, 20)
+    assert 0 < row["cost_usd"] < 0.05, "reserved were 0.03 and more each time"
+
+
+def _held(chunks: list[bytes]) -> list[Step]:
+    return [Head(), *(Send(chunk) for chunk in chunks[:6]), Hold()]
+
+
+def _row(pair: Pair, name: str) -> Any:
+    rows = pair.usage(group_by="key")["data"]
+    return next((row for row in rows if row.get("key_name") == name), {"requests": 0})
+
+
+def test_tokens_of_a_model_are_counted_over_all_workers_within_five_percent(pair: Pair) -> None:
+    answers = pair.ask_often(300, "tok", model="costly", max_tokens=20)
+    passed = statuses(answers)[200]
+    for number in range(100):
+        if pair.ask(number, "tok", model="costly").status_code != 200:
+            break
+        passed += 1
+    assert 0.95 * 12_000 <= passed * 120 <= 1.05 * 12_000
+    refused = pair.ask(0, "tok", model="costly").json()["error"]["details"]
+    assert (refused["scope"], refused["name"], refused["unit"]) == ("model", "costly", "tokens")
+
+
+def test_a_provider_that_has_no_room_is_passed_over_for_the_next(pair: Pair) -> None:
+    pair.upstream.script(*openai_error(500, "server_error", None, "simulated failure"), times=None,
+                         when=lambda request: request.path.startswith("/one/"))  # fmt: skip
+    answer = pair.ask(0, "prov", model="one-model")
+    assert (answer.status_code, answer.headers["X-Gateway-Provider"]) == (200, "two")
+    budget = [one for one in pair.usage("prov")["budgets"] if one["scope"] == "provider"]
+    assert budget == [], "budgets of providers are no caller's business"
+
+
+def test_near_the_end_of_a_budget_a_cheaper_model_answers_under_the_name_that_was_asked_for(pair: Pair) -> None:
+    first = pair.ask(0, "soft", model="grand")
+    assert first.headers["X-Gateway-Upstream-Model"] == "grand"
+    for _ in range(2):
+        assert pair.ask(0, "soft", model="dear").status_code == 200
+
+    def landed() -> bool:
+        answer = pair.ask(0, "soft", model="grand", max_tokens=1)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["model"] == "grand"
+        return answer.headers["X-Gateway-Upstream-Model"] == "cheap"
+
+    pair.upstream.script(*whole(openai_body(usage={"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2})),
+                         times=None)  # fmt: skip
+    assert any(landed() for _ in range(20))
+    assert pair.ask(0, "soft", model="one/grand").headers["X-Gateway-Upstream-Model"] == "grand", "by name"
+
+
+def test_a_key_has_two_streams_at_a_time_wherever_they_are(pair: Pair) -> None:
+    chunks = openai_stream("word " * 10, usage=USED)
+    pair.upstream.script(*_held(chunks), times=None)
+    with ExitStack() as open_ones:
+        for number in range(2):
+            assert open_ones.enter_context(pair.ask(number, "strm", stream=True)).status_code == 200
+        refused = pair.ask(1, "strm", stream=True)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_streams")
+    pair.upstream.script(*whole(openai_body(usage=USED)), times=None)
+    assert eventually(lambda: pair.ask(1, "strm", stream=True).status_code == 200)
+
+
+def test_usage_is_told_by_key_model_provider_hour_and_as_csv_and_only_their_own_to_users(pair: Pair) -> None:
+    for number in range(6):
+        assert pair.ask(number, "spend").status_code == 200
+    pair.ask(0, "other")
+    assert eventually(lambda: _row(pair, "spend")["requests"] == 6)
+    row = _row(pair, "spend")
+    assert (row["input_tokens"], row["output_tokens"], row["cost_usd"]) == (600, 120, 6 * COST)
+    own = pair.usage("spend", group_by="model,provider")
+    assert own["data"] == [{**row_of(own), "model": "dear", "provider": "one"}]
+    assert (own["total"]["requests"], "cache" in own) == (6, False)
+    assert pair.gateways[1].get("/v1/usage", headers=key("spend"), params={"key": "someone"}).status_code == 403
+    text = pair.gateways[1].get("/v1/usage", headers=key("spend"), params={"format": "csv", "group_by": "hour"})
+    assert text.headers["Content-Type"].startswith("text/csv")
+    (line,) = csv.DictReader(io.StringIO(text.text))
+    assert (line["requests"], line["cost_usd"]) == ("6", "0.012")
+
+
+def row_of(usage: Any) -> Any:
+    return usage["data"][0]
+
+
+@pytest.mark.parametrize("query", [{"from": "x"}, {"group_by": "color"}, {"format": "xml"}, {"until": "now"}])
+def test_a_wrong_question_is_told(pair: Pair, query: dict[str, str]) -> None:
+    response = pair.gateways[0].get("/v1/usage", headers=key("ops"), params=query)
+    assert (response.status_code, response.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
+def test_the_cost_of_an_answer_stands_in_its_headers_to_the_last_digit(pair: Pair) -> None:
+    used = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    pair.upstream.script(*whole(openai_body(usage=used)), times=None)
+    assert pair.ask(0, "other").headers["X-Gateway-Cost-USD"] == "0.00006"
