@@ -13,11 +13,11 @@ help: ## list these commands
 run: setup ## start the gateway on port 8976
 	@exec $(PY) app.py serve
 
-test: dev ## run every check: format, lint, types, tests (ARGS="-k name" goes to pytest)
+test: dev ## run every check: format, lint, types, tests on all cores (ARGS="-k name" goes to pytest)
 	@$(PY) -m ruff format --check --quiet .
 	@$(PY) -m ruff check --quiet .
 	@$(PY) -m mypy --no-error-summary .
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n auto --dist loadfile $(ARGS)
 
 check: setup ## print the configuration in effect, secrets masked
 	@$(PY) app.py check

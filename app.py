@@ -15,7 +15,10 @@ from config.serving import gunicorn_arguments
 from config.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from middleware.base import LayeredFlask
+    from services.key_desk import KeyDesk
 
 HERE = Path(__file__).resolve().parent
 SIMULATOR_KEY = "simulator.needs-no-real-key"
@@ -83,6 +86,62 @@ def route(model: str | None, body: BinaryIO | None, anthropic: bool, caller: str
     settings = _settings()
     request = body.read() if body is not None else b""
     click.echo(_explained(settings, request, model, anthropic, caller), nl=False)
+
+
+@cli.group()
+def keys() -> None:
+    """Make, list, rotate and revoke callers' keys; a running gateway knows of it within two seconds."""
+
+
+@keys.command("create")
+@click.argument("name")
+@click.option("--role", type=click.Choice(["admin", "operator", "user"]), default="user", show_default=True)
+@click.option("--model", "models", multiple=True, help="A pattern of models it may use; all without any.")
+@click.option("--days", type=click.FloatRange(0, 3650, min_open=True), help="After how many days it expires.")
+def create_key(name: str, role: str, models: tuple[str, ...], days: float | None) -> None:
+    """Make a key for NAME and print it, once."""
+    wanted = {"name": name, "role": role, "models": models, "expires_in": None if days is None else days * 86_400}
+    click.echo(_at_keys(lambda desk: desk.create(wanted)))
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Print every key that was made, without its secret."""
+    click.echo(_at_keys(lambda desk: desk.listing()), nl=False)
+
+
+@keys.command("rotate")
+@click.argument("key_id")
+@click.option("--overlap", type=click.FloatRange(0, 720), default=0.0, help="For how many hours the old one works on.")
+def rotate_key(key_id: str, overlap: float) -> None:
+    """Print a new secret for a key."""
+    click.echo(_at_keys(lambda desk: desk.rotate(key_id, overlap * 3600)))
+
+
+@keys.command("revoke")
+@click.argument("key_id")
+def revoke_key(key_id: str) -> None:
+    """Close the door for a key."""
+    click.echo(_at_keys(lambda desk: desk.revoke(key_id)))
+
+
+def _at_keys(act: "Callable[[KeyDesk], str]") -> str:
+    from contextlib import closing
+
+    from config.logging import configure_quietly
+    from core.clock import SystemClock
+    from core.errors import GatewayError
+    from core.store.opening import open_store
+    from services.key_book import KeyBook
+    from services.key_desk import KeyDesk
+
+    settings, clock = _settings(), SystemClock()
+    configure_quietly(settings.logging)
+    try:
+        with closing(open_store(settings.store, settings.server.data_dir, clock)) as store:
+            return act(KeyDesk(KeyBook(store.records, clock), clock))
+    except (GatewayError, ValueError) as error:
+        _give_up(str(error))
 
 
 @cli.command()
@@ -174,11 +233,11 @@ def _credentials(settings: Settings) -> dict[str, int]:
 def _serve(settings: Settings, credentials: dict[str, int]) -> NoReturn:
     """Start the server in this process's place, in front of the simulator when there are no credentials."""
     _check_port(settings.server.host, settings.server.port)
-    _check_store(settings)
+    first_key = _first_key(settings)
     environment = process_environment(settings)
     if not credentials:
         environment.update(_start_simulator(settings))
-    click.echo(banner(settings, credentials, simulated=not credentials))
+    click.echo(banner(settings, credentials, simulated=not credentials, first_key=first_key))
     sys.stdout.flush()
     # The server takes this process's place, so that signals reach it.
     command = [sys.executable, "-m", "gunicorn", *gunicorn_arguments(settings), "app:create_app()"]
@@ -211,13 +270,23 @@ def _check_port(host: str, port: int) -> None:
             _give_up(f"Port {port} on {host} cannot be used: {error.strerror}. Choose another with PORT=9000.")
 
 
-def _check_store(settings: Settings) -> None:
-    from core.clock import SystemClock
-    from core.store.opening import open_store
+def _first_key(settings: Settings) -> str | None:
+    """The key that is made for the owner of a gateway that others can reach and nobody has a key for."""
+    from contextlib import closing
 
+    from config.logging import configure_quietly
+    from core.clock import SystemClock
+    from core.errors import GatewayError
+    from core.store.opening import open_store
+    from services.first_key import first_key
+    from services.key_book import KeyBook
+
+    clock = SystemClock()
+    configure_quietly(settings.logging)
     try:
-        open_store(settings.store, settings.server.data_dir, SystemClock()).close()
-    except ValueError as error:
+        with closing(open_store(settings.store, settings.server.data_dir, clock)) as store:
+            return first_key(settings, KeyBook(store.records, clock))
+    except (GatewayError, ValueError) as error:
         _give_up(str(error))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from flask import Blueprint
 
-from api import chat, embeddings, failover, health, messages, metrics, models, providers, route, tokens, usage
+from api import chat, embeddings, failover, health, keys, messages, metrics, models, providers, route, tokens, usage
 from services import Services
 
 BLUEPRINTS: tuple[Callable[[Services], Blueprint], ...] = (
@@ -16,6 +16,7 @@ BLUEPRINTS: tuple[Callable[[Services], Blueprint], ...] = (
     providers.blueprint,
     route.blueprint,
     failover.blueprint,
+    keys.blueprint,
     usage.blueprint,
     health.blueprint,
     metrics.blueprint,

@@ -6,7 +6,9 @@ from flask import Blueprint, Response
 from flask import request as current
 
 from core.errors import InvalidRequest
+from schemas.caller import Caller
 from schemas.codec import dumps
+from schemas.context import ENVIRON_KEY, RequestContext
 from services import Services
 
 MAX_PAGE = 1000
@@ -20,17 +22,22 @@ def blueprint(services: Services) -> Blueprint:
     def listing() -> Response:
         if "anthropic-version" in current.headers:
             page = (_limit(), current.args.get("after_id"), current.args.get("before_id"))
-            return _json(services.models.anthropic_page(*page))
-        return _json({"object": "list", "data": services.models.listing()})
+            return _json(services.models.anthropic_page(*page, _caller()))
+        return _json({"object": "list", "data": services.models.listing(_caller())})
 
     def one(model: str) -> Response:
-        anthropic = "anthropic-version" in current.headers
-        return _json(services.models.anthropic_one(model) if anthropic else services.models.one(model))
+        show = services.models.anthropic_one if "anthropic-version" in current.headers else services.models.one
+        return _json(show(model, _caller()))
 
     for version in ("v1", "v2"):
         bp.add_url_rule(f"/{version}/models", "listing", listing)
         bp.add_url_rule(f"/{version}/models/<path:model>", "one", one)
     return bp
+
+
+def _caller() -> Caller | None:
+    context: RequestContext = current.environ[ENVIRON_KEY]
+    return context.caller
 
 
 def _json(value: Any) -> Response:

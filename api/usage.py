@@ -16,7 +16,7 @@ from schemas.context import ENVIRON_KEY
 from schemas.limit import BudgetState
 from schemas.spend import SpendRow
 from services import Services
-from services.access import OPERATORS
+from services.roles import OPERATORS
 from services.usage_ledger import total
 from services.usage_table import as_csv, told
 

@@ -10,6 +10,11 @@ SIMULATED = """\
   For the real GLM:  GLM_API_KEY=... make run     (or put web tokens into token.json)
 """
 
+FIRST_KEY = """\
+  For other machines a key of an ADMIN was made; it is shown this once, so keep it:
+      {key}
+  More keys: app.py keys create NAME. From the first of them on, this machine needs a key as well."""
+
 EXAMPLES = """\
 Try it, these work as they stand:
 
@@ -34,10 +39,10 @@ With the OpenAI SDK (pip install openai): OpenAI(base_url="{url}/v1", api_key="{
 """
 
 
-def banner(settings: Settings, providers: Mapping[str, int], *, simulated: bool) -> str:
+def banner(settings: Settings, providers: Mapping[str, int], *, simulated: bool, first_key: str | None = None) -> str:
     """The address, who answers, who may ask, where state is kept, and requests to try.
 
-    `providers` says how many credentials each provider has.
+    `providers` says how many credentials each provider has; `first_key` is an admin's key that was just made.
     """
     server, keys = settings.server, settings.access.keys
     host = "127.0.0.1" if server.host in ("0.0.0.0", "::", "") else server.host  # noqa: S104 - compared, not bound
@@ -45,6 +50,8 @@ def banner(settings: Settings, providers: Mapping[str, int], *, simulated: bool)
     lines = [f"GLM gateway at {url}", ""]
     lines.append(SIMULATED if simulated else _upstreams(settings, providers))
     lines.append(f"  Access: {_access(settings)}")
+    if first_key is not None:
+        lines.append(FIRST_KEY.format(key=first_key))
     lines.append(f"  State:  {_state(settings)}")
     auth = "-H 'Authorization: Bearer YOUR_KEY' " if keys else ""
     headers = ', headers={"Authorization": "Bearer YOUR_KEY"}' if keys else ""
@@ -69,9 +76,11 @@ def _keys(provider: ProviderSettings, count: int) -> str:
 
 
 def _access(settings: Settings) -> str:
-    if settings.access.keys:
-        return f"by key, {len(settings.access.keys)} known"
-    return "open to this machine, closed to all others, as GATEWAY_API_KEYS is not set"
+    known = [f"by key, {len(settings.access.keys)} configured"] if settings.access.keys else []
+    tokens = ["by signed tokens (JWT)"] if settings.access.jwt.enabled else []
+    if known or tokens:
+        return " and ".join([*known, *tokens])
+    return "open to this machine while no key is configured or made; others need a key (app.py keys --help)"
 
 
 def _state(settings: Settings) -> str:

@@ -58,6 +58,14 @@ def configure_logging(settings: LoggingSettings) -> None:
     _adopt_standard_logging(level)
 
 
+def configure_quietly(settings: LoggingSettings) -> None:
+    """As `configure_logging`, for commands whose standard output is their answer: nothing is told without a file."""
+    if settings.file is not None:
+        configure_logging(settings)
+    else:
+        structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+
+
 def write_to_stdout(data: bytes) -> None:
     """Write whole lines to standard output, in pieces that a pipe with several writers keeps in one piece."""
     while data:

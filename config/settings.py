@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from config.access_settings import AccessSettings, ApiKeySettings, CallerLimitSettings, JwtSettings
 from config.failover_settings import FailoverSettings
 from config.group import Group, Seconds
 from config.key_settings import KeyLimitSettings, KeySettings, QueueSettings, StrategyName
@@ -18,12 +19,14 @@ __all__ = [
     "AccessSettings",
     "ApiKeySettings",
     "BudgetSettings",
+    "CallerLimitSettings",
     "CircuitSettings",
     "ContentFilterSettings",
     "CostBudgetSettings",
     "FailoverSettings",
     "FilterPattern",
     "HealthSettings",
+    "JwtSettings",
     "KeyLimitSettings",
     "KeySettings",
     "LoggingSettings",
@@ -84,20 +87,6 @@ class RetrySettings(Group):
     budget_share: float = Field(0.2, ge=0, allow_inf_nan=False)
     budget_min: int = Field(10, ge=0)
     max_wait: Seconds = 10
-
-
-class ApiKeySettings(Group):
-    """One caller's key."""
-
-    name: str = Field(min_length=1, max_length=64)
-    key: SecretStr
-    role: Literal["admin", "operator", "user"] = "user"
-
-
-class AccessSettings(Group):
-    """Who may use the gateway; with no key it is open."""
-
-    keys: tuple[ApiKeySettings, ...] = ()
 
 
 class TokenSettings(Group):

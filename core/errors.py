@@ -13,6 +13,7 @@ GatewayError
 │   └── BodyTooLarge              413
 ├── Unauthorized                  401   the caller's key is missing or unknown
 ├── Forbidden                     403   the caller is known and may not
+│   ├── ModelNotAllowed           403   the caller may use other models
 │   └── Unpriced                  403   nobody knows what it would cost, and that has to be known
 ├── RateLimited                   429   a limit of ours; `retry_after` says when it opens
 │   └── BudgetExceeded            429   money of ours; `retry_after` says when there is more
@@ -154,6 +155,12 @@ class Forbidden(GatewayError):
     status = 403
     type = "permission_error"
     code = "insufficient_permissions"
+
+
+class ModelNotAllowed(Forbidden):
+    """The caller is known and may use other models, not this one."""
+
+    code = "model_not_allowed"
 
 
 class Unpriced(Forbidden):

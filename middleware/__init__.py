@@ -13,7 +13,7 @@ from middleware.rate_limit import RateLimit
 from middleware.request_context import RequestContexts
 from middleware.validation import Validation
 from services import Services
-from services.access import UNLIMITED
+from services.roles import UNLIMITED
 
 BODY_PATIENCE = 30.0
 """Seconds to wait for more of a request's body."""

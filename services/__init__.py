@@ -17,6 +17,7 @@ from core.store.base import Store
 from core.store.opening import open_store
 from core.transport import Transport
 from services.access import AccessService
+from services.access_building import tokens_of
 from services.affinity import Affinity
 from services.aftermath import Aftermath
 from services.background import Background, Chore
@@ -36,6 +37,7 @@ from services.failover import FailoverService
 from services.health import HealthService
 from services.instances import InstanceBuilder
 from services.interceptors import MetricsInterceptor, ResponseLogInterceptor
+from services.key_book import KeyBook
 from services.landing import SoftLanding
 from services.limits import LimitService
 from services.models import ModelService
@@ -58,6 +60,7 @@ SYNC_SECONDS = 1.0
 RELOAD_SECONDS = 2.0
 LEDGER_SECONDS = 5.0
 PRUNE_SECONDS = 300.0
+KEY_USE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Services:
     clock: Clock
     store: Store
     access: AccessService
+    keys: KeyBook
     limits: LimitService
     spending: Spending
     usage: UsageLedger
@@ -118,6 +122,7 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     guard = CacheGuard(store.counters, ledger, failover, telemetry, clock)
     placement = Placement(routing, failover, affinity, instances.callers_own)
     aftermath = Aftermath(affinity, guard, routing, sites)
+    book = KeyBook(store.records, clock)
     bounds = BoundTable(settings.rate_limits, settings.cost_budget)
     watch = BudgetWatch(store.counters, settings.cost_budget, telemetry, clock, worker_id)
     slots = StreamSlots(store.counters, bounds.streams, telemetry, clock)
@@ -157,6 +162,8 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
             Chore("share_cache_ledger", LEDGER_SECONDS, ledger.sync),
             Chore("prune_cache_ledger", PRUNE_SECONDS, ledger.prune),
             Chore("share_usage", SYNC_SECONDS, usage.sync),
+            Chore("read_keys", SYNC_SECONDS, book.sync),
+            Chore("share_key_uses", KEY_USE_SECONDS, book.share_uses),
             Chore("prune_usage", PRUNE_SECONDS, usage.prune),
             Chore("set_budget_gauges", SYNC_SECONDS, watch.gauge),
             Chore("hold_streams", RENEW_SECONDS, slots.renew),
@@ -181,7 +188,8 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
         settings=settings,
         clock=clock,
         store=store,
-        access=AccessService(settings.access.keys),
+        access=AccessService(settings.access.keys, book, tokens_of(settings.access.jwt, transport, clock)),
+        keys=book,
         limits=LimitService(store.counters, bounds, telemetry, clock),
         spending=spending,
         usage=usage,

@@ -1,62 +1,37 @@
 """AccessService: who a caller is, and where they may go."""
 
-from collections.abc import Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from hmac import compare_digest
 
 from config.settings import ApiKeySettings
-from core.errors import Forbidden, Unauthorized
-from schemas.caller import Caller, CallerRole
-
-EVERYONE: frozenset[CallerRole] = frozenset({"admin", "operator", "user"})
-OPERATORS: frozenset[CallerRole] = frozenset({"admin", "operator"})
-ADMINS: frozenset[CallerRole] = frozenset({"admin"})
-
-PUBLIC = frozenset({"health.live", "health.ready", "messages.probe"})
-"""Routes that need no key: what a container's probe asks, and clients that look whether anybody is there."""
-
-UNLIMITED = PUBLIC | {"health.report", "metrics.scrape"}
-"""Routes that monitoring asks, whose calls are not counted against a caller."""
-
-ROLES: Mapping[str, frozenset[CallerRole]] = {
-    "chat.v1": EVERYONE,
-    "chat.v2": EVERYONE,
-    "messages.create": EVERYONE,
-    "messages.count": EVERYONE,
-    "embeddings.create": EVERYONE,
-    "models.listing": EVERYONE,
-    "models.one": EVERYONE,
-    "health.report": OPERATORS,
-    "metrics.scrape": OPERATORS,
-    "tokens.listing": OPERATORS,
-    "tokens.stats": OPERATORS,
-    "tokens.reset": OPERATORS,
-    "providers.listing": OPERATORS,
-    "providers.one": OPERATORS,
-    "providers.reset": OPERATORS,
-    "failover.listing": OPERATORS,
-    "failover.one": OPERATORS,
-    "failover.activate": OPERATORS,
-    "failover.clear": OPERATORS,
-    "usage.report": EVERYONE,
-    "route.explain": OPERATORS,
-    "route.explained": OPERATORS,
-}
-"""Which roles may use which route; a route that is not here is closed to all but admins."""
+from core.errors import Forbidden, ModelNotAllowed, Unauthorized
+from schemas.caller import Caller
+from schemas.key import StoredKey
+from schemas.limit import CallerLimits
+from services.jwt_callers import JwtCallers
+from services.key_book import KeyBook, digest_of
+from services.roles import ADMINS, PUBLIC, ROLES
 
 OPEN = Caller("anonymous", "anonymous", "admin", anonymous=True)
 
 
 class AccessService:
-    """Keys are kept as SHA-256 only. With no key configured, this machine itself is let in and nobody else."""
+    """Keys of the configuration, keys in the store, tokens of others: the first that fits says who it is.
 
-    def __init__(self, keys: Sequence[ApiKeySettings]) -> None:
-        self._callers = tuple((_digest(k.key.get_secret_value()), _caller(k)) for k in keys)
+    Keys are kept as SHA-256 only. While nobody has set up any of them, this machine itself is let in without one.
+    """
+
+    def __init__(self, keys: Sequence[ApiKeySettings], book: KeyBook, tokens: JwtCallers | None = None) -> None:
+        """`tokens` None takes none."""
+        self._configured = tuple((digest_of(k.key.get_secret_value()), _configured(k)) for k in keys)
+        self._book = book
+        self._tokens = tokens
 
     @property
     def is_open(self) -> bool:
-        """True when no key is configured."""
-        return not self._callers
+        """True when no person has set up keys or tokens; the key the gateway made for its owner is none of these."""
+        return not self._configured and self._tokens is None and not self._book.rules
 
     def is_public(self, endpoint: str | None) -> bool:
         """True for routes that need no key."""
@@ -64,48 +39,93 @@ class AccessService:
 
     def authenticate(self, key: str | None, *, local: bool) -> Caller:
         """The caller that `key` belongs to. Raises Unauthorized."""
+        found = self._find(key) if key is not None else None
+        if found is not None:
+            return found
         if self.is_open:
             if local:
                 return OPEN
             raise Unauthorized(
                 "This gateway has no keys configured and is open to its own machine only. "
-                "Set GATEWAY_API_KEYS to let others in.",
+                "Set GATEWAY_API_KEYS, or make keys, to let others in.",
                 code="no_keys_configured",
             )
         if key is None:
             raise Unauthorized("No API key was given. Send it as 'Authorization: Bearer KEY'.", code="missing_api_key")
-        digest, found = _digest(key), None
-        for known, caller in self._callers:
-            # All are compared, so that the time taken says nothing of which one fits.
-            if compare_digest(known, digest):
-                found = caller
-        if found is None:
-            raise Unauthorized("The API key is not known here.")
-        return found
+        raise Unauthorized("The API key is not known here.")
 
     def knows(self, key: str) -> bool:
         """True when `key` is a caller's key of this gateway."""
-        digest = _digest(key)
-        # All are compared, so that the time taken says nothing of which one fits.
-        return sum(compare_digest(known, digest) for known, _ in self._callers) > 0
+        return self._of_configuration(key) is not None or self._book.find(key) is not None
 
     def named(self, name: str) -> Caller | None:
         """The first caller of that name."""
-        return next((caller for _, caller in self._callers if caller.name == name), None)
+        configured = next((caller for _, caller in self._configured if caller.name == name), None)
+        return configured or next((_stored(key) for key in self._book.all() if key.name == name), None)
 
     def name_of(self, caller_id: str) -> str | None:
         """What the caller with that id is called; None when it is not known any more."""
-        return next((caller.name for _, caller in self._callers if caller.id == caller_id), None)
+        name = next((caller.name for _, caller in self._configured if caller.id == caller_id), None)
+        stored = self._book.by_id(caller_id) if name is None else None
+        return stored.name if stored is not None else name
 
     def authorize(self, caller: Caller, endpoint: str | None) -> None:
         """Raises Forbidden when the caller's role may not use the route; no route at all is everyone's 404."""
         if endpoint is not None and caller.role not in ROLES.get(endpoint, ADMINS):
             raise Forbidden(f"The role {caller.role!r} may not do this.")
 
+    def _find(self, key: str) -> Caller | None:
+        configured = self._of_configuration(key)
+        if configured is not None:
+            return configured
+        stored = self._book.find(key)
+        if stored is not None:
+            return _stored(stored)
+        if self._tokens is not None and key.count(".") == 2:
+            return self._tokens.caller(key)
+        return None
 
-def _digest(key: str) -> bytes:
-    return sha256(key.encode()).digest()
+    def _of_configuration(self, key: str) -> Caller | None:
+        digest, found = digest_of(key), None
+        for known, caller in self._configured:
+            # All are compared, so that the time taken says nothing of which one fits.
+            if compare_digest(known, digest):
+                found = caller
+        return found
 
 
-def _caller(key: ApiKeySettings) -> Caller:
-    return Caller(_digest(key.key.get_secret_value()).hex()[:12], key.name, key.role)
+def permit(caller: Caller | None, *names: str) -> None:
+    """Raises ModelNotAllowed unless the caller may use a model by one of these names."""
+    if not is_permitted(caller, *names):
+        raise ModelNotAllowed(f"This key may not use the model {names[0][:100]!r}.", param="model")
+
+
+def is_permitted(caller: Caller | None, *names: str) -> bool:
+    """True when the caller may use a model that goes by these names."""
+    if caller is None or not caller.models:
+        return True
+    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in caller.models for name in names)
+
+
+def _configured(key: ApiKeySettings) -> Caller:
+    return Caller(
+        digest_of(key.key.get_secret_value())[:12],
+        key.name,
+        key.role,
+        limits=CallerLimits(**key.limits.model_dump()),
+        models=key.models,
+        hourly_budget=key.budget.hourly_limit,
+        daily_budget=key.budget.daily_limit,
+    )
+
+
+def _stored(key: StoredKey) -> Caller:
+    return Caller(
+        key.id,
+        key.name,
+        key.role,
+        limits=CallerLimits(**key.limits.model_dump()),
+        models=key.models,
+        hourly_budget=key.budget.hourly,
+        daily_budget=key.budget.daily,
+    )

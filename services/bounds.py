@@ -71,8 +71,7 @@ class BoundTable:
     def money(self, caller: Caller | None, ip: str) -> Iterator[Bound]:
         """What a caller may spend, and all of them together."""
         whose, budget = _key(caller, ip), self._budget
-        named = budget.keys.get(caller.name) if caller is not None else None
-        yield from _budget(whose, named or budget.per_key)
+        yield from _budget(whose, _own_budget(caller) or self._named_budget(caller))
         yield from _budget(Whose("global", "", "all callers"), budget)
 
     def target(self, provider: str, model: str) -> Iterator[Bound]:
@@ -94,6 +93,10 @@ class BoundTable:
         parts = (self._rates.providers, self._rates.models, self._budget.providers, self._budget.models)
         return any(parts)
 
+    def _named_budget(self, caller: Caller | None) -> BudgetSettings:
+        named = self._budget.keys.get(caller.name) if caller is not None else None
+        return named or self._budget.per_key
+
     def _of_key(self, caller: Caller | None, name: str) -> int | None:
         own = getattr(caller.limits, name) if caller is not None and caller.limits is not None else None
         limit: int | None = own if own is not None else getattr(self._rates, name)
@@ -113,6 +116,12 @@ def _budget(whose: Whose, budget: BudgetSettings | None) -> Iterator[Bound]:
     for seconds, limit in ((HOUR, budget.hourly_limit), (DAY, budget.daily_limit)) if budget is not None else ():
         if limit is not None:
             yield Bound(whose.scope, whose.id, whose.name, "usd", nano(limit), seconds, "fixed")
+
+
+def _own_budget(caller: Caller | None) -> BudgetSettings | None:
+    if caller is None or (caller.hourly_budget is None and caller.daily_budget is None):
+        return None
+    return BudgetSettings(hourly_limit=caller.hourly_budget, daily_limit=caller.daily_budget)
 
 
 def _key(caller: Caller | None, ip: str) -> Whose:

@@ -10,6 +10,7 @@ from schemas.credential import Credential
 from schemas.model import Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
+from services.access import permit
 from services.once import Once, Question
 from services.routing import RoutingService
 
@@ -32,6 +33,7 @@ class CountingService:
 
         Raises ModelNotFound, and InvalidRequest when the provider finds the request wrong.
         """
+        permit(origin.caller, *self._routing.names(request.model))
         targets = self._routing.targets(request.model)
         if targets[0].provider in self._asks:
             outcome = Outcome(model=request.model, stream=False)

@@ -12,6 +12,7 @@ from schemas.model import Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.usage import Usage
+from services.access import permit
 from services.hold import Hold
 from services.once import Once, Question
 from services.routing import RoutingService
@@ -44,6 +45,7 @@ class EmbeddingService:
 
     def embed(self, request: EmbeddingRequest, origin: Origin, outcome: Outcome) -> Embeddings:
         """The vectors; `outcome` is filled in on the way. Raises GatewayError."""
+        permit(origin.caller, *self._routing.names(request.model))
         targets = self._routing.targets(request.model)
         hold = self._spending.open_texts(_tokens(request), origin, targets)
         outcome.caller, outcome.allowance = origin.caller_id, hold.allowance

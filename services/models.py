@@ -1,10 +1,12 @@
 """ModelService: the models that can be asked, as clients see them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from schemas.caller import Caller
 from schemas.model import ModelInfo, Price
+from services.access import is_permitted, permit
 from services.routing import RoutingService
 
 
@@ -14,20 +16,23 @@ class ModelService:
     def __init__(self, routing: RoutingService) -> None:
         self._routing = routing
 
-    def listing(self) -> list[dict[str, Any]]:
-        """Every routable name in OpenAI's shape, aliases after the model they stand for."""
-        return [self._entry(info, name) for info in self._routing.routable() for name in (info.id, *info.aliases)]
+    def listing(self, caller: Caller | None = None) -> list[dict[str, Any]]:
+        """Every routable name that the caller may use, in OpenAI's shape, aliases after the model they stand for."""
+        return [self._entry(info, name) for info, name in self._named(caller)]
 
-    def one(self, name: str) -> dict[str, Any]:
-        """One model by any of its names, under the name that was asked for. Raises ModelNotFound."""
+    def one(self, name: str, caller: Caller | None = None) -> dict[str, Any]:
+        """One model by any of its names, under the name that was asked for. Raises ModelNotFound, ModelNotAllowed."""
+        permit(caller, *self._routing.names(name))
         return self._entry(self._routing.info(name), name)
 
-    def anthropic_page(self, limit: int, after: str | None, before: str | None) -> dict[str, Any]:
+    def anthropic_page(
+        self, limit: int, after: str | None, before: str | None, caller: Caller | None = None
+    ) -> dict[str, Any]:
         """The page of at most `limit` models behind `after`, or ahead of `before`, in Anthropic's shape.
 
         (https://platform.claude.com/docs/en/api/models-list)
         """
-        entries = [_anthropic(info, name) for info in self._routing.routable() for name in (info.id, *info.aliases)]
+        entries = [_anthropic(info, name) for info, name in self._named(caller)]
         ids = [entry["id"] for entry in entries]
         start = ids.index(after) + 1 if after in ids else 0
         end = ids.index(before) if before in ids else len(entries)
@@ -41,9 +46,16 @@ class ModelService:
             "last_id": page[-1]["id"] if page else None,
         }
 
-    def anthropic_one(self, name: str) -> dict[str, Any]:
-        """One model in Anthropic's shape, under the name that was asked for. Raises ModelNotFound."""
+    def anthropic_one(self, name: str, caller: Caller | None = None) -> dict[str, Any]:
+        """One model in Anthropic's shape, under the name that was asked for. Raises as `one` does."""
+        permit(caller, *self._routing.names(name))
         return _anthropic(self._routing.info(name), name)
+
+    def _named(self, caller: Caller | None) -> Iterator[tuple[ModelInfo, str]]:
+        for info in self._routing.routable():
+            for name in (info.id, *info.aliases):
+                if is_permitted(caller, name, info.id):
+                    yield info, name
 
     def _entry(self, info: ModelInfo, name: str) -> dict[str, Any]:
         price = info.price_on(datetime.now(UTC).date())

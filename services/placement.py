@@ -8,6 +8,7 @@ from schemas.caller import Caller
 from schemas.chat import ChatRequest, DocumentPart, ImagePart
 from schemas.model import Ability, Target
 from schemas.route import Candidate, Plan
+from services.access import permit
 from services.affinity import Affinity, Binding
 from services.failover import FailoverService
 from services.routing import RoutingService
@@ -41,7 +42,8 @@ class Placement:
         self._callers_own = callers_own
 
     def plan(self, request: ChatRequest, caller: Caller | None = None) -> Plan:
-        """Where a request may go, a failover that runs included. Raises ModelNotFound."""
+        """Where a request may go, a failover that runs included. Raises ModelNotFound and ModelNotAllowed."""
+        permit(caller, *self._routing.names(request.model))
         return self._diverted(self._routing.plan(request, caller), request)
 
     def whole(self, request: ChatRequest, caller: Caller | None = None) -> Plan:

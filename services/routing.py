@@ -86,6 +86,11 @@ class RoutingService:
         info = self._catalogue.find(model)
         return info.id if info is not None else model.lower()
 
+    def names(self, model: str) -> tuple[str, ...]:
+        """All that a model is called that a client wrote so: as it wrote it, its id, and without its instance."""
+        alone = model.partition(SEPARATOR)[2] if self._names_instance(model) else model
+        return tuple(dict.fromkeys((model, alone, self.canonical(alone))))
+
     def names_instance(self, model: str) -> bool:
         """True for `instance/model`, which goes where it says."""
         return self._names_instance(model)

@@ -125,9 +125,9 @@ class Gateway:
         """GET."""
         return (self.session or requests).get(self.url + path, timeout=PATIENCE, **options)
 
-    def delete(self, path: str) -> requests.Response:
+    def delete(self, path: str, **options: Any) -> requests.Response:
         """DELETE."""
-        return (self.session or requests).delete(self.url + path, timeout=PATIENCE)
+        return (self.session or requests).delete(self.url + path, timeout=PATIENCE, **options)
 
     def chat(self, text: str = "Hi", version: str = "v1", headers: dict[str, str] | None = None, **fields: Any) -> Any:
         """One chat request with a single user message."""

@@ -238,7 +238,7 @@ class Model:
 
     def take(self, windows: list[Window], now: float) -> Taken:
         logs = [[e for e in self.grants.get((w.key, w.seconds), []) if e[0] > now] for w in windows]
-        fits = all(self._used(log) + w.cost <= w.limit for w, log in zip(windows, logs, strict=True))
+        fits = all(not w.cost or self._used(log) + w.cost <= w.limit for w, log in zip(windows, logs, strict=True))
         for window, log in zip(windows, logs, strict=True):
             if fits and window.cost:
                 log.append((now + window.seconds, window.cost))

@@ -8,8 +8,12 @@ from config.settings import ApiKeySettings
 from middleware.auth import Auth
 from middleware.base import context_of
 from services import access
-from services.access import EVERYONE, AccessService
+from services.access import AccessService
+from services.key_book import KeyBook
+from services.roles import EVERYONE
+from tests.fakes import FakeClock
 from tests.unit.middleware.layered_kit import Layers
+from tests.unit.services.store_fake import DictRecords
 
 KEY = {"Authorization": "Bearer k-user"}
 
@@ -26,7 +30,7 @@ class House:
             monkeypatch.setattr(access, "PUBLIC", {"thing"})
         self.callers: list[str | None] = []
         known = [ApiKeySettings(name="alice", key=SecretStr("k-user"), role="user")] if keys else []
-        self.layers = Layers(Auth(AccessService(known)), view=self._view)
+        self.layers = Layers(Auth(AccessService(known, KeyBook(DictRecords(), FakeClock()))), view=self._view)
 
     def _view(self, name: str) -> Response:
         caller = context_of(request).caller
@@ -128,7 +132,9 @@ def kept(
         seen.append(dict(context_of(request).own))
         return Response(name)
 
-    answer = Layers(Auth(AccessService(known), passes_keys=passes), view=view).ask(headers=headers)
+    answer = Layers(Auth(AccessService(known, KeyBook(DictRecords(), FakeClock())), passes_keys=passes), view=view).ask(
+        headers=headers
+    )
     assert answer.status_code == 200
     return seen[0]
 
@@ -156,5 +162,5 @@ def test_nothing_is_kept_where_no_provider_takes_it(monkeypatch: pytest.MonkeyPa
 def test_a_wrong_key_for_the_gateway_is_not_made_good_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "ROLES", {"thing": EVERYONE})
     known = [ApiKeySettings(name="alice", key=SecretStr("k-user"), role="user")]
-    layers = Layers(Auth(AccessService(known), passes_keys=True))
+    layers = Layers(Auth(AccessService(known, KeyBook(DictRecords(), FakeClock())), passes_keys=True))
     assert layers.ask(headers={"X-Gateway-Key": "wrong", **KEY}).status_code == 401

@@ -1,0 +1,98 @@
+"""Callers' keys: made, listed, changed, rotated and revoked by admins."""
+
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from flask import Blueprint, Response
+from flask import request as current
+from pydantic import BaseModel, ValidationError
+
+from api.problems import invalid_request
+from core.errors import InvalidRequest
+from schemas.codec import dumps
+from schemas.context import ENVIRON_KEY, RequestContext
+from schemas.key import KeyChange, KeyRotation, NewKey, StoredKey
+from services import Services
+
+B = TypeVar("B", bound=BaseModel)
+
+
+def blueprint(services: Services) -> Blueprint:
+    """The routes."""
+    bp = Blueprint("keys", __name__)
+    book = services.keys
+
+    def create() -> Response:
+        key, secret = book.create(_body(NewKey), _who())
+        return _json({**told(key), "key": secret}, 201)
+
+    def listing() -> Response:
+        return _json({"object": "list", "data": [told(key) for key in book.all()]})
+
+    def one(key_id: str) -> Response:
+        return _json(told(book.one(key_id)))
+
+    def change(key_id: str) -> Response:
+        return _json(told(book.update(key_id, _body(KeyChange), _who())))
+
+    def rotate(key_id: str) -> Response:
+        key, secret = book.rotate(key_id, _body(KeyRotation), _who())
+        return _json({**told(key), "key": secret})
+
+    def revoke(key_id: str) -> Response:
+        return _json(told(book.revoke(key_id, _who())))
+
+    def told(key: StoredKey) -> dict[str, Any]:
+        return _told(key, services.clock.now())
+
+    bp.add_url_rule("/v1/keys", "create", create, methods=["POST"])
+    bp.add_url_rule("/v1/keys", "listing", listing)
+    bp.add_url_rule("/v1/keys/<key_id>", "one", one)
+    bp.add_url_rule("/v1/keys/<key_id>", "change", change, methods=["PATCH"])
+    bp.add_url_rule("/v1/keys/<key_id>", "revoke", revoke, methods=["DELETE"])
+    bp.add_url_rule("/v1/keys/<key_id>/rotate", "rotate", rotate, methods=["POST"])
+    return bp
+
+
+def _body(kind: type[B]) -> B:
+    context: RequestContext = current.environ[ENVIRON_KEY]
+    if context.body is None and context.raw_body:
+        raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
+    try:
+        return kind.model_validate(context.body or {})
+    except ValidationError as error:
+        raise invalid_request(error) from None
+
+
+def _who() -> str:
+    context: RequestContext = current.environ[ENVIRON_KEY]
+    return context.caller.name if context.caller is not None else "nobody"
+
+
+def _told(key: StoredKey, now: float) -> dict[str, Any]:
+    """Everything but the secrets."""
+    living = [one for one in key.secrets if one.until is None or one.until > now]
+    return {
+        "object": "key",
+        "id": key.id,
+        "name": key.name,
+        "role": key.role,
+        "status": key.status(now),
+        "prefixes": [one.prefix for one in living],
+        "models": key.models,
+        "limits": key.limits.model_dump(),
+        "budget": key.budget.model_dump(),
+        "created_at": _moment(key.created),
+        "created_by": key.created_by,
+        "expires_at": _moment(key.expires),
+        "revoked_at": _moment(key.revoked),
+        "last_used_at": _moment(key.last_used),
+    }
+
+
+def _moment(at: float | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(dumps(value), status, mimetype="application/json")

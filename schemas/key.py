@@ -1,0 +1,106 @@
+"""A caller's key as the store has it, and what may be said of it when it is made or changed."""
+
+from hmac import compare_digest
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.caller import CallerRole
+
+Dollars = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f,:]+$")]
+Pattern = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class KeyLimits(BaseModel):
+    """What the key may do, in the place of what any key may."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    requests_per_minute: Count | None = None
+    tokens_per_minute: Count | None = None
+    concurrent_streams: Count | None = None
+
+
+class KeyBudget(BaseModel):
+    """USD by the hour and the day, in the place of what any key has."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    hourly: Dollars | None = None
+    daily: Dollars | None = None
+
+
+class Secret(BaseModel):
+    """The SHA-256 of a key, in hex, and until when it is good: seconds since the epoch, None for as long as the key."""
+
+    digest: str
+    prefix: str
+    until: float | None = None
+
+
+class StoredKey(BaseModel):
+    """Times are seconds since the epoch. `bootstrap` marks the one that the gateway made for its owner."""
+
+    id: str
+    name: str
+    role: CallerRole
+    models: tuple[str, ...] = ()
+    limits: KeyLimits = KeyLimits()
+    budget: KeyBudget = KeyBudget()
+    secrets: tuple[Secret, ...] = ()
+    created: float
+    created_by: str
+    expires: float | None = None
+    revoked: float | None = None
+    last_used: float | None = None
+    bootstrap: bool = False
+
+    def is_good(self, digest: str, now: float) -> bool:
+        """True when the secret with that digest opens the door now."""
+        if self.revoked is not None or (self.expires is not None and self.expires <= now):
+            return False
+        return any(
+            compare_digest(one.digest, digest) and (one.until is None or one.until > now) for one in self.secrets
+        )
+
+    def status(self, now: float) -> Literal["active", "expired", "revoked"]:
+        """What it is now."""
+        if self.revoked is not None:
+            return "revoked"
+        return "expired" if self.expires is not None and self.expires <= now else "active"
+
+
+class NewKey(BaseModel):
+    """What a key is to be. `expires_in` is in seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    role: CallerRole = "user"
+    models: tuple[Pattern, ...] = Field((), max_length=100)
+    limits: KeyLimits = KeyLimits()
+    budget: KeyBudget = KeyBudget()
+    expires_in: float | None = Field(None, gt=0, le=10 * 365 * 86_400, allow_inf_nan=False)
+
+
+class KeyChange(BaseModel):
+    """What is to be another; what is not named stays. `expires_in` null means never."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name | None = None
+    role: CallerRole | None = None
+    models: tuple[Pattern, ...] | None = Field(None, max_length=100)
+    limits: KeyLimits | None = None
+    budget: KeyBudget | None = None
+    expires_in: float | None = Field(None, gt=0, le=10 * 365 * 86_400, allow_inf_nan=False)
+
+
+class KeyRotation(BaseModel):
+    """For how many seconds the old secret goes on working beside the new one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    overlap: float = Field(0, ge=0, le=30 * 86_400, allow_inf_nan=False)

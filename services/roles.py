@@ -1,0 +1,46 @@
+"""Which roles may use which route; a route that is not here is closed to all but admins."""
+
+from collections.abc import Mapping
+
+from schemas.caller import CallerRole
+
+EVERYONE: frozenset[CallerRole] = frozenset({"admin", "operator", "user"})
+OPERATORS: frozenset[CallerRole] = frozenset({"admin", "operator"})
+ADMINS: frozenset[CallerRole] = frozenset({"admin"})
+
+PUBLIC = frozenset({"health.live", "health.ready", "messages.probe"})
+"""Routes that need no key: what a container's probe asks, and clients that look whether anybody is there."""
+
+UNLIMITED = PUBLIC | {"health.report", "metrics.scrape"}
+"""Routes that monitoring asks, whose calls are not counted against a caller."""
+
+ROLES: Mapping[str, frozenset[CallerRole]] = {
+    "chat.v1": EVERYONE,
+    "chat.v2": EVERYONE,
+    "messages.create": EVERYONE,
+    "messages.count": EVERYONE,
+    "embeddings.create": EVERYONE,
+    "models.listing": EVERYONE,
+    "models.one": EVERYONE,
+    "health.report": OPERATORS,
+    "metrics.scrape": OPERATORS,
+    "tokens.listing": OPERATORS,
+    "tokens.stats": OPERATORS,
+    "tokens.reset": OPERATORS,
+    "providers.listing": OPERATORS,
+    "providers.one": OPERATORS,
+    "providers.reset": OPERATORS,
+    "failover.listing": OPERATORS,
+    "failover.one": OPERATORS,
+    "failover.activate": OPERATORS,
+    "failover.clear": OPERATORS,
+    "usage.report": EVERYONE,
+    "keys.listing": ADMINS,
+    "keys.one": ADMINS,
+    "keys.create": ADMINS,
+    "keys.change": ADMINS,
+    "keys.rotate": ADMINS,
+    "keys.revoke": ADMINS,
+    "route.explain": OPERATORS,
+    "route.explained": OPERATORS,
+}

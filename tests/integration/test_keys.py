@@ -1,0 +1,178 @@
+"""Callers' keys over HTTP and on the command line, with two workers on one redis."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import jwt
+import openai
+import pytest
+import requests
+
+from tests.gateway import ROOT, Gateway, eventually
+from tests.integration.conftest import environment
+from tests.redis_server import RedisServer
+from tests.upstreams.server import Upstream
+
+SECRET = "a secret of more than thirty-two characters"
+ROOT_KEY = {"Authorization": "Bearer key-of-root"}
+
+
+@pytest.fixture(scope="module")
+def gateway(provider: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    directory = tmp_path_factory.mktemp("keys")
+    with RedisServer(tmp_path_factory.mktemp("redis")) as redis:
+        settings = environment(
+            provider,
+            REDIS_URL=redis.url,
+            WORKERS="2",
+            GATEWAY_API_KEYS="root:key-of-root:admin,ops:key-of-ops:operator,app:key-of-app",
+            GATEWAY__ACCESS__JWT__SECRET=SECRET,
+        )
+        with Gateway(directory, **settings) as gateway:
+            yield gateway
+
+
+def make(gateway: Gateway, **wanted: Any) -> Any:
+    response = gateway.post("/v1/keys", {"name": "ann", **wanted}, headers=ROOT_KEY)
+    assert response.status_code == 201, response.text
+    return response.json()
+
+
+def ask(gateway: Gateway, key: str, model: str = "glm-4.6") -> requests.Response:
+    answer: requests.Response = gateway.chat(headers={"Authorization": f"Bearer {key}"}, model=model)
+    return answer
+
+
+def command(gateway: Gateway, *arguments: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, str(ROOT / "app.py"), *arguments]
+    return subprocess.run(
+        line, cwd=gateway.directory, env=gateway.environment, text=True, capture_output=True, check=False
+    )
+
+
+def test_a_key_works_at_once_in_every_worker_and_is_shown_once(gateway: Gateway) -> None:
+    made = make(gateway, expires_in=3600, limits={"requests_per_minute": 1000})
+    assert (made["object"], made["name"], made["role"], made["status"]) == ("key", "ann", "user", "active")
+    assert {ask(gateway, made["key"]).status_code for _ in range(12)} == {200}
+    shown = gateway.get(f"/v1/keys/{made['id']}", headers=ROOT_KEY).json()
+    assert {**shown, "key": made["key"]} == {**made, "last_used_at": shown["last_used_at"]}
+    assert made["key"] not in gateway.get("/v1/keys", headers=ROOT_KEY).text
+    assert made["key"] not in gateway.output
+
+
+def test_a_revoked_key_is_refused_in_all_workers_soon(gateway: Gateway) -> None:
+    made = make(gateway)
+    assert ask(gateway, made["key"]).status_code == 200
+    assert gateway.delete(f"/v1/keys/{made['id']}", headers=ROOT_KEY).json()["status"] == "revoked"
+    assert eventually(lambda: {ask(gateway, made["key"]).status_code for _ in range(12)} == {401})
+
+
+def test_a_rotated_key_keeps_its_caller(gateway: Gateway) -> None:
+    made = make(gateway, name="rot")
+    rotated = gateway.post(f"/v1/keys/{made['id']}/rotate", {"overlap": 60}, headers=ROOT_KEY).json()
+    assert {ask(gateway, key).status_code for key in (made["key"], rotated["key"])} == {200}
+
+    def counted() -> bool:
+        params = {"group_by": "key", "key": made["id"]}
+        rows = gateway.get("/v1/usage", params=params, headers=ROOT_KEY).json()["data"]
+        return [(row["key_name"], row["requests"]) for row in rows] == [("rot", 2)]
+
+    assert eventually(counted)
+
+
+def test_a_key_may_use_the_models_it_was_made_for_and_sees_no_others(gateway: Gateway) -> None:
+    key = make(gateway, models=["glm-4.6*"])["key"]
+    assert ask(gateway, key).status_code == 200
+    refused = ask(gateway, key, "glm-4.7")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "model_not_allowed")
+    client = openai.OpenAI(api_key=key, base_url=f"{gateway.url}/v1", max_retries=0)
+    names = {getattr(model, "alias_of", None) or model.id for model in client.models.list()}
+    assert "glm-4.6" in names
+    assert all(name.startswith("glm-4.6") for name in names)
+    with pytest.raises(openai.PermissionDeniedError):
+        client.models.retrieve("glm-4.7")
+    with pytest.raises(openai.PermissionDeniedError):
+        client.embeddings.create(model="embedding-3", input="x")
+    claude = anthropic.Anthropic(api_key=key, base_url=gateway.url, max_retries=0)
+    with pytest.raises(anthropic.PermissionDeniedError):
+        claude.messages.create(model="glm-4.7", max_tokens=5, messages=[{"role": "user", "content": "Hi"}])
+    with pytest.raises(anthropic.PermissionDeniedError):
+        claude.messages.count_tokens(model="glm-4.7", messages=[{"role": "user", "content": "Hi"}])
+    assert "glm-4.7" not in [model.id for model in claude.models.list()]
+
+
+def test_limits_of_a_key_are_its_own(gateway: Gateway) -> None:
+    key = make(gateway, limits={"requests_per_minute": 3})["key"]
+    answers = [ask(gateway, key) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200] * 3 + [429] * 2
+    assert answers[0].headers["x-ratelimit-limit-requests"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({}, "name"), ({"name": "x", "role": "king"}, "role"), ({"name": "x", "budget": {"daily": -1}}, "budget.daily")],
+)
+def test_a_wrong_wish_is_told_with_its_field(gateway: Gateway, body: Any, field: str) -> None:
+    response = gateway.post("/v1/keys", body, headers=ROOT_KEY)
+    assert (response.status_code, response.json()["error"]["param"]) == (400, field)
+
+
+@pytest.mark.parametrize("caller", ["key-of-ops", "key-of-app"])
+def test_only_admins_see_or_make_keys(gateway: Gateway, caller: str) -> None:
+    headers = {"Authorization": f"Bearer {caller}"}
+    assert gateway.post("/v1/keys", {"name": "x", "role": "admin"}, headers=headers).status_code == 403
+    assert gateway.get("/v1/keys", headers=headers).status_code == 403
+
+
+def test_a_signed_token_is_a_key(gateway: Gateway) -> None:
+    claims = {"sub": "u1", "name": "Ann", "exp": 4_000_000_000}
+    assert ask(gateway, jwt.encode(claims, SECRET, "HS256")).status_code == 200
+    forged = ask(gateway, jwt.encode(claims, SECRET[::-1], "HS256"))
+    assert (forged.status_code, forged.json()["error"]["code"]) == (401, "invalid_api_key")
+    expired = ask(gateway, jwt.encode({**claims, "exp": 1}, SECRET, "HS256"))
+    assert (expired.status_code, expired.json()["error"]["code"]) == (401, "token_expired")
+
+
+def test_the_command_line_works_beside_a_running_gateway(gateway: Gateway) -> None:
+    made = command(gateway, "keys", "create", "cli", "--model", "glm-4.6")
+    assert made.returncode == 0, made.stderr
+    key = made.stdout.splitlines()[0]
+    assert ask(gateway, key).status_code == 200
+    listing = command(gateway, "keys", "list").stdout
+    ident = next(line.split()[0] for line in listing.splitlines() if " cli " in line)
+    assert command(gateway, "keys", "revoke", ident).returncode == 0
+    assert eventually(lambda: {ask(gateway, key).status_code for _ in range(6)} == {401})
+    missing = command(gateway, "keys", "revoke", "key_0")
+    assert (missing.returncode, "There is no key" in missing.stderr, "Traceback" in missing.stderr) == (2, True, False)
+    usage = command(gateway, "usage", "--by", "key").stdout
+    assert "requests" in usage.splitlines()[0]
+
+
+def test_who_is_reached_by_others_and_has_no_key_makes_one_and_prints_it_once(
+    provider: Upstream, tmp_path: Path
+) -> None:
+    house = Gateway(tmp_path, HOST="0.0.0.0", LOG_FILE=str(tmp_path / "log.json"), **environment(provider))
+    with house:
+        key = next(line.strip() for line in house.lines if line.strip().startswith("gw-"))
+        assert house.chat().status_code == 200, "this machine itself needs none yet"
+        afar = {"X-Forwarded-For": "10.0.0.1"}
+        assert house.chat(headers=afar).status_code == 401
+        assert ask(house, key).status_code == 200
+        assert (
+            house.get("/v1/keys", headers={**afar, "Authorization": f"Bearer {key}"}).json()["data"][0]["name"]
+            == "owner"
+        )
+    assert key not in (tmp_path / "log.json").read_text()
+    house.lines.clear()
+    with house:
+        assert not [line for line in house.lines if "gw-" in line]
+        assert ask(house, key).status_code == 200
+        made = house.post("/v1/keys", {"name": "first"}, headers={"Authorization": f"Bearer {key}"})
+        assert made.status_code == 201
+        assert house.chat().status_code == 401, "a person has made a key, so everybody needs one"
+    assert json.loads((tmp_path / "log.json").read_text().splitlines()[-1])

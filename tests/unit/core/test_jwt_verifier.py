@@ -1,0 +1,239 @@
+"""Tokens that somebody else has signed."""
+
+import base64
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from pydantic import SecretStr, ValidationError
+
+from config.settings import JwtSettings
+from core.errors import Unauthorized, UpstreamUnreachable
+from core.jwks import JwksKeys
+from core.jwt_verifier import JwtVerifier, KeySource, OneKey
+from schemas.codec import dumps
+from services.jwt_callers import JwtCallers
+from tests.fakes import FakeClock
+
+SECRET = "a secret of more than thirty-two characters"
+RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC = ec.generate_private_key(ec.SECP256R1())
+
+
+def pem(key: Any) -> bytes:
+    form, kind = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    public: bytes = key.public_key().public_bytes(form, kind)
+    return public
+
+
+class Door:
+    """What lets callers in by token."""
+
+    def __init__(self, source: KeySource | None = None, **settings: Any) -> None:
+        self.clock = FakeClock()
+        self.settings = JwtSettings(**(settings or {"secret": SecretStr(SECRET)}))
+        self.callers = JwtCallers(self.settings, JwtVerifier(self.settings, source or OneKey(SECRET), self.clock))
+
+    def token(self, key: Any = SECRET, algorithm: str = "HS256", headers: Any = None, **claims: Any) -> str:
+        said = {"sub": "u1", "exp": self.clock.now() + 60, **claims}
+        return jwt.encode({name: value for name, value in said.items() if value is not None}, key, algorithm, headers)
+
+    def enter(self, **said: Any) -> Any:
+        return self.callers.caller(self.token(**said))
+
+    def why(self, token: str | None = None, **said: Any) -> str:
+        with pytest.raises(Unauthorized) as refused:
+            self.callers.caller(token if token is not None else self.token(**said))
+        return refused.value.message
+
+
+def test_a_token_says_who_its_bearer_is() -> None:
+    caller = Door().enter(name="Ann", role="operator", models=["glm-*"])
+    assert (caller.name, caller.role, caller.models) == ("Ann", "operator", ("glm-*",))
+    plain = Door().enter()
+    assert (plain.name, plain.role, plain.models) == ("u1", "user", ())
+    assert plain.id == caller.id, "the subject alone is who it is"
+    assert Door().enter(sub="u2").id != caller.id
+
+
+def test_an_empty_list_of_models_is_none_at_all() -> None:
+    assert Door().enter(models=[]).models == ("",)
+    assert Door().enter(models="a b").models == ("a", "b")
+
+
+def test_claims_may_stand_elsewhere() -> None:
+    door = Door(secret=SecretStr(SECRET), claims={"id": "oid", "role": "gw_role"})
+    assert door.enter(oid="x", gw_role="admin").role == "admin"
+    assert "it has no oid" in door.why(oid=None)
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({"exp": None}, "when it expires"),
+        ({"exp": 1}, "has expired"),
+        ({"exp": "soon"}, "times cannot be read"),
+        ({"exp": True}, "times cannot be read"),
+        ({"nbf": 9e9}, "not good yet"),
+        ({"iat": 9e9}, "not good yet"),
+        ({"sub": None}, "it has no sub"),
+        ({"role": "king"}, "its role"),
+        ({"role": ["admin"]}, "its role"),
+        ({"models": {"a": 1}}, "its models"),
+        ({"models": [1]}, "its models"),
+    ],
+)
+def test_a_token_that_is_not_good_is_refused_with_the_reason(claims: dict[str, Any], reason: str) -> None:
+    assert reason in Door().why(**claims)
+
+
+def test_clocks_may_differ_by_the_leeway() -> None:
+    door = Door()
+    now = door.clock.now()
+    door.enter(exp=now - 29, nbf=now + 29)
+    door.why(exp=now - 31)
+    door.why(nbf=now + 31)
+
+
+def test_audience_and_issuer_are_checked_when_they_are_configured() -> None:
+    door = Door(secret=SecretStr(SECRET), audience="gw", issuer="https://id")
+    door.enter(aud=["x", "gw"], iss="https://id")
+    for wrong in (
+        {"aud": "gw"},
+        {"iss": "https://id"},
+        {"aud": "other", "iss": "https://id"},
+        {"aud": "gw", "iss": "x"},
+    ):
+        door.why(**wrong)
+
+
+@pytest.mark.parametrize(("key", "algorithm"), [(RSA, "RS256"), (EC, "ES256")])
+def test_public_keys_verify_what_their_owner_signed(key: Any, algorithm: str) -> None:
+    door = Door(OneKey(pem(key)), public_key_file="key.pem")
+    assert door.enter(key=key, algorithm=algorithm).name == "u1"
+    stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    assert "nobody known" in door.why(key=stranger, algorithm="RS256")
+
+
+def forged(header: dict[str, Any], claims: dict[str, Any], signature: bytes = b"") -> str:
+    parts = (json.dumps(header).encode(), json.dumps(claims).encode(), signature)
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+def test_a_token_has_no_say_in_how_it_is_verified() -> None:
+    door = Door(OneKey(pem(RSA)), public_key_file="key.pem")
+    claims = {"sub": "u1", "exp": door.clock.now() + 60, "role": "admin"}
+    for algorithm in ("none", "None", "HS256", "RS512"):
+        door.why(forged({"alg": algorithm, "typ": "JWT"}, claims, b"x"))
+    import hashlib
+    import hmac
+
+    head = forged({"alg": "HS256"}, claims).rpartition(".")[0]
+    mac = hmac.new(pem(RSA), head.encode(), hashlib.sha256).digest()
+    door.why(f"{head}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}")
+
+
+@pytest.mark.parametrize("token", ["a.b.c", "..", "x" * 9000 + ".y.z", "é.é.é", forged({"alg": "HS256"}, {})])
+def test_what_is_no_token_is_refused(token: str) -> None:
+    Door().why(token)
+
+
+def test_one_source_of_keys_is_enough_and_a_short_secret_is_not() -> None:
+    for wrong in ({"secret": SecretStr("short")}, {"secret": SecretStr(SECRET), "jwks_url": "https://x/y"},
+                  {"jwks_url": "http://elsewhere/keys"}, {"jwks_url": "file:///etc/passwd"}):  # fmt: skip
+        with pytest.raises(ValidationError):
+            JwtSettings(**wrong)
+
+
+# Keys from an address
+
+
+class FakeTransport:
+    """Sends what `keys` are, or fails while they are None."""
+
+    def __init__(self, keys: Sequence[tuple[str, Any]] | None) -> None:
+        self.keys = keys
+        self.calls = 0
+        self.status = 200
+
+    def call(self, request: Any, seconds: float, cancel: Any) -> tuple[int, dict[str, str], bytes]:
+        self.calls += 1
+        if self.keys is None:
+            raise UpstreamUnreachable("away")
+        entries = [
+            {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())), "kid": name, "use": "sig"}
+            for name, key in self.keys
+        ]
+        return self.status, {}, dumps({"keys": [*entries, {"kty": "oct", "k": "c2VjcmV0", "kid": "sym"}]})
+
+
+class Remote:
+    """A door whose keys come from an address."""
+
+    def __init__(self, keys: Sequence[tuple[str, Any]] | None) -> None:
+        self.transport = FakeTransport(keys)
+        clock = FakeClock()
+        source = JwksKeys("https://id/keys", self.transport, clock)  # type: ignore[arg-type] # the part that is used
+        self.door = Door(source, jwks_url="https://id/keys")
+        self.door.clock = clock
+        self.door.callers = JwtCallers(self.door.settings, JwtVerifier(self.door.settings, source, clock))
+
+    def enter(self, kid: str = "one", key: Any = RSA) -> Any:
+        return self.door.enter(key=key, algorithm="RS256", headers={"kid": kid})
+
+
+OTHER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def test_keys_are_fetched_once_and_again_for_an_id_that_is_new() -> None:
+    remote = Remote([("one", RSA)])
+    for _ in range(5):
+        remote.enter()
+    assert remote.transport.calls == 1
+    remote.transport.keys = [("one", RSA), ("two", OTHER)]
+    with pytest.raises(Unauthorized):
+        remote.enter("two", OTHER)
+    remote.door.clock.advance(11)
+    remote.enter("two", OTHER)
+    assert remote.transport.calls == 2
+
+
+def test_made_up_ids_do_not_keep_the_address_busy() -> None:
+    remote = Remote([("one", RSA)])
+    for number in range(100):
+        with pytest.raises(Unauthorized):
+            remote.enter(f"made-up-{number}")
+    assert remote.transport.calls == 1
+
+
+def test_known_keys_go_on_working_while_the_address_is_away() -> None:
+    remote = Remote([("one", RSA)])
+    remote.enter()
+    remote.transport.keys = None
+    remote.door.clock.advance(3600)
+    remote.enter()
+
+
+def test_with_no_keys_at_all_nobody_is_let_in_until_they_can_be_fetched() -> None:
+    remote = Remote(None)
+    for _ in range(20):
+        with pytest.raises(Unauthorized, match="fetched"):
+            remote.enter()
+    assert remote.transport.calls == 1, "the address is left alone for a while"
+    remote.transport.keys = [("one", RSA)]
+    remote.door.clock.advance(11)
+    remote.enter()
+
+
+def test_a_redirect_or_a_secret_key_is_no_key() -> None:
+    remote = Remote([("one", RSA)])
+    remote.transport.status = 302
+    with pytest.raises(Unauthorized):
+        remote.enter()
+    remote.transport.status = 200
+    with pytest.raises(Unauthorized):
+        remote.door.enter(key="secret", algorithm="HS256", headers={"kid": "sym"})
