@@ -34,14 +34,21 @@ def create_app(settings: Settings | None = None, *, start: bool = True) -> "Laye
     from api import BLUEPRINTS
     from api.error_shapes import ERROR_SHAPES
     from config.access_log import access_writer
+    from config.exchange_writer import exchange_writer
     from config.logging import configure_logging
+    from config.secrets import secrets_of
     from middleware import stack
     from middleware.base import LayeredFlask
     from services import build_services
 
     settings = settings or load()
     configure_logging(settings.logging)
-    services = build_services(settings, multiprocess_metrics=metrics_directory() is not None)
+    services = build_services(
+        settings,
+        multiprocess_metrics=metrics_directory() is not None,
+        secrets=tuple(secrets_of(settings)),
+        write_exchange=exchange_writer(settings.logging),
+    )
     app = LayeredFlask(__name__, static_folder=None)
     app.extensions["gateway"] = services
     for blueprint in BLUEPRINTS:

@@ -11,6 +11,7 @@ from config.failover_settings import FailoverSettings
 from config.group import Group, Seconds
 from config.key_settings import KeyLimitSettings, KeySettings, QueueSettings, StrategyName
 from config.limit_settings import BudgetSettings, CostBudgetSettings, RateLimitSettings, RateSettings, UsageSettings
+from config.logging_settings import LoggingSettings, RequestLogSettings
 from config.model_settings import ModelMap, ModelSettings
 from config.provider_settings import ProviderSettings, default_providers
 from config.route_settings import CircuitSettings, MatchSettings, Routes, RouteSettings, RouteTargetSettings
@@ -37,6 +38,7 @@ __all__ = [
     "QueueSettings",
     "RateLimitSettings",
     "RateSettings",
+    "RequestLogSettings",
     "RetrySettings",
     "RouteSettings",
     "RouteTargetSettings",
@@ -126,20 +128,6 @@ class PipelineSettings(Group):
     """What the response pipeline does."""
 
     content_filter: ContentFilterSettings = ContentFilterSettings()
-
-
-class LoggingSettings(Group):
-    """`file` None means standard output; `prompts` logs message texts, which is off unless asked for.
-
-    `format` auto means lines for people on a terminal, and JSON everywhere else.
-    """
-
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
-    format: Literal["auto", "json", "console"] = "auto"
-    file: Path | None = None
-    max_bytes: int = Field(100 * 1024 * 1024, ge=1024)
-    backup_count: int = Field(5, ge=0)
-    prompts: bool = False
 
 
 class StoreSettings(Group):

@@ -8,6 +8,7 @@ from middleware.auth import Auth
 from middleware.base import Middleware
 from middleware.body_limit import BodyLimit
 from middleware.errors import Errors, Shape
+from middleware.exchange_log import RequestLog
 from middleware.metrics import RequestMetrics
 from middleware.rate_limit import RateLimit
 from middleware.request_context import RequestContexts
@@ -29,6 +30,7 @@ def stack(
     return [
         RequestContexts(clock, settings.trusted_proxies),
         AccessLog(write_access, clock),
+        RequestLog(services.exchanges),
         RequestMetrics(services.telemetry, clock),
         Errors(shapes),
         BodyLimit(settings.max_body_bytes, REFUSED_BODY_PATIENCE),

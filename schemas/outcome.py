@@ -1,6 +1,8 @@
 """What became of one chat request, for the log, the metrics and the answer's headers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from schemas.limit import Allowance, Capacity
 from schemas.route import PassedOver, Plan
@@ -56,3 +58,5 @@ class Outcome:
     billed_model: str | None = None
     notional: bool = False
     landed: bool = False
+    said: Mapping[str, Any] | None = None
+    """What was answered, when that is to be logged."""

@@ -1,7 +1,7 @@
 """The one place that builds everything and hands each part its own slice of the settings."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from uuid import uuid4
@@ -12,6 +12,7 @@ from core.clock import Clock, SystemClock
 from core.counting import TokenCounter
 from core.metrics import Metrics
 from core.pipeline import Pipeline
+from core.redaction import Redactor
 from core.retry import Backoff
 from core.store.base import Store
 from core.store.opening import open_store
@@ -32,6 +33,7 @@ from services.counting import CountingService
 from services.decisions import DecisionLog
 from services.dispatch import Dispatcher
 from services.embeddings import EmbeddingService
+from services.exchange_log import ExchangeLog, Write
 from services.explain import ExplainService
 from services.failover import FailoverService
 from services.health import HealthService
@@ -71,6 +73,7 @@ class Services:
     clock: Clock
     store: Store
     access: AccessService
+    exchanges: ExchangeLog
     keys: KeyBook
     limits: LimitService
     spending: Spending
@@ -92,8 +95,17 @@ class Services:
     close: Callable[[], None]
 
 
-def build_services(settings: Settings, clock: Clock | None = None, *, multiprocess_metrics: bool = False) -> Services:
+def build_services(
+    settings: Settings,
+    clock: Clock | None = None,
+    *,
+    multiprocess_metrics: bool = False,
+    secrets: Sequence[str] = (),
+    write_exchange: Write | None = None,
+) -> Services:
     """All services for `settings`. Nothing runs in the background until `background.start()`.
+
+    `secrets` are never written down; `write_exchange` takes whole requests and answers, if they are logged.
 
     Raises ValueError when the store cannot be opened or the models in `settings` are not consistent.
     """
@@ -134,6 +146,9 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
     counter = TokenCounter()
     once = Once(sites, transport, settings.retry, clock)
     dispatcher = Dispatcher(sites, transport, settings.stream, settings.retry, Backoff(rng), clock, thoughts, circuits)
+    personal = settings.logging.requests.personal_data == "redact"
+    redactor = Redactor(secrets, personal=personal, patterns=settings.logging.requests.patterns)
+    exchanges = ExchangeLog(settings.logging.requests, redactor, write_exchange, clock)
     interceptors = (
         MetricsInterceptor(telemetry),
         ResponseLogInterceptor(prompts=settings.logging.prompts),
@@ -141,6 +156,7 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
         traffic,
         decisions,
         usage,
+        exchanges,
     )
     census = Census(store, clock, worker_id)
 
@@ -190,6 +206,7 @@ def build_services(settings: Settings, clock: Clock | None = None, *, multiproce
         store=store,
         access=AccessService(settings.access.keys, book, tokens_of(settings.access.jwt, transport, clock)),
         keys=book,
+        exchanges=exchanges,
         limits=LimitService(store.counters, bounds, telemetry, clock),
         spending=spending,
         usage=usage,

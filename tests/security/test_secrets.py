@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.gateway import ROOT, Gateway
+from tests.gateway import ROOT, Gateway, eventually
 from tests.redis_server import RedisServer
 from tests.security.conftest import CALM
 from tests.upstreams.answers import (
@@ -29,7 +29,9 @@ PLAIN_KEY = "tavern-sesame-7719"
 WEB_TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJpZCI6IndlYi10b2tlbi0zMyJ9.c2lnbmF0dXJlLTU1"
 CALLER_KEY = "caller-key-91d4e0"
 REDIS_PASSWORD = "redis-password-62b8"
-SECRETS = (GLM_KEY, GLM_KEY.partition(".")[2], PLAIN_KEY, WEB_TOKEN, CALLER_KEY, REDIS_PASSWORD)
+TOKEN_SECRET = "token-secret-of-thirty-two-letters-4c"
+EXCHANGES = "exchanges.json"
+SECRETS = (GLM_KEY, GLM_KEY.partition(".")[2], PLAIN_KEY, WEB_TOKEN, CALLER_KEY, REDIS_PASSWORD, TOKEN_SECRET)
 PAGES = (
     "/v1/tokens",
     "/v1/tokens/stats",
@@ -37,6 +39,9 @@ PAGES = (
     "/v1/health",
     "/v1/metrics",
     "/v1/models",
+    "/v1/keys",
+    "/v1/usage",
+    "/v1/failover",
     "/v1/health/ready",
     "/nowhere",
 )
@@ -54,6 +59,9 @@ def settings(upstream: Upstream, key: str = GLM_KEY, **more: str) -> dict[str, s
         "GATEWAY_API_KEYS": f"ann:{CALLER_KEY}:admin",
         "WORKERS": "1",
         "LOG_LEVEL": "DEBUG",
+        "GATEWAY__ACCESS__JWT__SECRET": TOKEN_SECRET,
+        "GATEWAY__LOGGING__REQUESTS__ENABLED": "true",
+        "GATEWAY__LOGGING__REQUESTS__FILE": EXCHANGES,
         **more,
     }
 
@@ -67,6 +75,7 @@ class Listener:
         self.key = key
         self._heard: list[str] = []
         self._printed = 0
+        self._asked = 0
 
     def ask(self, method: str, path: str, body: Any = None, key: str = CALLER_KEY) -> requests.Response:
         headers = {"Authorization": f"Bearer {key}"}
@@ -89,9 +98,17 @@ class Listener:
         self.gateway.wait_event("request")
         printed = self.gateway.output.splitlines()
         lines = [*"\n".join(self._heard).splitlines(), *printed[self._printed :]]
+        self._asked += len(self._heard)
         self._heard, self._printed = [], len(printed)
         assert not self.gateway.events("unexpected_error"), self.gateway.events("unexpected_error")[0]["exception"]
         leaked = [line for line in lines if any(secret in line for secret in SECRETS)]
+        assert not leaked, leaked[:3]
+
+    def check_exchanges(self) -> None:
+        """Fail when a secret stands in the log of whole requests and answers."""
+        file = self.gateway.directory / EXCHANGES
+        assert eventually(lambda: len(file.read_text().splitlines()) >= self._asked)
+        leaked = [line for line in file.read_text().splitlines() if any(secret in line for secret in SECRETS)]
         assert not leaked, leaked[:3]
 
 
@@ -102,7 +119,9 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     (directory / "token.json").write_text(json.dumps({"tokens": [{"token": WEB_TOKEN, "name": "web"}]}))
     key = {"web site": WEB_TOKEN, "key of no known shape": PLAIN_KEY}.get(request.param, GLM_KEY)
     with Upstream() as upstream, Gateway(directory, **settings(upstream, key)) as gateway:
-        yield Listener(gateway, upstream, key)
+        listener = Listener(gateway, upstream, key)
+        yield listener
+        listener.check_exchanges()
 
 
 @pytest.fixture

@@ -1,0 +1,145 @@
+"""What must not be written down is found, and what only looks like it is left."""
+
+import time
+
+import pytest
+
+from core.redaction import Redactor
+
+REDACTOR = Redactor(["hunter2-and-more", "short", "p(a)r[en]s+"])
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "sk-proj-abcdefgh12345678",
+        "sk-ant-api03-AAAA_bbbb-cccc",
+        "gw-Zm9vYmFyYmF6cXV4",
+        "xai-0123456789abcdef",
+        "gsk_0123456789abcdef",
+        "AIzaSyA-0123456789abcdefghijk",
+        "0123456789abcdef0123456789abcdef.AbCdEfGh12345678",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1MSJ9.c2lnbmF0dXJl",
+        "Bearer abcdefgh.ijkl-mnop",
+        "Basic dXNlcjpwYXNzd29yZA==",
+        "AKIAIOSFODNN7EXAMPLE",
+        "ghp_abcdefghij0123456789",
+        "hunter2-and-more",
+        "p(a)r[en]s+",
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIEow==\n-----END RSA PRIVATE KEY-----",
+    ],
+)
+def test_secrets_are_taken_out_wherever_they_stand(secret: str) -> None:
+    for text in (secret, f"before {secret} after", f'{{"key": "{secret}"}}'):
+        assert secret not in REDACTOR.text(text)
+        assert secret not in Redactor(["hunter2-and-more", "p(a)r[en]s+"], personal=False).text(text)
+    around = REDACTOR.text(f"before {secret} after")
+    assert around.startswith("before [")
+    assert around.endswith("] after")
+
+
+def test_a_password_in_an_address_is_taken_out_and_the_address_stays() -> None:
+    assert REDACTOR.text("redis://user:hunter@db.example:6379/0") == "redis://[secret]@db.example:6379/0"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("ann@example.com", "[email]"),
+        ("Ann.B+tag@mail.example.co.uk!", "[email]!"),
+        ("4111 1111 1111 1111", "[card]"),
+        ("5500-0000-0000-0004,", "[card],"),
+        ("378282246310005", "[card]"),
+        ("DE89 3704 0044 0532 0130 00", "[iban]"),
+        ("GB29NWBK60161331926819", "[iban]"),
+        ("123-45-6789", "[national id]"),
+        ("86095742719", "[national id]"),
+        ("11010519491231002X", "[national id]"),
+        ("AB 12 34 56 C", "[national id]"),
+        ("12345678Z", "[national id]"),
+        ("X1234567L", "[national id]"),
+        ("2341 2341 2346", "[national id]"),
+        ("192.168.0.17", "[ip]"),
+        ("from 2001:db8::1.", "from [ip]."),
+        ("::1", "[ip]"),
+        ("+49 30 901820", "[phone]"),
+        ("+1 (415) 555-2671", "[phone]"),
+        ("call (415) 555-2671 now", "call [phone] now"),
+        ("030/901820-12", "[phone]"),
+        ("13812345678", "[phone]"),
+        ("020 7946 0958", "[phone]"),
+    ],
+)
+def test_personal_data_is_taken_out(text: str, wanted: str) -> None:
+    assert REDACTOR.text(text) == wanted
+    assert Redactor(personal=False).text(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111 1111 1111 1112",
+        "0000 0000 0000 0000",
+        "DE89 3704 0044 0532 0130 01",
+        "000-12-3456",
+        "666-12-3456",
+        "86095742718",
+        "110105194912310021",
+        "12345678A",
+        "2341 2341 2345",
+        "999.1.1.1",
+        "version 1.2.3",
+        "1.2.3.4.5",
+        "12:30:45",
+        "std::vector",
+        "2026-11-26T09:14:24",
+        "1795000000",
+        "3.14159265358979",
+        "a@b",
+        "user @ example",
+        "1,234,567.89",
+        "def f(x): return x[1:2]",
+        "claude-opus-4-5-20251101",
+        "req_0123456789",
+        "sk-short",
+        "short",
+        "the task-force-of-ten",
+    ],
+)
+def test_what_only_looks_like_it_stays(text: str) -> None:
+    assert REDACTOR.text(text) == text
+
+
+def test_values_are_walked_through_with_their_keys() -> None:
+    value = {
+        "messages": [{"content": "I am ann@example.com", "n": 5, "ok": None}],
+        "api_key": "anything at all",
+        "ann@example.com": True,
+        "prompt_tokens": "kept",
+    }
+    assert REDACTOR.value(value) == {
+        "messages": [{"content": "I am [email]", "n": 5, "ok": None}],
+        "api_key": "[secret]",
+        "[email]": True,
+        "prompt_tokens": "kept",
+    }
+
+
+def test_patterns_of_ones_own_are_looked_for_too() -> None:
+    assert Redactor(patterns={"ticket": r"\bT-\d+"}).text("see T-123") == "see [ticket]"
+    for broken in ("(", "", "x*"):
+        with pytest.raises(ValueError, match="mine"):
+            Redactor(patterns={"mine": broken})
+
+
+HOSTILE = ("1" * 300_000, "1 " * 150_000, "a." * 150_000, "a@" * 150_000, ":" * 300_000, "+1 2" * 75_000, "-" * 300_000)
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "eyJ" * 100_000, "sk-" * 100_000, "://a:" * 60_000, "DE12 AAAA " * 30_000])
+def test_no_text_keeps_it_busy(text: str) -> None:
+    began = time.process_time()
+    REDACTOR.text(text[:65_536])
+    short = time.process_time() - began
+    began = time.process_time()
+    REDACTOR.text(text[: 4 * 65_536])
+    assert time.process_time() - began < 12 * short + 0.2, "four times the text takes about four times as long"
