@@ -36,7 +36,8 @@ class Aftermath:
         if home is None:
             return
         if outcome.finish_reason is not None and run.target is not None and outcome.credential is not None:
-            if self._has_choice(run, run.target) and self._is_meant(run, run.target):
+            # What a busy key was too busy for goes home with the next turn, to the cache it has there.
+            if not run.overflows and self._has_choice(run, run.target) and self._is_meant(run, run.target):
                 self._affinity.bind(home, Binding(run.target.provider, outcome.credential, run.target.model))
         elif isinstance(run.failure, UpstreamError) and run.prefer in [one.credential for one in outcome.attempts]:
             # What is wrong with the request, or a client that left, says nothing of the key.

@@ -206,6 +206,7 @@ class Dispatcher:
         run.first_content = None
         run.outcome.provider, run.outcome.upstream_model = target.provider, target.model
         run.outcome.credential = lease.credential.id
+        run.overflows = lease.overflows
         run.account = lease.credential.account or lease.credential.id
         error: str | None = None
         try:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Literal
+from uuid import uuid4
 
 import structlog
 
@@ -18,6 +19,8 @@ from services.telemetry import Telemetry
 KIND = "failover"
 MICRO = 1_000_000
 """Losses are counted in millionths of a dollar, as windows count whole units."""
+DECIDED_SECONDS = 10.0
+"""By then every worker knows what one of them has decided."""
 Reason = Literal["cache_loss", "manual"]
 
 
@@ -46,6 +49,7 @@ class FailoverService:
         self._settings = settings
         self._telemetry = telemetry
         self._clock = clock
+        self._owner = uuid4().hex
         self._moves: dict[str, Move] = {}
         self._ended: dict[str, float] = {}
         self._news: dict[str, Move] = {}
@@ -99,6 +103,9 @@ class FailoverService:
         self._lost[model] = total
         if is_too_much and self._settings.enabled and self.stand_in(model) is not None:
             self._lost[model] = 0.0
+            if not self._is_first(model):
+                self._share()
+                return
             self.activate(model, self._settings.cooldown_minutes * 60, "cache_loss", total)
 
     def state(self, model: str) -> FailoverState:
@@ -147,6 +154,14 @@ class FailoverService:
             return usd, False
         before = limit - taken.readings[0].remaining - (cost if taken.granted else 0)
         return (before + cost) / MICRO, not taken.granted
+
+    def _is_first(self, model: str) -> bool:
+        """True for one of the workers that see in the same moment that it is too much; while alone for each."""
+        name = f"failover:{model}:{self._ended.get(model, 0.0):.3f}"
+        try:
+            return self._counters.claim(name, self._owner, 1, DECIDED_SECONDS, self._clock.now())
+        except StoreUnavailable:
+            return True
 
     def _end(self, model: str, why: str) -> None:
         move = self._moves.pop(model, None)

@@ -44,6 +44,9 @@ class Lease(Protocol):
     @property
     def credential(self) -> Credential: ...
 
+    @property
+    def overflows(self) -> bool: ...
+
     def succeed(self, usage: Usage | None, seconds: float, cost: float | None) -> None: ...
 
     def fail(self, error: GatewayError, seconds: float) -> None: ...
@@ -206,6 +209,8 @@ class Run:
     begun_at: float = 0.0
     """What was sent last, when that was, and when its answer began, in seconds since the epoch."""
     diagnostics: Mapping[str, Any] | None = None
+    overflows: bool = False
+    """True when the credential tried last stands in for one that only serves as many requests as it may."""
     heard: int = 0
     """How many characters of an answer have come."""
     unaffordable: bool = False

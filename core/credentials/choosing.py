@@ -1,7 +1,7 @@
 """Which credential a lease is on: the fit ones, whose turn it is among them, and whether it has a slot free."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.credentials.fair_queue import FairQueue, Ticket
 from core.credentials.member import Member
@@ -12,10 +12,14 @@ from core.credentials.strategies import Strategy
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A member to use, with the name of its slot if it has slots."""
+    """A member to use, with the name of its slot if it has slots.
+
+    `overflows`: the one that was preferred is as fit, and only serves as many requests as it may.
+    """
 
     member: Member
     slot: str | None = None
+    overflows: bool = False
 
 
 class Candidate:
@@ -69,7 +73,7 @@ class Choice:
             for member in self._in_turn(group, wanted.model, now, prefer):
                 chosen = self._taken(member, ticket)
                 if chosen is not None:
-                    return chosen
+                    return replace(chosen, overflows=member.id != prefer and any(one.id == prefer for one in group))
         raise all_busy(self._provider, fit)
 
     def _in_turn(self, group: list[Member], model: str, now: float, prefer: str | None) -> Iterator[Member]:

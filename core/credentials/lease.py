@@ -37,10 +37,11 @@ class Lease:
     """Given back exactly once by one of its three verbs; what is called after that does nothing.
 
     `epoch` is the credential's epoch at the time it was taken, `started_at` that time in seconds since the epoch, and
-    `model` the upstream model it is for, "" when that was not said.
+    `model` the upstream model it is for, "" when that was not said. `overflows`: another one was preferred, and only
+    serves as many requests as it may.
     """
 
-    __slots__ = ("_end", "closed", "credential", "epoch", "model", "started_at")
+    __slots__ = ("_end", "closed", "credential", "epoch", "model", "overflows", "started_at")
 
     def __init__(
         self,
@@ -49,12 +50,15 @@ class Lease:
         started_at: float,
         end: Callable[["Lease", Outcome], None],
         model: str = "",
+        *,
+        overflows: bool = False,
     ) -> None:
         self.credential = credential
         self.epoch = epoch
         self.started_at = started_at
         self.model = model
         self.closed = False
+        self.overflows = overflows
         self._end = end
 
     def succeed(self, usage: Usage | None, seconds: float, cost: float | None) -> None:

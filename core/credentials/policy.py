@@ -1,6 +1,7 @@
 """What an error means for the credential it happened on."""
 
 from dataclasses import dataclass
+from math import inf
 from random import Random
 
 from core.credentials.rest import MEMORY, Rest
@@ -30,7 +31,8 @@ NEVER = 0.0
 class Rule:
     """One row's meaning. `fault` puts the error on the credential's record; the rest is what follows from it.
 
-    `counts`: one error in a row more. `told`: the error's `retry_after`, if any, is a cooldown. `pause`: seconds of
+    `counts`: one error in a row more. `told`: the error's `retry_after`, if any, is a cooldown, of `longest` seconds at
+    most, as a provider in trouble does not know when that ends. `pause`: seconds of
     cooldown when nothing was told. `grows`: 1, 2, 4 … 60 seconds of cooldown when nothing was told. `blacklists`: out
     of use until a reset, unless a cooldown was told; a free probe may find it well again every `probe` seconds.
     `outage`: it is as likely the provider's fault, so that it degrades the credential, but brings it nearer to
@@ -51,12 +53,13 @@ class Rule:
     account: bool = False
     limit: bool = False
     probe: float = 6 * HOUR
+    longest: float = inf
     reason: str | None = None
 
 
 NOTHING = Rule(fault=False)
 ONE_ERROR = Rule(counts=True)
-OUTAGE = Rule(counts=True, outage=True)
+OUTAGE = Rule(counts=True, outage=True, told=True, longest=LONGEST_BACKOFF)
 
 RULES: tuple[tuple[type[GatewayError], str | None, Rule], ...] = (
     (UpstreamTokenExpired, None, ONE_ERROR),
@@ -169,7 +172,8 @@ def _rests(rule: Rule, error: GatewayError, standing: Standing, model: str, now:
 
 
 def _told(rule: Rule, error: GatewayError) -> float:
-    return error.retry_after if rule.told and error.retry_after and error.retry_after > 0 else 0.0
+    told = error.retry_after if rule.told and error.retry_after and error.retry_after > 0 else 0.0
+    return min(told, rule.longest)
 
 
 def _cooldown(rule: Rule, error: GatewayError, throttles: int, rng: Random) -> float:

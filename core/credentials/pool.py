@@ -99,7 +99,7 @@ class CredentialPool:
         def end(lease: Lease, outcome: Outcome) -> None:
             self._ended(chosen, reserved, lease, outcome)
 
-        return Lease(member.credential, member.standing.epoch, now, end, model)
+        return Lease(member.credential, member.standing.epoch, now, end, model, overflows=chosen.overflows)
 
     def replace(self, credentials: Iterable[Credential]) -> None:
         """Use these from now on; what is known of those that stay, or come back, is kept."""

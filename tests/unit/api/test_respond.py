@@ -50,6 +50,8 @@ class FakeLease:
     credential: Credential = field(default_factory=lambda: Credential("glm", "secret"))
     returned: list[str] = field(default_factory=list)
 
+    overflows = False
+
     def succeed(self, *_: Any) -> None:
         self.returned.append("succeeded")
 

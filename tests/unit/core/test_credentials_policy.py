@@ -98,3 +98,11 @@ def test_requests_that_ran_when_it_became_degraded_do_not_count_further() -> Non
     degraded = Standing(state="degraded", errors=3, failed_at=NOW - 1)
     assert verdict(UpstreamTimeout("no"), degraded, started_at=NOW - 2).errors == 0
     assert verdict(UpstreamTimeout("no"), degraded, started_at=NOW).errors == 1
+
+
+@pytest.mark.parametrize(("told", "rests"), [(None, 0.0), (5.0, 5.0), (3600.0, 60.0)])
+def test_a_provider_in_trouble_is_left_alone_as_long_as_it_says_up_to_a_minute(
+    told: float | None, rests: float
+) -> None:
+    change = verdict(UpstreamServerError("no", retry_after=told))
+    assert (change.cooldown_until, change.errors) == (NOW + rests if rests else 0.0, 1)

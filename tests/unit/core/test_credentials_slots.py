@@ -226,3 +226,13 @@ def test_the_queue_is_bounded_and_tells_its_length_and_its_waits() -> None:
 @pytest.mark.parametrize("settings", [QueueSettings(max_wait=0), QueueSettings(max_waiting=0)])
 def test_a_queue_that_is_turned_off_takes_nobody(settings: QueueSettings) -> None:
     assert FairQueue(settings, FakeClock()).join("a") is None
+
+
+def test_a_lease_tells_when_it_stands_in_for_a_key_that_is_only_busy() -> None:
+    pool = Plant(key("a", slots=1), key("b")).worker()
+    home = pool.lease(prefer=ident("a"))
+    assert not home.overflows
+    assert pool.lease(prefer=ident("a")).overflows
+    assert not pool.lease().overflows, "nobody was preferred"
+    home.fail(UpstreamRateLimited("no", retry_after=60), 1)
+    assert not pool.lease(prefer=ident("a")).overflows, "it rests, which is no overflow"

@@ -152,6 +152,8 @@ class FakeLease:
     credential: Credential
     ends: list[tuple[Any, ...]] = field(default_factory=list)
 
+    overflows = False
+
     def succeed(self, usage: Usage | None, seconds: float, cost: float | None) -> None:
         self.ends.append(("succeeded", usage, seconds, cost))
 

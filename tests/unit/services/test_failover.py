@@ -198,3 +198,16 @@ def test_what_is_cleared_while_the_store_is_away_stays_cleared(house: House, mon
     assert not house.one.is_active(OPUS)
     house.two.sync()
     assert not house.two.is_active(OPUS)
+
+
+def test_workers_that_see_in_the_same_moment_that_it_is_too_much_move_it_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = house.two._share
+    monkeypatch.setattr(house.two, "_share", lambda: None)  # it has not heard yet
+    house.one.lost(OPUS, 2.0)
+    house.two.lost(OPUS, 2.0)
+    assert house.metric("glm_failover_activations_total") == 1
+    monkeypatch.setattr(house.two, "_share", share)
+    house.two.sync()
+    assert house.two.is_active(OPUS)
