@@ -17,6 +17,8 @@ from services.conversations import ConversationService
 
 HEADER = "x-conversation-id"
 FIELD = "conversation"
+RETRIES = "x-stainless-retry-count"
+"""In which the SDKs of OpenAI and Anthropic count how often they have sent the same request before."""
 PLACE = re.compile(r"messages\[(\d+)\]")
 
 
@@ -51,13 +53,17 @@ class Continuing:
         inbound = replace(inbound, raw=b"", headers={**inbound.headers, HEADER: named})
         if not _has_messages(inbound.body):
             return Parsed(self._dialect.parse(inbound))
+        asked, again = self._asked(inbound.body), None
+        if inbound.headers.get(RETRIES, "0") != "0":
+            again = self._conversations.broken_off(head, items, asked)
+            items = [item for item in items if again is None or item.item["id"] not in again.items]
         request = self._continued(inbound, items)
-        asked = [
-            item
-            for number, message in enumerate(self._history.spoken(inbound.body))
-            for item in self._history.items(message, number)
-        ]
-        return Parsed(request, self._conversations.turn(head, asked, context_of(http).request_id))
+        return Parsed(request, self._conversations.turn(head, asked, context_of(http).request_id, again))
+
+    def _asked(self, body: Mapping[str, Any]) -> list[StoredItem]:
+        spoken = self._history.spoken(body)
+        first = len(body["messages"]) - len(spoken)
+        return [item for at, message in enumerate(spoken, first) for item in self._history.items(message, at)]
 
     def _continued(self, inbound: Inbound, items: list[StoredItem]) -> ChatRequest:
         body, before = self._history.continued(inbound.body, items)

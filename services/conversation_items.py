@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from schemas.chat import DocumentPart, ImagePart, Message, Part, TextPart, ThinkingBlock, ToolCall
@@ -12,13 +13,15 @@ PLAIN_TEXT = "data:text/plain;charset=utf-8;base64,"
 SPEAKERS = {"system": "system", "user": "user", "assistant": "assistant"}
 
 
-def items_for(messages: Sequence[Message], original: Original | None) -> list[StoredItem]:
-    """The items that stand for one message of a client, which is `original` unless they would be written just so."""
+def items_for(messages: Sequence[Message]) -> list[StoredItem]:
+    """The items that stand for one message of a client, which is these canonical ones."""
     items = [item for message in messages for item in _of_message(message)]
-    return [
-        StoredItem(one.item, (index, len(items)), original if index == 0 else None, one.seal, one.failed)
-        for index, one in enumerate(items)
-    ]
+    return [replace(one, place=(index, len(items))) for index, one in enumerate(items)]
+
+
+def with_original(items: Sequence[StoredItem], original: Original) -> list[StoredItem]:
+    """The same items, the first of them with the message as it was written."""
+    return [replace(one, original=original if index == 0 else None) for index, one in enumerate(items)]
 
 
 def answer_items(

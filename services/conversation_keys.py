@@ -64,7 +64,7 @@ def due_bound(now: float) -> str:
 def named(item: StoredItem, key: str) -> StoredItem:
     """The item under the id that belongs to the key."""
     ident = f"{PREFIXES.get(item.item['type'], 'item')}_{key}"
-    return replace(item, item={"id": ident, **_without_id(item)})
+    return replace(item, item={"id": ident, **bare(item)})
 
 
 def key_of(item: StoredItem) -> str:
@@ -79,7 +79,7 @@ def key_in(ident: str) -> str:
 
 def size_of(item: StoredItem) -> int:
     """How many bytes are kept for the item, its id aside."""
-    return len(dumps(replace(item, item=_without_id(item)).record()))
+    return len(dumps(replace(item, item=bare(item)).record()))
 
 
 def whole(records: Records, kind: str) -> Iterator[tuple[str, Record]]:
@@ -93,5 +93,6 @@ def whole(records: Records, kind: str) -> Iterator[tuple[str, Record]]:
         after = found[-1][0]
 
 
-def _without_id(item: StoredItem) -> dict[str, object]:
+def bare(item: StoredItem) -> dict[str, object]:
+    """The item without its id."""
     return {name: value for name, value in item.item.items() if name != "id"}

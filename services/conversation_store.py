@@ -129,6 +129,12 @@ class ConversationStore:
 
         return self.change(owner, ident, release)
 
+    def remove_turn(self, owner: str, ident: str, turn: Turn) -> None:
+        """Take a turn out of the conversation, with its items; what it has cost stays counted."""
+        for item in filter(None, (self.item(ident, key_in(one)) for one in turn.items)):
+            self.remove_item(owner, ident, item)
+        self._records.delete(turns_of(ident), key_in(turn.id))
+
     def turns(self, ident: str, span: Span) -> list[Turn]:
         """The turns in a stretch of their keys."""
         return [Turn.model_validate(record) for _, record in self._records.page(turns_of(ident), span)]

@@ -6,12 +6,12 @@ import structlog
 
 from core.clock import Clock
 from core.errors import ClientGone, NotFound
-from schemas.conversation import Conversation, Status, StoredItem, Turn
+from schemas.conversation import Status, StoredItem, Turn
 from schemas.outcome import Outcome
 from schemas.stream import ChatChunk
 from services.conversation_listener import AnswerListener
 
-Keep = Callable[[Conversation, Sequence[StoredItem], Turn], object]
+Keep = Callable[[Sequence[StoredItem], Turn], object]
 """Puts the items of a turn at the end of a conversation."""
 CUT_SHORT = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """Why an answer is incomplete that came to an end, by its finish reason."""
@@ -26,20 +26,16 @@ class ConversationTurn:
     """
 
     def __init__(
-        self, head: Conversation, asked: Sequence[StoredItem], request_id: str, keep: Keep, clock: Clock
+        self, conversation: str, asked: Sequence[StoredItem], request_id: str, keep: Keep, clock: Clock
     ) -> None:
-        self._head = head
+        """`conversation` is its id."""
+        self.conversation = conversation
         self._asked = tuple(asked)
         self._request_id = request_id
         self._keep = keep
         self._clock = clock
         self._listener = AnswerListener()
         self._over = False
-
-    @property
-    def conversation(self) -> str:
-        """Its id."""
-        return self._head.id
 
     def hear(self, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
         """The same chunks, which are what the model says, searched and before thinking is shown or hidden."""
@@ -56,7 +52,7 @@ class ConversationTurn:
         if not said and outcome.finish_reason is None:
             return
         try:
-            self._keep(self._head, [*self._asked, *said], self._told(outcome, status, reason))
+            self._keep([*self._asked, *said], self._told(outcome, status, reason))
             outcome.turn = status
         except NotFound:
             # It was deleted while the model answered, which is what its owner wanted.
@@ -64,7 +60,7 @@ class ConversationTurn:
         except Exception:  # noqa: BLE001 - the answer has been given, and must not fail for this
             outcome.turn = "unstored"
             structlog.get_logger(__name__).exception(
-                "turn_not_stored", conversation=self._head.id, request_id=self._request_id
+                "turn_not_stored", conversation=self.conversation, request_id=self._request_id
             )
 
     def _told(self, outcome: Outcome, status: Status, reason: str | None) -> Turn:

@@ -8,7 +8,7 @@ from core.clock import Clock
 from core.errors import InvalidRequest, NotFound
 from core.store.base import Records, Span
 from schemas.conversation import Conversation, StoredItem, Turn
-from services.conversation_keys import CONVERSATION_ID, ITEM_ID, key_in
+from services.conversation_keys import CONVERSATION_ID, ITEM_ID, bare, key_in
 from services.conversation_store import ConversationStore, not_found
 from services.conversation_turn import ConversationTurn
 
@@ -97,13 +97,29 @@ class ConversationService:
         head = self.get(owner, ident)
         return head, self.store.all_items(head.id)
 
-    def turn(self, head: Conversation, asked: Sequence[StoredItem], request_id: str) -> ConversationTurn:
-        """A turn that begins with what is asked; raises InvalidRequest when there is no room for that."""
-        self.store.check(head, asked)
-        return ConversationTurn(head, asked, request_id, self._keep, self._clock)
+    def broken_off(self, head: Conversation, items: Sequence[StoredItem], asked: Sequence[StoredItem]) -> Turn | None:
+        """The last turn of the conversation, whose `items` these are, if it was broken off and asked the same."""
+        last = next(iter(self.store.turns(head.id, Span(limit=1, backwards=True))), None)
+        if last is None or last.status == "completed" or last.finish_reason is not None or not asked:
+            return None
+        its = [item for item in items if item.item["id"] in last.items][: len(asked)]
+        return last if [bare(item) for item in its] == [bare(item) for item in asked] else None
 
-    def _keep(self, head: Conversation, items: Sequence[StoredItem], turn: Turn) -> None:
-        self.store.append(head.owner, head.id, items, turn)
+    def turn(
+        self, head: Conversation, asked: Sequence[StoredItem], request_id: str, instead_of: Turn | None = None
+    ) -> ConversationTurn:
+        """A turn that begins with what is asked, and takes the place of another once it is kept.
+
+        Raises InvalidRequest when there is no room for what is asked.
+        """
+        self.store.check(head, asked)
+
+        def keep(items: Sequence[StoredItem], turn: Turn) -> None:
+            self.store.append(head.owner, head.id, items, turn)
+            if instead_of is not None:
+                self.store.remove_turn(head.owner, head.id, instead_of)
+
+        return ConversationTurn(head.id, asked, request_id, keep, self._clock)
 
 
 def _known(ident: str) -> str:

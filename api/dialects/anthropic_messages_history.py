@@ -16,7 +16,7 @@ from schemas.chat import UNSIGNED, DocumentPart, ImagePart, Message, Part, TextP
 from schemas.codec import dumps
 from schemas.conversation import Original, StoredItem
 from services.conversation_history import history
-from services.conversation_items import items_for
+from services.conversation_items import items_for, with_original
 
 Wire = Mapping[str, Any]
 
@@ -50,8 +50,14 @@ class AnthropicMessagesHistory:
             path = f"messages[{number}].{refusal.param}"
             raise InvalidRequest(f"messages[{number}].{refusal.message}", param=path, code=refusal.code) from None
         canonical = tuple(parse_turn(wire, sound["content"], f"messages[{number}].content"))
-        same = dumps([_written(one) for one in canonical]) == dumps([message])
-        return items_for(canonical, None if same else Original("anthropic_messages", message))
+        items = items_for(canonical)
+        same = dumps(_messages(items)) == dumps([message])
+        return items if same else with_original(items, Original("anthropic_messages", message))
+
+
+def _messages(items: Sequence[StoredItem]) -> list[Wire]:
+    entries = history(items, "anthropic_messages")
+    return [_written(one) if isinstance(one, Message) else one for one in entries]
 
 
 def _is_instruction(entry: Message | Wire) -> bool:

@@ -15,7 +15,7 @@ from schemas.codec import dumps
 from schemas.conversation import Original, StoredItem
 from schemas.openai_chat import WireMessage
 from services.conversation_history import history
-from services.conversation_items import items_for
+from services.conversation_items import items_for, with_original
 
 Wire = Mapping[str, Any]
 INSTRUCTIONS = ("system", "developer")
@@ -41,17 +41,17 @@ class OpenAIChatHistory:
         message = unmarked(message)
         mended = with_content(message, [])
         try:
-            canonical = parse_messages([WireMessage.model_validate(mended)], [mended])
+            canonical = parse_messages([WireMessage.model_validate(mended)], [mended], number)
         except ValidationError as error:
             raise _numbered(invalid_request(error), number) from None
-        same = dumps([_written(one, keeps=True) for one in canonical]) == dumps([message])
-        return items_for(canonical, None if same else Original("openai_chat", message))
+        items = items_for(canonical)
+        same = dumps(self.messages(items)) == dumps([message])
+        return items if same else with_original(items, Original("openai_chat", message))
 
     def messages(self, items: Sequence[StoredItem], *, keeps: bool = False) -> list[Wire]:
         """The messages; thinking is among them where it led to tool calls, and with `keeps` everywhere."""
-        entries = history(items, "openai_chat")
-        written = [_written(one, keeps=keeps) if isinstance(one, Message) else one for one in entries]
-        return [one for one in written if not _says_nothing(one)]
+        entries = [one for one in history(items, "openai_chat") if not _says_nothing(one)]
+        return [_written(one, keeps=keeps) if isinstance(one, Message) else one for one in entries]
 
 
 def _instructions(messages: Sequence[Wire]) -> int:
@@ -65,9 +65,9 @@ def _keeps_thinking(body: Wire) -> bool:
     return isinstance(thinking, Mapping) and thinking.get("clear_thinking") is False
 
 
-def _says_nothing(message: Wire) -> bool:
+def _says_nothing(entry: Message | Wire) -> bool:
     """True for a turn of the assistant that would be mended away."""
-    return message.get("role") == "assistant" and not (message.get("content") or message.get("tool_calls"))
+    return isinstance(entry, Message) and entry.role == "assistant" and not (entry.parts or entry.tool_calls)
 
 
 def _numbered(error: InvalidRequest, number: int) -> InvalidRequest:
