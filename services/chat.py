@@ -180,9 +180,11 @@ class ChatStream:
                 yield chunk
         except GatewayError as error:
             self.outcome.error = error.code or error.type
+            self._keep()
             raise
         except Exception:
             self.outcome.error = InternalError.code
+            self._keep()
             raise
 
     def _note_end(self, end: Finished) -> None:
