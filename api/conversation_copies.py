@@ -28,8 +28,7 @@ def _add_whole(bp: Blueprint, services: Services) -> None:
     conversations, copies = services.conversations, services.conversation_copies
 
     def export(conversation_id: str) -> Response:
-        head, items = conversations.history(owner_of(current), conversation_id)
-        turns = conversations.store.all_turns(head.id)
+        head, items, turns = conversations.whole(owner_of(current), conversation_id)
         whole = {
             "object": "conversation.export",
             "version": 1,

@@ -97,6 +97,11 @@ class ConversationService:
         head = self.get(owner, ident)
         return head, self.store.all_items(head.id)
 
+    def whole(self, owner: str, ident: str) -> tuple[Conversation, list[StoredItem], list[Turn]]:
+        """The conversation with everything in it, and with what became of its requests, in order."""
+        head, items = self.history(owner, ident)
+        return head, items, self.store.all_turns(head.id)
+
     def broken_off(self, head: Conversation, items: Sequence[StoredItem], asked: Sequence[StoredItem]) -> Turn | None:
         """The last turn of the conversation, whose `items` these are, if it was broken off and asked the same."""
         last = next(iter(self.store.turns(head.id, Span(limit=1, backwards=True))), None)

@@ -274,7 +274,7 @@ def test_both_dialects_go_on_with_one_conversation(
         headers = {"X-Conversation-ID": conversation}
         asked: Any = {"model": MODEL, "max_tokens": 100, "system": "Be brief.", "extra_headers": headers}
         message = other.messages.create(messages=[{"role": "user", "content": "From Anthropic"}], **asked)
-        assert message.content[0].text == TEXT  # type: ignore[union-attr]
+        assert message.content[0].text == TEXT
         with other.messages.stream(messages=[{"role": "user", "content": "And again"}], **asked) as events:
             assert events.get_final_text() == TEXT
     assert [message["content"] for message in sent(upstream)] == [
