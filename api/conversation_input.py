@@ -112,6 +112,7 @@ def _usage(usage: WireUsage | None) -> Usage | None:
         write_short=written,
         output=usage.output_tokens,
         reasoning=usage.output_tokens_details.get("reasoning_tokens"),
+        source="estimated" if usage.estimated else "reported",
     )
 
 

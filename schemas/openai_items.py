@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from schemas.openai_chat import First, Wire
+from schemas.openai_chat import First, Flag, Wire
 
 Status = Literal["in_progress", "completed", "incomplete"]
 NEEDED: Mapping[str, tuple[str, ...]] = {
@@ -191,6 +191,7 @@ class WireUsage(Wire):
     input_tokens: int = Field(0, ge=0)
     output_tokens: int = Field(0, ge=0)
     input_tokens_details: dict[str, int | None] = Field(default_factory=dict)
+    estimated: Flag = False
     output_tokens_details: dict[str, int | None] = Field(default_factory=dict)
 
 

@@ -180,10 +180,12 @@ class ChatStream:
                 yield chunk
         except GatewayError as error:
             self.outcome.error = error.code or error.type
+            self._note_part()
             self._keep()
             raise
         except Exception:
             self.outcome.error = InternalError.code
+            self._note_part()
             self._keep()
             raise
 
@@ -196,6 +198,11 @@ class ChatStream:
         if self._turn is not None:
             self._turn.end(self.outcome)
 
+    def _note_part(self) -> None:
+        """Note what is known to have been used for an answer that broke off."""
+        if self.outcome.finish_reason is None and self._run.heard:
+            self._note_usage(self._run.usage_so_far())
+
     def _note_usage(self, usage: Usage | None) -> None:
         if self._run.target is not None:
             self._spending.note(self.outcome, self._run.target, usage)
@@ -203,8 +210,7 @@ class ChatStream:
     def _charge(self) -> None:
         """Settle what was reserved: as reported, as far as is known of an answer that broke off, or not at all."""
         run, outcome = self._run, self.outcome
-        if outcome.finish_reason is None and run.heard:
-            self._note_usage(run.usage_so_far())
+        self._note_part()
         try:
             if outcome.usage is not None and run.target is not None:
                 run.hold.settle(run.target.provider, outcome.usage, outcome.cost)

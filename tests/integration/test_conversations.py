@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -365,7 +366,7 @@ def test_what_was_said_is_kept_when_the_client_leaves(
     assert told(client, conversation) == [("user", "Hi", "completed"), ("assistant", "Hello world ", "incomplete")]
     (turn,) = turns(gateway, conversation)
     assert (turn["status"], turn["incomplete_details"]) == ("incomplete", {"reason": "client_closed_request"})
-    assert (turn["usage"], turn["cost_usd"]) == (None, None), "which nobody knows"
+    assert turn["usage"]["estimated"] is True
     ask(client, conversation, "Go on")
     assert [message["content"] for message in sent(upstream)] == ["Hi", "Hello world ", "Go on"]
 
@@ -387,7 +388,9 @@ def test_what_was_said_is_kept_when_the_provider_breaks_off(
     with pytest.raises(openai.APIError):
         list(ask(client, conversation, stream=True))
     assert told(client, conversation)[1][2] == "incomplete"
-    assert turns(gateway, conversation)[0]["incomplete_details"]["reason"].startswith("upstream_")
+    (turn,) = turns(gateway, conversation)
+    assert turn["incomplete_details"]["reason"].startswith("upstream_")
+    assert turn["usage"]["estimated"] is True
 
 
 def test_a_request_that_failed_leaves_nothing_and_can_be_sent_again(
@@ -562,3 +565,39 @@ def test_what_is_no_name_is_refused(gateway: Gateway, upstream: Upstream, body: 
     answer = gateway.post("/conversation/save", body, headers=bearer(ANN))
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] in {"name", "file", "messages", "messages[1].content"}
+
+
+# Without what it needs
+
+
+def test_a_store_that_goes_away_takes_no_answer_with_it(upstream: Upstream, tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as redis:
+        settings = environment(upstream, REDIS_URL=redis.url, WORKERS="1")
+        with Gateway(tmp_path, **settings) as gateway:
+            ident = gateway.post("/v1/conversations", {}).json()["id"]
+            gateway.chat(conversation=ident)
+            upstream.script([Head(), Hold(), Events(glm_stream("late")), End()])
+            with ThreadPoolExecutor(1) as pool:
+                asked = pool.submit(gateway.chat, version="v2", conversation=ident)
+                assert upstream.wait_held(1)
+                redis.stop()
+                upstream.release()
+                answer = asked.result(30)
+            assert answer.json()["choices"][0]["message"]["content"] == "late"
+            assert answer.headers["X-Gateway-Turn"] == "unstored"
+            assert gateway.events("turn_not_stored")
+            assert 'glm_conversation_turns_total{outcome="unstored"} 1.0' in gateway.get("/metrics").text
+            refused = gateway.chat(conversation=ident)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "store_unavailable")
+            assert gateway.chat().status_code == 200, "what is part of no conversation goes on"
+
+
+def test_where_conversations_are_turned_off_nothing_is_kept(upstream: Upstream, tmp_path: Path) -> None:
+    with Gateway(tmp_path, **environment(upstream, GATEWAY__CONVERSATIONS__ENABLED="false")) as gateway:
+        assert gateway.post("/v1/conversations", {}).status_code == 404
+        assert gateway.get("/conversation/load?name=x").status_code == 404
+        refused = gateway.chat(conversation="conv_1")
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "conversation")
+        answer = gateway.chat(headers={"X-Conversation-ID": "somebody's own"})
+        assert answer.status_code == 200
+        assert "X-Conversation-ID" not in answer.headers

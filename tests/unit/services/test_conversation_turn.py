@@ -58,8 +58,8 @@ def shown(item: dict[str, Any]) -> tuple[str, str, str]:
 def test_what_is_said_is_put_together() -> None:
     chunks = (
         Started(), KeepAlive(), ReasoningDelta("let me"), ReasoningDelta(" see"), Signature("sig"), Text("He"),
-        Passed(RawEvent(b"", None, {})), Text("llo"), Call(1, "b", "clock", "{}"), Call(0, "a", "look"), Call(0, arguments='{"x":1}'),
-        Finished("tool_calls"),
+        Passed(RawEvent(b"", None, {})), Text("llo"), Call(1, "b", "clock", "{}"), Call(0, "a", "look"),
+        Call(0, arguments='{"x":1}'), Finished("tool_calls"),
     )  # fmt: skip
     kept = House().ended(*chunks)
     assert [shown(item) for item in kept] == [
