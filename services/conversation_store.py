@@ -184,14 +184,14 @@ class ConversationStore:
         self._records.drop(items_of(ident))
         self._records.drop(turns_of(ident))
 
-    def check(self, head: Conversation, items: Sequence[StoredItem]) -> None:
-        """Raises InvalidRequest when there is no room for so much more."""
+    def check(self, head: Conversation, items: Sequence[StoredItem], param: str = "items") -> None:
+        """Raises InvalidRequest when there is no room for so much more, which came as `param`."""
         limits = self._settings
         sizes = [size_of(item) for item in items]
         for number, size in enumerate(sizes):
             if size > limits.max_item_bytes:
                 said = f"Item {number} has {size} bytes; an item of a conversation may have {limits.max_item_bytes}."
-                raise InvalidRequest(said, param="items", code="item_too_large")
+                raise InvalidRequest(said, param=param, code="item_too_large")
         if head.items + len(items) > limits.max_items:
             said = f"A conversation may have {limits.max_items} items; this one has {head.items} already."
             raise InvalidRequest(said, param="conversation", code="conversation_full")

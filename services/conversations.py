@@ -117,7 +117,7 @@ class ConversationService:
 
         Raises InvalidRequest when there is no room for what is asked.
         """
-        self.store.check(head, asked)
+        self.store.check(head, asked, "messages")
 
         def keep(items: Sequence[StoredItem], turn: Turn) -> None:
             self.store.append(head.owner, head.id, items, turn)
