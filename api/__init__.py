@@ -4,13 +4,30 @@ from collections.abc import Callable
 
 from flask import Blueprint
 
-from api import chat, embeddings, failover, health, keys, messages, metrics, models, providers, route, tokens, usage
+from api import (
+    chat,
+    conversation_copies,
+    conversations,
+    embeddings,
+    failover,
+    health,
+    keys,
+    messages,
+    metrics,
+    models,
+    providers,
+    route,
+    tokens,
+    usage,
+)
 from services import Services
 
 BLUEPRINTS: tuple[Callable[[Services], Blueprint], ...] = (
     chat.blueprint,
     messages.blueprint,
     embeddings.blueprint,
+    conversations.blueprint,
+    conversation_copies.blueprint,
     models.blueprint,
     tokens.blueprint,
     providers.blueprint,

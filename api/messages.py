@@ -3,7 +3,9 @@
 from flask import Blueprint, Response
 from flask import request as current
 
+from api.continued import Continuing
 from api.dialects.anthropic_messages import AnthropicMessages
+from api.dialects.anthropic_messages_history import AnthropicMessagesHistory
 from api.inbound import inbound
 from api.origin import origin_of
 from api.respond import answer
@@ -18,12 +20,13 @@ def blueprint(services: Services) -> Blueprint:
     """The routes."""
     bp = Blueprint("messages", __name__)
     dialect = AnthropicMessages()
+    continuing = Continuing(dialect, AnthropicMessagesHistory(), services.conversations)
     settings = services.settings
 
     def create() -> Response:
-        request = dialect.parse(inbound(current, settings.default_model, "blocks"))
+        parsed = continuing.parse(current, inbound(current, settings.default_model, "blocks"))
         _name_request()
-        return answer(current, request, dialect, services.chat, settings.stream.write_timeout)
+        return answer(current, parsed.request, dialect, services.chat, settings.stream.write_timeout, parsed.turn)
 
     def count() -> Response:
         request = dialect.parse_count(inbound(current, settings.default_model, "blocks"))

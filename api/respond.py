@@ -18,21 +18,29 @@ from schemas.context import ENVIRON_KEY, RequestContext
 from schemas.limit import Capacity
 from services.allowance_headers import allowance_headers
 from services.chat import ChatService, ChatStream
+from services.conversation_turn import ConversationTurn
 
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 MAX_NAMES = 32
 """How many dropped fields are named: a client or a proxy refuses an answer whose headers are too long."""
 
 
-def answer(http: Request, request: ChatRequest, dialect: Dialect, chat: ChatService, write_timeout: float) -> Response:
-    """The answer to `request` in its dialect.
+def answer(
+    http: Request,
+    request: ChatRequest,
+    dialect: Dialect,
+    chat: ChatService,
+    write_timeout: float,
+    turn: ConversationTurn | None = None,
+) -> Response:
+    """The answer to `request` in its dialect; it is kept by `turn` when it is part of a conversation.
 
     A failure before the first content is raised and becomes a status; one after it becomes the stream's last event.
     `write_timeout` bounds how long a client may take no bytes, in seconds.
     """
     context: RequestContext = http.environ[ENVIRON_KEY]
     reply = Reply(dialect.new_id(), int(time.time()), request)
-    stream = chat.stream(request, origin_of(http))
+    stream = chat.stream(request, origin_of(http), turn)
     context.outcome = stream.outcome
     watch = ClientWatch(http.environ, lambda: stream.cancel(ClientGone("The client has closed the connection.")))
     try:
@@ -95,6 +103,9 @@ def _headers(stream: ChatStream) -> dict[str, str]:
         headers |= _capacity(outcome.capacity)
     if outcome.dropped:
         headers["X-Gateway-Dropped"] = _listed(outcome.dropped)
+    if outcome.conversation is not None:
+        headers["X-Conversation-ID"] = outcome.conversation
+        headers |= {"X-Gateway-Turn": outcome.turn} if outcome.turn is not None else {}
     return headers | cost_headers(outcome) | allowance_headers("tokens", outcome.allowance)
 
 

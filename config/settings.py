@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from config.access_settings import AccessSettings, ApiKeySettings, CallerLimitSettings, JwtSettings
+from config.conversation_settings import ConversationSettings
 from config.failover_settings import FailoverSettings
 from config.group import Group, Seconds
 from config.key_settings import KeyLimitSettings, KeySettings, QueueSettings, StrategyName
@@ -23,6 +24,7 @@ __all__ = [
     "CallerLimitSettings",
     "CircuitSettings",
     "ContentFilterSettings",
+    "ConversationSettings",
     "CostBudgetSettings",
     "FailoverSettings",
     "FilterPattern",
@@ -169,6 +171,7 @@ class Settings(Group):
     circuit: CircuitSettings = CircuitSettings()
     failover: FailoverSettings = FailoverSettings()
     pipeline: PipelineSettings = PipelineSettings()
+    conversations: ConversationSettings = ConversationSettings()
     logging: LoggingSettings = LoggingSettings()
     store: StoreSettings = StoreSettings()
     health: HealthSettings = HealthSettings()

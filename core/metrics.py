@@ -58,6 +58,10 @@ class Metrics:
             registry=r,
         )
         self.repairs = Counter("glm_history_repairs", "Places of a history that were mended.", ["what"], registry=r)
+        self.conversation_turns = Counter(
+            "glm_conversation_turns", "Turns of conversations, by whether they were kept, and whole.", ["outcome"],
+            registry=r,
+        )  # fmt: skip
         self.queue_wait = Histogram(
             "glm_queue_wait_seconds", "Waits for a key's turn.", ["provider"], buckets=FIRST_TOKEN_BUCKETS, registry=r
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from schemas.limit import Allowance, Capacity
 from schemas.route import PassedOver, Plan
@@ -32,6 +32,7 @@ class Outcome:
     asked last. `caller` is the id of whose request it is, and `allowance` what is left of its tokens. `billed_model` is
     the model that answered, by its name in the catalogue; `notional` is set where nobody pays for answers one by one.
     `landed` is set when a cheaper model was taken as a budget is nearly spent.
+    `conversation` is the one that the request goes on with, and `turn` whether it has been kept there.
     """
 
     model: str
@@ -58,5 +59,7 @@ class Outcome:
     billed_model: str | None = None
     notional: bool = False
     landed: bool = False
+    conversation: str | None = None
+    turn: Literal["completed", "incomplete", "unstored"] | None = None
     said: Mapping[str, Any] | None = None
     """What was answered, when that is to be logged."""

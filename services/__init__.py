@@ -29,6 +29,9 @@ from services.cache_ledger import CacheLedger
 from services.census import BEAT_SECONDS, Census
 from services.chat import ChatService
 from services.circuits import Circuits
+from services.conversation_copies import ConversationCopies
+from services.conversation_purge import ConversationPurge
+from services.conversations import ConversationService
 from services.counting import CountingService
 from services.decisions import DecisionLog
 from services.dispatch import Dispatcher
@@ -63,6 +66,7 @@ RELOAD_SECONDS = 2.0
 LEDGER_SECONDS = 5.0
 PRUNE_SECONDS = 300.0
 KEY_USE_SECONDS = 60.0
+PURGE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,8 @@ class Services:
     models: ModelService
     routing: RoutingService
     chat: ChatService
+    conversations: ConversationService
+    conversation_copies: ConversationCopies
     counting: CountingService
     embeddings: EmbeddingService
     health: HealthService
@@ -158,6 +164,10 @@ def build_services(
         usage,
         exchanges,
     )
+    conversations = ConversationService(store.records, settings.conversations, clock)
+    purge = ConversationPurge(
+        conversations.store, store.records, store.counters, settings.conversations, clock, worker_id
+    )
     census = Census(store, clock, worker_id)
 
     def set_gauges() -> None:
@@ -183,6 +193,7 @@ def build_services(
             Chore("prune_usage", PRUNE_SECONDS, usage.prune),
             Chore("set_budget_gauges", SYNC_SECONDS, watch.gauge),
             Chore("hold_streams", RENEW_SECONDS, slots.renew),
+            Chore("purge_conversations", PURGE_SECONDS, purge.run),
             Chore("reload_tokens", RELOAD_SECONDS, tokens.reload),
             Chore("check_tokens", SYNC_SECONDS, tokens.check_health),
         )
@@ -226,6 +237,8 @@ def build_services(
             spending,
             landing,
         ),
+        conversations=conversations,
+        conversation_copies=ConversationCopies(conversations.store, store.records),
         counting=CountingService(routing, once, instances.counting, counter),
         embeddings=EmbeddingService(routing, once, spending, usage, telemetry, clock),
         health=HealthService(instances.used, reachability, tokens, store, settings.health, data_dir, clock),

@@ -13,7 +13,7 @@ class Chore:
 
     name: str
     seconds: float
-    work: Callable[[], None]
+    work: Callable[[], object]
 
 
 class Background:

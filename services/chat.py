@@ -18,6 +18,7 @@ from schemas.outcome import Outcome
 from schemas.stream import ChatChunk, Finished
 from schemas.usage import Usage
 from services.aftermath import Aftermath
+from services.conversation_turn import ConversationTurn
 from services.dispatch import Dispatcher
 from services.interceptors import Interceptor
 from services.landing import SoftLanding
@@ -56,8 +57,8 @@ class ChatService:
         self._spending = spending
         self._landing = landing
 
-    def stream(self, request: ChatRequest, origin: Origin) -> "ChatStream":
-        """The answer as a stream that has not begun yet.
+    def stream(self, request: ChatRequest, origin: Origin, turn: ConversationTurn | None = None) -> "ChatStream":
+        """The answer as a stream that has not begun yet; what is said is kept by `turn`, if there is one.
 
         Raises InvalidRequest and ModelNotFound, and RateLimited, BudgetExceeded or Unpriced when the caller may not.
         """
@@ -78,13 +79,14 @@ class ChatService:
             caller=origin.caller_id,
             allowance=hold.allowance,
             landed=request.model != asked,
+            conversation=None if turn is None else turn.conversation,
         )
         run = Run(request, call, outcome, hold, prefer=place.prefer, home=place.home, longer=longer, strict=plan.strict)
         source = self._dispatcher.chunks(run, place.plan.targets)
-        chunks = self._pipeline.process(request, self._heard(run, source))
+        chunks = self._pipeline.process(request, self._heard(run, source), None if turn is None else turn.hear)
         for interceptor in self._interceptors:
             chunks = interceptor.watch(request, chunks, call.request_id)
-        return ChatStream(run, source, chunks, self._interceptors, self._aftermath, self._spending, self._clock)
+        return ChatStream(run, source, chunks, self._interceptors, self._aftermath, self._spending, self._clock, turn)
 
     def _heard(self, run: Run, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
         """The same chunks, of whose thinking is remembered what the provider that wrote it will want back."""
@@ -107,6 +109,7 @@ class ChatStream:
         aftermath: Aftermath,
         spending: Spending,
         clock: Clock,
+        turn: ConversationTurn | None = None,
     ) -> None:
         self.outcome = run.outcome
         self._run = run
@@ -116,6 +119,7 @@ class ChatStream:
         self._aftermath = aftermath
         self._spending = spending
         self._clock = clock
+        self._turn = turn
         self._closed = False
 
     def __iter__(self) -> Iterator[ChatChunk]:
@@ -162,6 +166,7 @@ class ChatStream:
         finally:
             self._settle()
             self._charge()
+            self._keep()
             self._aftermath.of(self._run)
             self._tell()
 
@@ -170,17 +175,33 @@ class ChatStream:
             for chunk in chunks:
                 if isinstance(chunk, Finished):
                     self._note_end(chunk)
+                    # Before the client sees the end, and asks what comes next.
+                    self._keep()
                 yield chunk
         except GatewayError as error:
             self.outcome.error = error.code or error.type
+            self._note_part()
+            self._keep()
             raise
         except Exception:
             self.outcome.error = InternalError.code
+            self._note_part()
+            self._keep()
             raise
 
     def _note_end(self, end: Finished) -> None:
         self.outcome.finish_reason = end.reason
         self._note_usage(end.usage)
+
+    def _keep(self) -> None:
+        """Keep what was asked and said: before the client is told of the end, and may ask what comes next."""
+        if self._turn is not None:
+            self._turn.end(self.outcome)
+
+    def _note_part(self) -> None:
+        """Note what is known to have been used for an answer that broke off."""
+        if self.outcome.finish_reason is None and self._run.heard:
+            self._note_usage(self._run.usage_so_far())
 
     def _note_usage(self, usage: Usage | None) -> None:
         if self._run.target is not None:
@@ -189,8 +210,7 @@ class ChatStream:
     def _charge(self) -> None:
         """Settle what was reserved: as reported, as far as is known of an answer that broke off, or not at all."""
         run, outcome = self._run, self.outcome
-        if outcome.finish_reason is None and run.heard:
-            self._note_usage(run.usage_so_far())
+        self._note_part()
         try:
             if outcome.usage is not None and run.target is not None:
                 run.hold.settle(run.target.provider, outcome.usage, outcome.cost)

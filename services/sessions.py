@@ -10,6 +10,8 @@ from schemas.codec import loads
 HEADERS = ("x-claude-code-session-id", "session-id", "session_id", "x-session-id", "x-grok-conv-id")
 """Where clients name their session: Claude Code, Codex, others."""
 BODY_FIELDS = ("prompt_cache_key", "session_id", "conversation_id")
+CONVERSATION = "x-conversation-id"
+"""A conversation that the gateway keeps is a session too, when the client names no other."""
 MAX_LENGTH = 512
 
 
@@ -42,7 +44,7 @@ def _named(headers: Mapping[str, str], body: Mapping[str, Any]) -> str | None:
         value = body.get(name)
         if isinstance(value, str) and value:
             return value[:MAX_LENGTH]
-    return _of_metadata(body.get("metadata"))
+    return _of_metadata(body.get("metadata")) or headers.get(CONVERSATION) or None
 
 
 def _of_metadata(metadata: Any) -> str | None:

@@ -59,6 +59,8 @@ class Telemetry:
             m.child(m.dropped, outcome.provider or "other", what).inc()
         for what in outcome.repairs:
             m.child(m.repairs, what).inc()
+        if outcome.turn is not None:
+            m.child(m.conversation_turns, outcome.turn).inc()
         if outcome.time_to_first_token is not None:
             m.first_token.observe(outcome.time_to_first_token)
             m.overhead.observe(overhead)

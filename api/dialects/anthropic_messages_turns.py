@@ -22,7 +22,7 @@ def parse_messages(wire: CountTokensRequest, body: Mapping[str, Any]) -> tuple[M
     """
     messages = list(_system(wire, body))
     for i, (message, raw) in enumerate(zip(wire.messages, body["messages"], strict=True)):
-        messages.extend(_turn(message, raw["content"], f"messages[{i}].content"))
+        messages.extend(parse_turn(message, raw["content"], f"messages[{i}].content"))
     return tuple(messages)
 
 
@@ -41,7 +41,8 @@ def _without_billing(part: Part) -> Part | None:
     return TextPart(rest, part.cache) if rest else None
 
 
-def _turn(message: WireMessage, body: Any, path: str) -> Iterator[Message]:
+def parse_turn(message: WireMessage, body: Any, path: str) -> Iterator[Message]:
+    """The canonical messages that one message stands for; `body` is its content as it came."""
     if isinstance(message.content, str) or message.role == "system":
         yield Message(message.role, parts_of(message.content, body, path))
     elif message.role == "assistant":

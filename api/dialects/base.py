@@ -1,12 +1,13 @@
 """What a dialect promises."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from core.errors import GatewayError
 from schemas.answer import Answer
 from schemas.chat import ChatRequest, ThinkingMode
+from schemas.conversation import StoredItem
 from schemas.stream import ChatChunk
 
 
@@ -53,3 +54,38 @@ class Dialect(Protocol):
 
     def error_frame(self, error: GatewayError, request_id: str) -> bytes:
         """The error as the last event of a stream that has begun."""
+
+
+def unmarked(message: Any) -> Any:
+    """The message without its marks for the prompt cache, itself if it has none.
+
+    They are for the end of the prompt that they came with, and providers take a few of them in each.
+    """
+    if isinstance(message, list):
+        bare = [unmarked(value) for value in message]
+        return bare if any(new is not old for new, old in zip(bare, message, strict=True)) else message
+    if not isinstance(message, dict):
+        return message
+    content = message.get("content")
+    bare_content = unmarked(content)
+    if "cache_control" not in message and bare_content is content:
+        return message
+    rest = {name: value for name, value in message.items() if name != "cache_control"}
+    return {**rest, "content": bare_content} if "content" in rest else rest
+
+
+class History(Protocol):
+    """How messages of one dialect become the items of a conversation, and the items messages again.
+
+    What is written of the same items is always the same, byte for byte.
+    """
+
+    def spoken(self, body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """What of the request's messages belongs to the conversation: all but the instructions ahead of them."""
+
+    def continued(self, body: Mapping[str, Any], items: Sequence[StoredItem]) -> tuple[Mapping[str, Any], int]:
+        """The body with what the items say between its instructions and its other messages, and how many messages
+        that has put ahead of these."""
+
+    def items(self, message: Mapping[str, Any], number: int) -> list[StoredItem]:
+        """The items that stand for a message, the one of that number. Raises InvalidRequest, which names the field."""

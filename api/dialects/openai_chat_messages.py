@@ -19,10 +19,15 @@ ROLES: Mapping[str, Role] = {
 NEEDS_CONTENT = frozenset({"system", "developer", "user", "tool", "function"})
 
 
-def parse_messages(messages: Sequence[WireMessage], bodies: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
-    """The messages in order; `bodies` are the same as they came. Raises InvalidRequest, which names the field."""
+def parse_messages(
+    messages: Sequence[WireMessage], bodies: Sequence[Mapping[str, Any]], first: int = 0
+) -> tuple[Message, ...]:
+    """The messages in order; `bodies` are the same as they came, and `first` is the number of the first of them.
+
+    Raises InvalidRequest, which names the field.
+    """
     pairs = zip(messages, bodies, strict=True)
-    return tuple(_message(message, body, f"messages[{i}]") for i, (message, body) in enumerate(pairs))
+    return tuple(_message(message, body, f"messages[{i}]") for i, (message, body) in enumerate(pairs, first))
 
 
 def _message(wire: WireMessage, body: Mapping[str, Any], path: str) -> Message:

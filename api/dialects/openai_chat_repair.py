@@ -23,13 +23,14 @@ def repaired(body: Wire) -> tuple[Wire, tuple[str, ...]]:
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         return body, ()
     names: list[str] = []
-    mended = [_with_content(message, names) for message in messages]
+    mended = [with_content(message, names) for message in messages]
     mended = [message for message in mended if not _is_empty_turn(message, names)]
     mended = list(_paired(mended, names))
     return ({**body, "messages": mended}, tuple(names)) if names else (body, ())
 
 
-def _with_content(message: Wire, names: list[str]) -> Wire:
+def with_content(message: Wire, names: list[str]) -> Wire:
+    """The message with content that is text or parts, itself if it was; adds a name to `names` if it was not."""
     content = message.get("content")
     role = message.get("role")
     if role == "tool" and content is None:

@@ -1,6 +1,6 @@
 """The response pipeline: every stage, in the order they work."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from config.settings import PipelineSettings
 from core.counting import TokenCounter
@@ -16,6 +16,9 @@ from schemas.stream import ChatChunk
 
 STAGES: tuple[type[Stage], ...] = (ResponseValidation, Thinking, StopWords, ContentFilter, Format, TokenCount)
 
+Hears = Callable[[Iterator[ChatChunk]], Iterator[ChatChunk]]
+"""Passes chunks on as they are."""
+
 
 class Pipeline:
     """One set of stages, good for any number of requests at once."""
@@ -30,8 +33,15 @@ class Pipeline:
             request = stage.prepare(request)
         return request
 
-    def process(self, request: ChatRequest, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
-        """The provider's chunks as the client is to see them; `request` is what `prepare` returned."""
+    def process(
+        self, request: ChatRequest, chunks: Iterator[ChatChunk], hears: Hears | None = None
+    ) -> Iterator[ChatChunk]:
+        """The provider's chunks as the client is to see them; `request` is what `prepare` returned.
+
+        `hears` is told what the model says, searched, but before its thinking is shown in tags or hidden.
+        """
         for stage in self._stages:
+            if hears is not None and isinstance(stage, Format):
+                chunks = hears(chunks)
             chunks = stage.process(request, chunks)
         return chunks

@@ -16,7 +16,7 @@ from core.store.memory import MemoryCounters
 from schemas.chat import ChatRequest
 from schemas.origin import Origin
 from schemas.outcome import Outcome
-from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
+from schemas.stream import ChatChunk, Finished, KeepAlive, ReasoningDelta, TextDelta
 from schemas.usage import Usage
 from services.affinity import Affinity
 from services.aftermath import Aftermath
@@ -35,6 +35,7 @@ from tests.unit.services.chat_kit import (
     HELLO,
     INFO,
     USAGE,
+    WORLD,
     FakeExchange,
     FakePool,
     Script,
@@ -97,8 +98,8 @@ class House:
             SoftLanding({}, routing, spending),
         )
 
-    def stream(self, **fields: Any) -> ChatStream:
-        return self.chat.stream(chat_request(**fields), Origin("req-1", self.clock.monotonic()))
+    def stream(self, turn: Any = None, **fields: Any) -> ChatStream:
+        return self.chat.stream(chat_request(**fields), Origin("req-1", self.clock.monotonic()), turn)
 
     @property
     def ends(self) -> list[str]:
@@ -352,3 +353,66 @@ def test_an_answer_that_does_not_say_that_it_ended_is_broken() -> None:
         house.stream().collect()
     assert len(house.ends) == 1
     assert house.told().error == "upstream_broken"
+
+
+# Conversations
+
+
+class Diary:
+    """A turn that writes down what had been heard, and what was known of the answer, each time it was ended."""
+
+    conversation = "conv_1"
+
+    def __init__(self) -> None:
+        self.heard: list[ChatChunk] = []
+        self.ends: list[tuple[int, str | None, str | None]] = []
+
+    def hear(self, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
+        for chunk in chunks:
+            self.heard.append(chunk)
+            yield chunk
+
+    def end(self, outcome: Outcome) -> None:
+        self.ends.append((len(self.heard), outcome.finish_reason, outcome.error))
+
+
+def test_a_turn_is_ended_before_the_client_is_told_of_the_end() -> None:
+    diary, house = Diary(), House(Script())
+    stream = house.stream(diary)
+    seen = iter(stream)
+    assert [next(seen), next(seen)] == [HELLO, WORLD]
+    assert diary.ends == []
+    next(seen)
+    assert diary.ends == [(3, "stop", None)]
+    stream.close()
+    assert stream.outcome.conversation == "conv_1"
+
+
+def test_a_turn_is_ended_before_the_client_is_told_of_a_failure() -> None:
+    diary, house = Diary(), House(Script([HELLO, BROKEN]))
+    stream = house.stream(diary)
+    with pytest.raises(UpstreamServerError):
+        list(stream)
+    assert diary.ends == [(1, None, "upstream_server_error")]
+    assert stream.outcome.usage is not None
+    assert stream.outcome.usage.source == "estimated"
+    stream.close()
+
+
+def test_a_turn_is_ended_when_the_stream_is_closed_in_the_middle() -> None:
+    diary, house = Diary(), House(Script())
+    stream = house.stream(diary)
+    next(iter(stream))
+    stream.close()
+    assert diary.ends == [(1, None, ClientGone.code)]
+
+
+def test_a_turn_hears_what_is_said_after_it_was_searched_and_before_thinking_is_shown() -> None:
+    diary = Diary()
+    pattern = FilterPattern(name="w", pattern="world", max_length=10)
+    settings = PipelineSettings(content_filter=ContentFilterSettings(patterns=(pattern,)))
+    house = House(Script([ReasoningDelta("hm"), *ANSWER]), pipeline=settings)
+    answer = house.stream(diary, thinking_mode="tags").collect()
+    assert answer.text.replace("\n", "") == "<think>hm</think>Hello [redacted]"
+    assert [chunk.text for chunk in diary.heard if isinstance(chunk, ReasoningDelta)] == ["hm"]
+    assert "".join(chunk.text for chunk in diary.heard if isinstance(chunk, TextDelta)) == "Hello [redacted]"

@@ -71,3 +71,11 @@ def test_a_first_question_without_a_name_may_begin_anywhere(
     messages: tuple[Message, ...], headers: dict[str, str], followed: bool
 ) -> None:
     assert is_followed(ChatRequest("m", messages, Native("openai_chat", {}, headers=headers))) is followed
+
+
+def test_a_conversation_that_the_gateway_keeps_is_a_session_when_the_client_names_none() -> None:
+    kept, mine = {"x-conversation-id": "conv_1"}, {"x-session-id": "mine"}
+    assert session(headers=kept) == session(ASK, ANSWER, headers=kept)
+    assert len({session(headers=kept), session(headers={"x-conversation-id": "conv_2"}), session()}) == 3
+    assert session(headers={**kept, **mine}) == session(headers=mine)
+    assert session(headers=kept, prompt_cache_key="abc") == session(prompt_cache_key="abc")
