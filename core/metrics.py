@@ -73,6 +73,10 @@ class Metrics:
             "glm_prompt_cache_loss_usd", "Money lost as a prompt was not read from its cache.",
             ["provider", "model", "cause"], registry=r,
         )  # fmt: skip
+        self.cache_waste = Counter(
+            "glm_prompt_cache_waste_usd", "Money for writing prompts to a cache that nobody has read there.",
+            ["provider", "model"], registry=r,
+        )  # fmt: skip
         self.cache_saving = Counter(
             "glm_prompt_cache_saving_usd", "Money saved by prompt caches.", ["provider", "model"], registry=r
         )

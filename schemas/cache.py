@@ -7,7 +7,8 @@ class CacheRow(BaseModel):
     """One provider, model and key, or one session: sums since it was first seen, money in USD.
 
     `hit_ratio` is what of all prompts was read from a cache, None while nothing is reported; `losses` are by cause.
-    `notional` is the part of the money that nobody pays, as the plan has a flat fee.
+    `notional` is the part of the money that nobody pays, as the plan has a flat fee. What is wasted was written to a
+    cache, above the price of plain input, and not read there by the end of its life.
     """
 
     provider: str | None = None
@@ -21,6 +22,8 @@ class CacheRow(BaseModel):
     saved_usd: float = 0.0
     lost_usd: float = 0.0
     notional_usd: float = 0.0
+    wasted_tokens: int = 0
+    wasted_usd: float = 0.0
     causes: dict[str, int] = {}
     losses: dict[str, float] = {}
     last_seen: float = 0.0

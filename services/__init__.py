@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from random import Random
 from uuid import uuid4
 
+from gevent import spawn
+
 from config.settings import Settings
 from core.catalogue import Catalogue, load_catalogue
 from core.clock import Clock, SystemClock
@@ -60,12 +62,14 @@ from services.thoughts import ThoughtMemory
 from services.tokens import TokenService
 from services.traffic import Traffic
 from services.usage_ledger import UsageLedger
+from services.write_watch import WriteWatch
 
 SYNC_SECONDS = 1.0
 RELOAD_SECONDS = 2.0
 LEDGER_SECONDS = 5.0
 PRUNE_SECONDS = 300.0
 KEY_USE_SECONDS = 60.0
+WRITES_SECONDS = 20.0
 PURGE_SECONDS = 30.0
 
 
@@ -137,9 +141,10 @@ def build_services(
     thoughts = ThoughtMemory(recollection)
     affinity, ledger = Affinity(recollection), CacheLedger(store.records, clock)
     failover = FailoverService(store.records, store.counters, settings.failover, telemetry, clock)
-    guard = CacheGuard(store.counters, ledger, failover, telemetry, clock)
+    writes = WriteWatch(store.counters, clock)
+    guard = CacheGuard(store.counters, ledger, failover, writes, telemetry, clock)
     placement = Placement(routing, failover, affinity, instances.callers_own)
-    aftermath = Aftermath(affinity, guard, routing, sites)
+    aftermath = Aftermath(affinity, guard, routing, sites, spawn)
     book = KeyBook(store.records, clock)
     bounds = BoundTable(settings.rate_limits, settings.cost_budget)
     watch = BudgetWatch(store.counters, settings.cost_budget, telemetry, clock, worker_id)
@@ -186,6 +191,7 @@ def build_services(
             Chore("share_decisions", SYNC_SECONDS, decisions.share),
             Chore("share_failovers", SYNC_SECONDS, failover.sync),
             Chore("share_cache_ledger", LEDGER_SECONDS, ledger.sync),
+            Chore("look_at_cache_writes", WRITES_SECONDS, writes.look),
             Chore("prune_cache_ledger", PRUNE_SECONDS, ledger.prune),
             Chore("share_usage", SYNC_SECONDS, usage.sync),
             Chore("read_keys", SYNC_SECONDS, book.sync),

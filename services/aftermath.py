@@ -1,5 +1,8 @@
 """Aftermath: what follows from an answer for the next one, once it has been given."""
 
+from collections.abc import Callable
+from functools import partial
+
 import structlog
 
 from core.errors import UpstreamError
@@ -13,20 +16,40 @@ CALLERS_OWN = "callers"
 """Stands for all the keys that callers bring, of which there may be any number."""
 
 
+def at_once(act: Callable[[], None]) -> None:
+    """Do it now."""
+    act()
+
+
 class Aftermath:
     """Binds the conversation where it was answered, and looks what became of its prompt's cache."""
 
-    def __init__(self, affinity: Affinity, guard: CacheGuard, routing: RoutingService, sites: dict[str, Site]) -> None:
+    def __init__(
+        self,
+        affinity: Affinity,
+        guard: CacheGuard,
+        routing: RoutingService,
+        sites: dict[str, Site],
+        later: Callable[[Callable[[], None]], object] = at_once,
+    ) -> None:
+        """`later` does what takes milliseconds, once the client has its answer."""
         self._affinity = affinity
         self._guard = guard
         self._routing = routing
         self._sites = sites
+        self._later = later
         self._log = structlog.get_logger(__name__)
 
     def of(self, run: Run) -> None:
         """Never raises: the answer has been given."""
         try:
             self._bind(run)
+            self._later(partial(self._looked, run))
+        except Exception:  # noqa: BLE001 - the answer has been given
+            self._log.exception("aftermath_failed")
+
+    def _looked(self, run: Run) -> None:
+        try:
             self._look(run)
         except Exception:  # noqa: BLE001 - the answer has been given
             self._log.exception("aftermath_failed")

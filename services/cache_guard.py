@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -28,6 +29,7 @@ from schemas.usage import Usage
 from services.cache_ledger import CacheLedger
 from services.failover import FailoverService
 from services.telemetry import Telemetry
+from services.write_watch import WriteWatch
 
 MOST_BYTES = 8 * 1024 * 1024
 """Prompts beyond this are not looked at, so that the time an answer takes stays bounded."""
@@ -64,11 +66,18 @@ class CacheGuard:
     """Works after the answer has been given, in a few milliseconds and with three trips to the store at most."""
 
     def __init__(
-        self, counters: Counters, ledger: CacheLedger, failover: FailoverService, telemetry: Telemetry, clock: Clock
+        self,
+        counters: Counters,
+        ledger: CacheLedger,
+        failover: FailoverService,
+        writes: WriteWatch,
+        telemetry: Telemetry,
+        clock: Clock,
     ) -> None:
         self._counters = counters
         self._ledger = ledger
         self._failover = failover
+        self._writes = writes
         self._telemetry = telemetry
         self._clock = clock
         self._log = structlog.get_logger(__name__)
@@ -93,8 +102,11 @@ class CacheGuard:
         found = judge(prompt, match, usage, price, rules, diagnosis=said, notional=answered.notional)
         silent = silent_cache_loss(prompt, usage, price, rules, notional=answered.notional)
         donor = donor_of(prompt, answered.begun, usage, rules)
+        if match is not None and usage is not None and usage.read:
+            self._writes.was_read(match.donor)
         if donor is not None:
             self._keep(keeping(donor, prompt), donor.lifetime)
+            self._writes.wrote(donor, price, partial(self._tell_waste, answered), notional=answered.notional)
         if silent is None or (found.provider_fault and found.lost >= silent.lost):
             return found
         return silent
@@ -124,6 +136,21 @@ class CacheGuard:
         stands_in = family_of(answered.kind, target.provider) == FAILOVER_FAMILY
         if finding.provider_fault and finding.lost_usd and not finding.notional and not stands_in:
             self._failover.lost(answered.served, finding.lost_usd)
+
+    def _tell_waste(self, answered: Answered, finding: Finding) -> None:
+        """Writing was paid for and nobody has read it."""
+        target, usd = answered.target, finding.missed_usd
+        self._telemetry.cache_written_in_vain(target.provider, target.model, usd)
+        self._ledger.note_waste(target.provider, answered.model, answered.credential, finding)
+        self._log.info(
+            "prompt_cache_write_waste",
+            provider=target.provider,
+            model=answered.model,
+            tokens=finding.missed,
+            usd=None if usd is None else round(usd, 6),
+            notional=finding.notional,
+            session=answered.request.session,
+        )
 
     def _price(self, answered: Answered) -> Price | None:
         today = datetime.fromtimestamp(self._clock.now(), UTC).date()

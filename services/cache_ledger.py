@@ -38,6 +38,18 @@ class CacheLedger:
         if session is not None:
             self._add(f"session|{session}", row.model_copy(update={"session": session, "model": model}))
 
+    def note_waste(self, provider: str, model: str, credential: str, finding: Finding) -> None:
+        """Count in what was written for a key and never read; the answer itself was counted when it was given."""
+        row = CacheRow(
+            provider=provider,
+            model=model,
+            credential=credential,
+            wasted_tokens=finding.missed,
+            wasted_usd=finding.missed_usd or 0.0,
+            last_seen=self._clock.now(),
+        )
+        self._add(f"key|{provider}|{model}|{credential}", row)
+
     def sync(self) -> None:
         """Add this worker's news to the shared rows: every few seconds."""
         news, self._news = self._news, {}
@@ -115,6 +127,8 @@ def _sum(one: CacheRow, other: CacheRow) -> CacheRow:
         saved_usd=one.saved_usd + other.saved_usd,
         lost_usd=one.lost_usd + other.lost_usd,
         notional_usd=one.notional_usd + other.notional_usd,
+        wasted_tokens=one.wasted_tokens + other.wasted_tokens,
+        wasted_usd=one.wasted_usd + other.wasted_usd,
         causes=_both(one.causes, other.causes),
         losses=_both(one.losses, other.losses),
         last_seen=max(one.last_seen, other.last_seen),

@@ -87,6 +87,13 @@ class Telemetry:
         if saved_usd > 0:
             m.child(m.cache_saving, provider, name).inc(saved_usd)
 
+    def cache_written_in_vain(self, provider: str, model: str, usd: float | None) -> None:
+        """A prompt was written to a cache, and nobody has read it there."""
+        m, name = self._metrics, self._model(model)
+        m.child(m.cache_findings, provider, name, "write_waste").inc()
+        if usd:
+            m.child(m.cache_waste, provider, name).inc(usd)
+
     def gauges(self, active_tokens: int, degraded: bool) -> None:
         """What is read rather than counted."""
         self._metrics.active_tokens.set(active_tokens)

@@ -181,6 +181,8 @@ def _add_turn(links: _Links, turn: Mapping[str, Any], path: str, opener: bytes, 
 def _blocks(content: Any) -> list[Any]:
     """The blocks of a content, of which a string is one."""
     if isinstance(content, list):
+        if len(content) == 1 and isinstance(content[0], dict):
+            return content
         return [_text_block(block) if isinstance(block, str) else block for block in content]
     if isinstance(content, str):
         return [_text_block(content)] if content else []

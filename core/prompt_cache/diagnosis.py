@@ -29,18 +29,6 @@ ANTHROPIC_REASONS: Mapping[str, Diagnosis] = {
 }
 """Its other words tell nothing of the cause: `previous_message_not_found` and `unavailable`."""
 
-OPENAI_REASONS: Mapping[str, Diagnosis] = {
-    "model_changed": Diagnosis(is_other_model=True),
-    "prompt_cache_key_changed": Diagnosis(parameter="prompt_cache_key"),
-    "tools_changed": Diagnosis(section="tools"),
-    "text_format_changed": Diagnosis(parameter="response_format"),
-    "reasoning_effort_changed": Diagnosis(parameter="reasoning_effort"),
-    "verbosity_changed": Diagnosis(parameter="verbosity"),
-    "context_compacted": Diagnosis(section="messages"),
-    "input_changed": Diagnosis(section="messages"),
-    "service_tier_changed": Diagnosis(parameter="service_tier"),
-}
-
 
 def anthropic_diagnosis(asked: Any, told: Any) -> Diagnosis | None:
     """What the `diagnostics` of an answer tell, of a request whose own `diagnostics` were `asked`; None for nothing.
@@ -55,14 +43,6 @@ def anthropic_diagnosis(asked: Any, told: Any) -> Diagnosis | None:
     reason = told.get("cache_miss_reason") if isinstance(told, dict) else None
     kind = reason.get("type") if isinstance(reason, dict) else None
     return ANTHROPIC_REASONS.get(kind) if isinstance(kind, str) else None
-
-
-def openai_diagnosis(told: Any) -> Diagnosis | None:
-    """What the `prompt_cache_diagnostics` of an answer tell of a miss; None for a hit, or when they tell nothing."""
-    if not isinstance(told, dict) or told.get("type") != "cache_miss":
-        return None
-    reason = told.get("reason")
-    return OPENAI_REASONS.get(reason) if isinstance(reason, str) else None
 
 
 def overruled(own: Blame, said: Diagnosis | None, *, is_kept: bool, estimated: bool) -> Blame:

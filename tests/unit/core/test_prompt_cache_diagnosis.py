@@ -3,7 +3,7 @@
 import pytest
 
 from core.prompt_cache.causes import Blame
-from core.prompt_cache.diagnosis import UNCHANGED, Diagnosis, anthropic_diagnosis, openai_diagnosis, overruled
+from core.prompt_cache.diagnosis import UNCHANGED, Diagnosis, anthropic_diagnosis, overruled
 from schemas.usage import Usage
 from tests.unit.core.prompt_cache_kit import CLAUDE, NOW, Memory, blocks, claude
 
@@ -35,29 +35,6 @@ SAYS = [f"turn {index} " + "x" * 400 for index in range(8)]
 )
 def test_anthropics_words(asked, told, meaning):
     assert anthropic_diagnosis(asked, told) == meaning
-
-
-@pytest.mark.parametrize(
-    ("told", "meaning"),
-    [
-        (None, None),
-        ({"type": "cache_hit"}, None),
-        ({"type": "comparison_response_not_found"}, None),
-        ({"type": "unavailable"}, None),
-        ({"type": "cache_miss", "reason": "something_new"}, None),
-        ({"type": "cache_miss", "reason": None}, None),
-        ({"type": "cache_miss", "reason": "tools_changed"}, Diagnosis("tools")),
-        ({"type": "cache_miss", "reason": "input_changed"}, Diagnosis("messages")),
-        ({"type": "cache_miss", "reason": "context_compacted"}, Diagnosis("messages")),
-        ({"type": "cache_miss", "reason": "prompt_cache_key_changed"}, Diagnosis(None, "prompt_cache_key")),
-        ({"type": "cache_miss", "reason": "text_format_changed"}, Diagnosis(None, "response_format")),
-        ({"type": "cache_miss", "reason": "reasoning_effort_changed"}, Diagnosis(None, "reasoning_effort")),
-        ({"type": "cache_miss", "reason": "verbosity_changed"}, Diagnosis(None, "verbosity")),
-        ({"type": "cache_miss", "reason": "service_tier_changed"}, Diagnosis(None, "service_tier")),
-    ],
-)
-def test_openais_words(told, meaning):
-    assert openai_diagnosis(told) == meaning
 
 
 EVICTED = Blame("evicted")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from config.settings import FailoverSettings
+from core.errors import StoreUnavailable
 from core.metrics import Metrics
 from core.prompt_cache.finding import Finding
 from core.providers.base import UpstreamRequest
@@ -19,6 +20,7 @@ from services.cache_guard import Answered, CacheGuard
 from services.cache_ledger import SESSION_SECONDS, CacheLedger
 from services.failover import FailoverService
 from services.telemetry import Telemetry
+from services.write_watch import WriteWatch
 from tests.fakes import FakeClock
 
 OPUS = ModelInfo(
@@ -56,7 +58,8 @@ class House:
         records, counters = self.store.records, self.store.counters
         self.failover = FailoverService(records, counters, settings, telemetry, self.clock)
         self.ledger = CacheLedger(records, self.clock)
-        self.guard = CacheGuard(counters, self.ledger, self.failover, telemetry, self.clock)
+        self.writes = WriteWatch(counters, self.clock)
+        self.guard = CacheGuard(counters, self.ledger, self.failover, self.writes, telemetry, self.clock)
 
     def answer(self, sent: dict[str, Any], usage: Usage | None, account: str = "key-1", **changes: Any) -> Finding:
         request = ChatRequest(OPUS.id, (), Native("anthropic_messages", sent), session="s")
@@ -194,3 +197,58 @@ def test_rows_of_sessions_are_given_up_after_a_day(house: House) -> None:
     house.ledger.prune()
     report = house.ledger.report()
     assert (len(report.by_key), len(report.by_session)) == (1, 0)
+
+
+def waste(house: House) -> tuple[int, float]:
+    """Tokens and dollars that the report calls wasted."""
+    rows = house.ledger.report().by_key
+    return sum(row.wasted_tokens for row in rows), sum(row.wasted_usd for row in rows)
+
+
+def test_what_was_written_and_never_read_is_waste_once_its_time_is_over(house: House) -> None:
+    house.answer(body("a"), FIRST)
+    house.clock.advance(340)
+    house.writes.look()
+    assert waste(house) == (0, 0.0), "a request may be on its way"
+    house.clock.advance(20)
+    house.writes.look()
+    house.writes.look()
+    assert waste(house) == (60_000, pytest.approx(60_000 * (5.0 - 4.0) / 1e6))
+    labels = {"provider": "anthropic", "model": OPUS.id}
+    assert house.metrics._registry.get_sample_value("glm_prompt_cache_waste_usd_total", labels) == pytest.approx(0.06)
+    assert not house.failover.is_active(OPUS.id)
+    (row,) = house.ledger.report().by_key
+    assert row.answers == 1
+
+
+def test_what_was_read_on_any_worker_is_no_waste_and_what_came_after_it_may_be(house: House) -> None:
+    house.answer(body("a"), FIRST)
+    other = CacheGuard(
+        house.store.counters,
+        house.ledger,
+        house.failover,
+        WriteWatch(house.store.counters, house.clock),
+        Telemetry(house.metrics, [OPUS.id]),
+        house.clock,
+    )
+    house.guard, first = other, house.guard
+    house.answer(body("a", "b", "c"), READ)
+    house.guard = first
+    house.clock.advance(400)
+    house.writes.look()
+    assert waste(house) == (0, 0.0)
+
+
+def test_while_the_store_is_away_nothing_is_called_waste(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.answer(body("a"), FIRST)
+    house.clock.advance(400)
+
+    def away(*_: Any) -> Any:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(house.store.counters, "kept", away)
+    house.writes.look()
+    monkeypatch.undo()
+    assert waste(house) == (0, 0.0)
+    house.writes.look()
+    assert waste(house)[0] == 60_000

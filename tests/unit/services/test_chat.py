@@ -29,6 +29,7 @@ from services.landing import SoftLanding
 from services.placement import Placement
 from services.routing import RoutingService
 from services.telemetry import Telemetry
+from services.write_watch import WriteWatch
 from tests.unit.services.chat_kit import (
     ANSWER,
     END,
@@ -82,7 +83,7 @@ class House:
         counters, records, telemetry = MemoryCounters(), DictRecords(), Telemetry(Metrics())
         affinity, ledger = Affinity(self.stage.recollection), CacheLedger(records, self.clock)
         failover = FailoverService(records, counters, FailoverSettings(), telemetry, self.clock)
-        guard = CacheGuard(counters, ledger, failover, telemetry, self.clock)
+        guard = CacheGuard(counters, ledger, failover, WriteWatch(counters, self.clock), telemetry, self.clock)
         spending = bare_spending(clock=self.clock)
         watchers = (*interceptors, self.witness)
         self.chat = ChatService(
