@@ -101,6 +101,8 @@ def _headers(stream: ChatStream) -> dict[str, str]:
         headers["X-Gateway-Provider"] = header_value(outcome.provider)
         headers["X-Gateway-Upstream-Model"] = header_value(str(outcome.upstream_model))
         headers |= _capacity(outcome.capacity)
+    if outcome.cache is not None:
+        headers["X-Gateway-Cache"] = outcome.cache
     if outcome.dropped:
         headers["X-Gateway-Dropped"] = _listed(outcome.dropped)
     if outcome.conversation is not None:

@@ -15,6 +15,7 @@ from config.limit_settings import BudgetSettings, CostBudgetSettings, RateLimitS
 from config.logging_settings import LoggingSettings, RequestLogSettings
 from config.model_settings import ModelMap, ModelSettings
 from config.provider_settings import ProviderSettings, default_providers
+from config.response_cache_settings import ResponseCacheSettings
 from config.route_settings import CircuitSettings, MatchSettings, Routes, RouteSettings, RouteTargetSettings
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "RateLimitSettings",
     "RateSettings",
     "RequestLogSettings",
+    "ResponseCacheSettings",
     "RetrySettings",
     "RouteSettings",
     "RouteTargetSettings",
@@ -162,6 +164,7 @@ class Settings(Group):
     rate_limits: RateLimitSettings = RateLimitSettings()
     cost_budget: CostBudgetSettings = CostBudgetSettings()
     usage: UsageSettings = UsageSettings()
+    response_cache: ResponseCacheSettings = ResponseCacheSettings()
     tokens: TokenSettings = TokenSettings()
     providers: dict[str, ProviderSettings] = Field(default_factory=default_providers)
     default_model: str = "0727-360B-API"

@@ -51,6 +51,9 @@ class Metrics:
         self.unpriced = Counter(
             "glm_unpriced_answers", "Answers whose cost is unknown.", ["provider", "model"], registry=r
         )
+        self.response_cache = Counter(
+            "glm_response_cache", "Requests by what the kept answers had for them.", ["result"], registry=r
+        )
         self.dropped = Counter(
             "glm_dropped",
             "What could not be carried to a provider, beta flags apart.",

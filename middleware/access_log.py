@@ -82,6 +82,7 @@ def _told_of(outcome: Outcome) -> dict[str, Any]:
         "cost_usd": outcome.cost,
         "notional": outcome.notional or None,
         "landed": outcome.landed or None,
+        "cache": outcome.cache,
     }
     return {name: value for name, value in told.items() if value is not None}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from schemas.caller import Caller
 
@@ -21,6 +22,8 @@ class Origin:
     own: Mapping[str, str] = field(default_factory=dict, repr=False)
     caller: Caller | None = None
     ip: str = ""
+    cache: Literal["use", "bypass", "refresh"] | None = None
+    """What the client wants of answers that are kept; None when it did not say."""
 
     @property
     def caller_id(self) -> str:

@@ -59,6 +59,8 @@ class Outcome:
     billed_model: str | None = None
     notional: bool = False
     landed: bool = False
+    cache: str | None = None
+    """What the kept answers had for it: hit, miss, refresh or bypass; None when it is no matter of theirs."""
     conversation: str | None = None
     turn: Literal["completed", "incomplete", "unstored"] | None = None
     said: Mapping[str, Any] | None = None

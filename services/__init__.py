@@ -54,6 +54,7 @@ from services.probing import Prober
 from services.providers import ProviderService
 from services.reachability import Reachability
 from services.recollection import Recollection
+from services.response_cache import ResponseCache
 from services.routing import RoutingService
 from services.spending import Spending
 from services.stream_slots import RENEW_SECONDS, StreamSlots
@@ -242,6 +243,7 @@ def build_services(
             aftermath,
             spending,
             landing,
+            ResponseCache(settings.response_cache, store.counters, clock, settings.pipeline.model_dump_json()),
         ),
         conversations=conversations,
         conversation_copies=ConversationCopies(conversations.store, store.records),

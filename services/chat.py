@@ -24,7 +24,9 @@ from services.interceptors import Interceptor
 from services.landing import SoftLanding
 from services.placement import Placement
 from services.recollection import Recollection
-from services.run import Run
+from services.response_cache import Kept, ResponseCache
+from services.response_cache import Place as CachePlace
+from services.run import Call, Run
 from services.sessions import session_of
 from services.spending import Spending
 from services.thoughts import Listener, ThoughtMemory
@@ -45,6 +47,7 @@ class ChatService:
         aftermath: Aftermath,
         spending: Spending,
         landing: SoftLanding,
+        cache: ResponseCache,
     ) -> None:
         self._placement = placement
         self._dispatcher = dispatcher
@@ -56,6 +59,7 @@ class ChatService:
         self._aftermath = aftermath
         self._spending = spending
         self._landing = landing
+        self._cache = cache
 
     def stream(self, request: ChatRequest, origin: Origin, turn: ConversationTurn | None = None) -> "ChatStream":
         """The answer as a stream that has not begun yet; what is said is kept by `turn`, if there is one.
@@ -66,6 +70,10 @@ class ChatService:
         request = self._landing.applied(request, origin)
         request = replace(request, session=session_of(request, origin.tenant))
         plan = self._placement.plan(request, origin.caller)
+        kept_at = self._cache.place(request, origin) if turn is None else None
+        kept = self._cache.find(kept_at) if isinstance(kept_at, CachePlace) else None
+        if kept is not None:
+            return self._again(kept, request, asked, call)
         found = self._recollection.find({**self._thoughts.names(request), **self._placement.names(plan, request)})
         place = self._placement.place(plan, request, found)
         request = self._pipeline.prepare(self._thoughts.recall(request, found))
@@ -80,12 +88,34 @@ class ChatService:
             allowance=hold.allowance,
             landed=request.model != asked,
             conversation=None if turn is None else turn.conversation,
+            cache=_cache_word(kept_at),
         )
         run = Run(request, call, outcome, hold, prefer=place.prefer, home=place.home, longer=longer, strict=plan.strict)
         source = self._dispatcher.chunks(run, place.plan.targets)
         chunks = self._pipeline.process(request, self._heard(run, source), None if turn is None else turn.hear)
+        if isinstance(kept_at, CachePlace):
+            chunks = self._cache.recording(kept_at, request, outcome, chunks)
+        return self._watched(run, source, chunks, turn)
+
+    def _again(self, kept: Kept, request: ChatRequest, asked: str, call: Call) -> "ChatStream":
+        """An answer that was given before; it costs nothing."""
+        outcome = Outcome(
+            model=asked,
+            stream=request.stream,
+            provider=kept.provider,
+            upstream_model=kept.upstream_model,
+            caller=call.origin.caller_id,
+            cost=0.0,
+            cache="hit",
+        )
+        source = (chunk for chunk in kept.chunks)
+        return self._watched(Run(request, call, outcome, committed=True), source, source, None)
+
+    def _watched(
+        self, run: Run, source: Iterator[ChatChunk], chunks: Iterator[ChatChunk], turn: ConversationTurn | None
+    ) -> "ChatStream":
         for interceptor in self._interceptors:
-            chunks = interceptor.watch(request, chunks, call.request_id)
+            chunks = interceptor.watch(run.request, chunks, run.call.request_id)
         return ChatStream(run, source, chunks, self._interceptors, self._aftermath, self._spending, self._clock, turn)
 
     def _heard(self, run: Run, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
@@ -95,6 +125,12 @@ class ChatService:
             listener.hear(chunk, self._dispatcher.issuer(run))
             run.hear(chunk)
             yield chunk
+
+
+def _cache_word(place: CachePlace | str | None) -> str | None:
+    if isinstance(place, CachePlace):
+        return "refresh" if place.refresh else "miss"
+    return place
 
 
 class ChatStream:

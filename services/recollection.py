@@ -15,10 +15,10 @@ ABSENT = ""
 class Recollection:
     """Shared by all workers, with this worker's own copy in front; whatever is lost may be asked for again."""
 
-    def __init__(self, counters: Counters, clock: Clock) -> None:
+    def __init__(self, counters: Counters, clock: Clock, local_bytes: int = LOCAL_BYTES) -> None:
         self._counters = counters
         self._clock = clock
-        self._local = Shelf(LOCAL_BYTES)
+        self._local = Shelf(local_bytes)
 
     def find(self, names: Mapping[str, float]) -> dict[str, str]:
         """Those of the names under which something is kept, with it.

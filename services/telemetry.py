@@ -57,6 +57,8 @@ class Telemetry:
         for name in outcome.dropped:
             what = "anthropic-beta" if name.startswith("anthropic-beta") else "field"
             m.child(m.dropped, outcome.provider or "other", what).inc()
+        if outcome.cache is not None:
+            m.child(m.response_cache, outcome.cache).inc()
         for what in outcome.repairs:
             m.child(m.repairs, what).inc()
         if outcome.turn is not None:

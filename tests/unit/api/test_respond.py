@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from api.dialects.base import Inbound
 from api.dialects.openai_chat import OpenAIChat
 from api.respond import answer
-from config.settings import PipelineSettings
+from config.settings import PipelineSettings, ResponseCacheSettings
 from core.cancel import Cancellation
 from core.catalogue import Catalogue
 from core.counting import TokenCounter
@@ -33,6 +33,7 @@ from services.chat import ChatService
 from services.landing import SoftLanding
 from services.placement import Place
 from services.recollection import Recollection
+from services.response_cache import ResponseCache
 from services.routing import RoutingService
 from services.run import Call, Run
 from services.thoughts import ThoughtMemory
@@ -125,8 +126,9 @@ class Exchange:
         spending = bare_spending(clock=clock)
         routing = RoutingService(Catalogue([]), [], lambda _: True)
         landing = SoftLanding({}, routing, spending)
+        cache = ResponseCache(ResponseCacheSettings(), MemoryCounters(), clock, "")
         chat = ChatService(
-            placement, dispatcher, pipeline, (), clock, thoughts, recollection, placement, spending, landing
+            placement, dispatcher, pipeline, (), clock, thoughts, recollection, placement, spending, landing, cache
         )
         self._chat = chat
         self.app = Flask(__name__)

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from config.settings import ContentFilterSettings, FailoverSettings, FilterPattern, PipelineSettings
+from config.settings import (
+    ContentFilterSettings,
+    FailoverSettings,
+    FilterPattern,
+    PipelineSettings,
+    ResponseCacheSettings,
+)
 from core.catalogue import Catalogue
 from core.counting import TokenCounter
 from core.errors import ClientGone, InvalidRequest, ModelNotFound, UpstreamBroken, UpstreamServerError, UpstreamTimeout
@@ -27,6 +33,7 @@ from services.failover import FailoverService
 from services.interceptors import Interceptor
 from services.landing import SoftLanding
 from services.placement import Placement
+from services.response_cache import ResponseCache
 from services.routing import RoutingService
 from services.telemetry import Telemetry
 from services.write_watch import WriteWatch
@@ -97,6 +104,7 @@ class House:
             Aftermath(affinity, guard, routing, self.stage.sites),
             spending,
             SoftLanding({}, routing, spending),
+            ResponseCache(ResponseCacheSettings(), counters, self.clock, ""),
         )
 
     def stream(self, turn: Any = None, **fields: Any) -> ChatStream:

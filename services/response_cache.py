@@ -1,0 +1,117 @@
+"""ResponseCache: answers that are given again to the same question of the same caller."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from hashlib import sha256
+from typing import Any, Literal
+
+import structlog
+
+from config.settings import ResponseCacheSettings
+from core.chunk_codec import read, spelled
+from core.clock import Clock
+from core.store.base import Counters
+from schemas.chat import ChatRequest
+from schemas.codec import dumps, loads
+from schemas.origin import Origin
+from schemas.outcome import Outcome
+from schemas.stream import ChatChunk, Finished, KeepAlive
+from services.recollection import Recollection
+
+HARMLESS = frozenset({"stream", "stream_options"})
+"""Fields that say how an answer is sent, and nothing of what it says."""
+HEADERS = ("anthropic-beta", "anthropic-version")
+BELIEVED_SECONDS = 60.0
+"""So long a worker goes by its own copy: a refreshed answer is new everywhere within this time."""
+NOT_FOUND_SECONDS = 0.001
+"""That there is none is not believed: another worker may have it now."""
+COMPLETE = frozenset({"stop", "tool_calls"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the answer to one question is kept; `refresh`: whatever is there is not looked at."""
+
+    name: str
+    refresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer, and who gave it."""
+
+    provider: str
+    upstream_model: str
+    chunks: list[ChatChunk]
+
+
+class ResponseCache:
+    """Shared by all workers with a copy in front; what is kept belongs to one caller, one way in and one question."""
+
+    def __init__(self, settings: ResponseCacheSettings, counters: Counters, clock: Clock, salt: str) -> None:
+        """`salt` stands for whatever else answers depend on: the settings of the pipeline."""
+        self._settings = settings
+        self._salt = salt
+        self._recollection = Recollection(counters, clock, settings.local_bytes)
+        self._log = structlog.get_logger(__name__)
+
+    def place(self, request: ChatRequest, origin: Origin) -> Place | Literal["bypass"] | None:
+        """Where to look and to keep; "bypass" when the client wants neither, None when it is no matter of this."""
+        if not self._settings.enabled:
+            return None
+        if origin.cache == "bypass":
+            return "bypass"
+        if origin.cache is None and request.sampling.temperature != 0:
+            return None
+        body = {name: value for name, value in request.native.body.items() if name not in HARMLESS}
+        headers = [request.native.headers.get(name) for name in HEADERS]
+        said = [self._salt, origin.tenant, request.native.dialect, request.thinking_mode, request.model, body, headers]
+        return Place(f"response:{sha256(dumps(said)).hexdigest()}", origin.cache == "refresh")
+
+    def find(self, place: Place) -> Kept | None:
+        """The answer that is kept there."""
+        if place.refresh:
+            return None
+        text = self._recollection.find({place.name: NOT_FOUND_SECONDS}).get(place.name)
+        if text is None:
+            return None
+        try:
+            told = loads(text)
+            return Kept(told["provider"], told["upstream_model"], read(told["chunks"]))
+        except (ValueError, KeyError, TypeError, IndexError):
+            # Another version may have written it.
+            self._log.warning("kept_answer_unreadable")
+            return None
+
+    def recording(
+        self, place: Place, request: ChatRequest, outcome: Outcome, chunks: Iterator[ChatChunk]
+    ) -> Iterator[ChatChunk]:
+        """The same chunks; they are kept once the answer has come to its end by itself."""
+        heard: list[ChatChunk] = []
+        for chunk in chunks:
+            if not isinstance(chunk, KeepAlive):
+                heard.append(chunk)
+            if isinstance(chunk, Finished) and chunk.reason in COMPLETE:
+                self._keep(place, request, outcome, heard)
+            yield chunk
+
+    def _keep(self, place: Place, request: ChatRequest, outcome: Outcome, heard: list[ChatChunk]) -> None:
+        seconds = self._seconds(request.model, outcome.provider or "")
+        if not seconds:
+            return
+        told: Mapping[str, Any] = {
+            "provider": outcome.provider,
+            "upstream_model": outcome.upstream_model,
+            "chunks": spelled(heard).decode(),
+        }
+        text = dumps(told).decode()
+        if len(text) <= self._settings.max_entry_bytes:
+            self._recollection.keep({place.name: text}, seconds, min(seconds, BELIEVED_SECONDS))
+
+    def _seconds(self, model: str, provider: str) -> float:
+        patterns = self._settings.models.items()
+        own = next((ttl for pattern, ttl in patterns if fnmatchcase(model.lower(), pattern.lower())), None)
+        if own is not None:
+            return own
+        return self._settings.providers.get(provider, self._settings.ttl)
