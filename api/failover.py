@@ -25,6 +25,7 @@ def blueprint(services: Services) -> Blueprint:
     failover, settings = services.failover, services.settings.failover
 
     def listing() -> Response:
+        failover.sync()
         states = [state.model_dump(mode="json") for state in failover.states()]
         body = {
             "enabled": settings.enabled,
@@ -36,6 +37,7 @@ def blueprint(services: Services) -> Blueprint:
         return _json(body)
 
     def one(model: str) -> Response:
+        failover.sync()
         return _told(failover.state(services.routing.canonical(model)))
 
     def activate(model: str) -> Response:

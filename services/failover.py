@@ -79,6 +79,8 @@ class FailoverService:
 
     def clear(self, model: str) -> bool:
         """Serve `model` by itself again at once; False when it was."""
+        # Another worker may have moved it a moment ago.
+        self._share()
         move = self._active(model)
         if move is None:
             return False

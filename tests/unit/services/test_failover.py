@@ -211,3 +211,10 @@ def test_workers_that_see_in_the_same_moment_that_it_is_too_much_move_it_once(
     monkeypatch.setattr(house.two, "_share", share)
     house.two.sync()
     assert house.two.is_active(OPUS)
+
+
+def test_what_another_worker_moved_a_moment_ago_can_be_cleared(house: House) -> None:
+    house.one.lost(OPUS, 2.0)
+    assert house.two.clear(OPUS)
+    house.one.sync()
+    assert not house.one.is_active(OPUS)
