@@ -88,9 +88,9 @@ def grok_stream(*arguments: Any, **options: Any) -> list[bytes]:
     return [*map(event, [*chunks, {**counted, "usage": _without_reasoning(counted["usage"])}]), DONE]
 
 
-def grok_body(*arguments: Any, **options: Any) -> bytes:
+def grok_body(*arguments: Any, usage: Mapping[str, Any] = DETAILED, **options: Any) -> bytes:
     """The same in one piece."""
-    return openai_body(*arguments, usage=_without_reasoning(DETAILED), **options)
+    return openai_body(*arguments, usage=_without_reasoning(usage), **options)
 
 
 def deepseek_stream(*arguments: Any, **options: Any) -> list[bytes]:
@@ -99,9 +99,9 @@ def deepseek_stream(*arguments: Any, **options: Any) -> list[bytes]:
     return [b": keep-alive\n\n", *map(event, [*chunks, {**counted, "usage": _hits(counted["usage"])}]), DONE]
 
 
-def deepseek_body(*arguments: Any, **options: Any) -> bytes:
+def deepseek_body(*arguments: Any, usage: Mapping[str, Any] = DETAILED, **options: Any) -> bytes:
     """The same in one piece, behind the blank lines that it sends while it is busy."""
-    return b"\n\n\n" + openai_body(*arguments, usage=_hits(DETAILED), **options)
+    return b"\n\n\n" + openai_body(*arguments, usage=_hits(usage), **options)
 
 
 def openrouter_stream(*arguments: Any, **options: Any) -> list[bytes]:
@@ -150,12 +150,14 @@ def _choice(delta: Json, finish_reason: str | None) -> Json:
 
 
 def _without_reasoning(usage: Mapping[str, Any]) -> Json:
-    return {**usage, "completion_tokens": usage["completion_tokens"] - 2}
+    thought = usage["completion_tokens_details"]["reasoning_tokens"]
+    return {**usage, "completion_tokens": usage["completion_tokens"] - thought}
 
 
 def _hits(usage: Mapping[str, Any]) -> Json:
     plain = {name: count for name, count in usage.items() if name != "prompt_tokens_details"}
-    return {**plain, "prompt_cache_hit_tokens": 4, "prompt_cache_miss_tokens": 5}
+    hits = usage["prompt_tokens_details"]["cached_tokens"]
+    return {**plain, "prompt_cache_hit_tokens": hits, "prompt_cache_miss_tokens": usage["prompt_tokens"] - hits}
 
 
 def _pieces(text: str, size: int) -> list[str]:
