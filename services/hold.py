@@ -37,10 +37,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """What was taken together, and when, in seconds since the epoch."""
+    """What was taken together, when (seconds since the epoch), and whether by this worker `alone`."""
 
     parts: tuple[Part, ...] = ()
     at: float = 0.0
+    alone: bool = False
 
 
 class Till(Protocol):

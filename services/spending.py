@@ -90,7 +90,7 @@ class Spending:
         changes = [(part.bound, spent.get(part.bound.unit, part.cost) - part.cost) for part in reserved.parts]
         windows = [bound.window(change) for bound, change in changes if change]
         if windows:
-            self._store.counters.correct(windows, reserved.at, self._clock.now())
+            self._store.counters.correct(windows, reserved.at, self._clock.now(), alone=reserved.alone)
 
     def near_its_end(self, caller: Caller | None, ip: str) -> bool:
         """True when so much of a budget of the caller is spent that cheaper models are to be used."""
@@ -158,7 +158,7 @@ class Spending:
         self._watch.see(((part.bound, part.reading) for part in parts), now)
         if not taken.granted:
             self._refuse(parts, now)
-        return Reserved(tuple(parts), now)
+        return Reserved(tuple(parts), now, taken.alone)
 
     def _refuse(self, parts: Sequence[Part], now: float) -> None:
         part = max(parts, key=lambda part: (part.reading.remaining < part.cost, part.reading.retry_after))

@@ -45,10 +45,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The answer to `take`: granted or not, with one reading a window in the order asked."""
+    """The answer to `take`: granted or not, with one reading a window in the order asked.
+
+    `alone`: by this worker, as the home was away.
+    """
 
     granted: bool
     readings: tuple[Reading, ...]
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +74,10 @@ class Counters(Protocol):
     def take(self, windows: Sequence[Window], now: float) -> Taken:
         """Count every window's cost, or none of them when one is full. Exact over all workers."""
 
-    def correct(self, windows: Sequence[Window], at: float, now: float) -> None:
+    def correct(self, windows: Sequence[Window], at: float, now: float, *, alone: bool = False) -> None:
         """Add each window's cost, which may be negative here, to what was taken at `at`, whatever the limit is.
 
-        What no longer counts is left as it is.
+        What no longer counts is left as it is. `alone` is what the answer to `take` was.
         """
 
     def lock(self, name: str, owner: str, seconds: float, now: float) -> bool:

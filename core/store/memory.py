@@ -47,7 +47,7 @@ class MemoryCounters:
                     self._meters[_name(window)] = meter
             return Taken(granted, tuple(meter.read(window, now, granted) for window, meter in pairs))
 
-    def correct(self, windows: Sequence[Window], at: float, now: float) -> None:
+    def correct(self, windows: Sequence[Window], at: float, now: float, *, alone: bool = False) -> None:
         """Add each window's cost, which may be negative here, to what was taken at `at`."""
         with self._mutex:
             for window in windows:

@@ -37,7 +37,7 @@ class RedisCounters:
         readings = (Reading(int(numbers[i]), *numbers[i + 1 : i + 3]) for i in range(0, len(numbers), 3))
         return Taken(granted == 1, tuple(readings))
 
-    def correct(self, windows: Sequence[Window], at: float, now: float) -> None:
+    def correct(self, windows: Sequence[Window], at: float, now: float, *, alone: bool = False) -> None:
         """Add each window's cost, which may be negative here, to what was taken at `at`, in one round trip."""
         if windows:
             self._link.script("correct", *self._asked(windows, [now, at]))

@@ -124,14 +124,17 @@ class _Counters:
         try:
             return self._gate.through(lambda: self._home.take(windows, now))
         except StoreUnavailable:
-            return self._alone.take([self._share(window) for window in windows], now)
+            return replace(self._alone.take([self._share(window) for window in windows], now), alone=True)
 
-    def correct(self, windows: Sequence[Window], at: float, now: float) -> None:
-        """Add to what was taken at `at`; where it was taken is not known, and alone it may have been little."""
+    def correct(self, windows: Sequence[Window], at: float, now: float, *, alone: bool = False) -> None:
+        """Add to what was taken at `at`, where it was taken; what the home cannot be told stays as it was taken."""
+        if alone:
+            self._alone.correct([self._share(window) for window in windows], at, now)
+            return
         try:
             self._gate.through(lambda: self._home.correct(windows, at, now))
         except StoreUnavailable:
-            self._alone.correct([self._share(window) for window in windows], at, now)
+            return
 
     def lock(self, name: str, owner: str, seconds: float, now: float) -> bool:
         """Hold or renew the named lock; nobody holds any while the home is away."""

@@ -1,6 +1,7 @@
 """How a store goes on without its shared home, and comes back to it."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -236,3 +237,20 @@ def test_a_place_that_was_taken_alone_is_given_back_when_the_home_has_returned(
     store.counters.unclaim("p", "a")
     home.away = True
     assert store.counters.claim("p", "b", 1, 15, clock.now())
+
+
+def test_what_was_taken_alone_is_corrected_alone_and_what_was_taken_at_home_at_home(
+    store: ResilientStore, home: Home, clock: FakeClock
+) -> None:
+    window, now = Window("k", 100, 3600, cost=40, kind="fixed"), clock.now()
+    back = [replace(window, cost=-40)]
+    at_home = store.counters.take([window], now)
+    home.away = True
+    alone = store.counters.take([window], now)
+    assert (at_home.alone, alone.alone) == (False, True)
+    store.counters.correct(back, now, now)
+    home.away = False
+    clock.advance(2)
+    store.counters.correct(back, now, now, alone=True)
+    reading = store.counters.take([replace(window, cost=0)], now).readings[0]
+    assert reading.remaining == 60, "neither is mistaken for the other"
