@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, TypeVar
 
 import click
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from middleware.base import LayeredFlask
     from services.key_desk import KeyDesk
 
+T = TypeVar("T")
 HERE = Path(__file__).resolve().parent
 SIMULATOR_KEY = "simulator.needs-no-real-key"
 
@@ -133,22 +134,12 @@ def revoke_key(key_id: str) -> None:
 
 
 def _at_keys(act: "Callable[[KeyDesk], str]") -> str:
-    from contextlib import closing
-
     from config.logging import configure_quietly
-    from core.clock import SystemClock
-    from core.errors import GatewayError
-    from core.store.opening import open_store
-    from services.key_book import KeyBook
-    from services.key_desk import KeyDesk
+    from services.commands import at_keys
 
-    settings, clock = _settings(), SystemClock()
+    settings = _settings()
     configure_quietly(settings.logging)
-    try:
-        with closing(open_store(settings.store, settings.server.data_dir, clock)) as store:
-            return act(KeyDesk(KeyBook(store.records, clock), clock))
-    except (GatewayError, ValueError) as error:
-        _give_up(str(error))
+    return _or_give_up(lambda: at_keys(settings, act))
 
 
 @cli.command()
@@ -158,29 +149,13 @@ def _at_keys(act: "Callable[[KeyDesk], str]") -> str:
 @click.option("--csv", "as_table", is_flag=True, help="As CSV.")
 def usage(since: str | None, until: str | None, by: str, as_table: bool) -> None:
     """Print what was used and spent, as the gateway has written it down; today's by itself."""
-    click.echo(_usage(_settings(), (since, until), by, as_table), nl=False)
-
-
-def _usage(settings: Settings, period: tuple[str | None, str | None], by: str, as_table: bool) -> str:
-    from contextlib import closing
-
     from api.usage_query import columns_of
-    from core.clock import SystemClock
-    from core.errors import GatewayError
-    from core.store.opening import open_store
-    from services.usage_ledger import UsageLedger, total
-    from services.usage_period import period_of
-    from services.usage_table import as_csv, as_text
+    from services.commands import usage_text
 
-    clock = SystemClock()
-    try:
-        columns = columns_of(by) or ("model",)
-        with closing(open_store(settings.store, settings.server.data_dir, clock)) as store:
-            ledger = UsageLedger(store.records, clock, settings.usage.retention_days)
-            rows = ledger.report(period_of(*period, clock.now()), columns)
-    except (GatewayError, ValueError) as error:
-        _give_up(str(error))
-    return as_csv(columns, rows) if as_table else as_text(columns, rows, total(rows))
+    settings = _settings()
+    click.echo(
+        _or_give_up(lambda: usage_text(settings, since, until, columns_of(by) or ("model",), csv=as_table)), nl=False
+    )
 
 
 def _explained(settings: Settings, body: bytes, model: str | None, anthropic: bool, caller: str | None) -> str:
@@ -278,21 +253,19 @@ def _check_port(host: str, port: int) -> None:
 
 
 def _first_key(settings: Settings) -> str | None:
-    """The key that is made for the owner of a gateway that others can reach and nobody has a key for."""
-    from contextlib import closing
-
     from config.logging import configure_quietly
-    from core.clock import SystemClock
-    from core.errors import GatewayError
-    from core.store.opening import open_store
-    from services.first_key import first_key
-    from services.key_book import KeyBook
+    from services.commands import make_first_key
 
-    clock = SystemClock()
     configure_quietly(settings.logging)
+    return _or_give_up(lambda: make_first_key(settings))
+
+
+def _or_give_up(act: "Callable[[], T]") -> "T":
+    """What `act` returns; a mistake of the person at the terminal ends the process with one line."""
+    from core.errors import GatewayError
+
     try:
-        with closing(open_store(settings.store, settings.server.data_dir, clock)) as store:
-            return first_key(settings, KeyBook(store.records, clock))
+        return act()
     except (GatewayError, ValueError) as error:
         _give_up(str(error))
 

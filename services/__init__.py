@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from random import Random
 from uuid import uuid4
 
-from gevent import spawn
-
 from config.settings import Settings
 from core.catalogue import Catalogue, load_catalogue
 from core.clock import Clock, SystemClock
@@ -21,13 +19,9 @@ from core.store.opening import open_store
 from core.transport import Transport
 from services.access import AccessService
 from services.access_building import tokens_of
-from services.affinity import Affinity
-from services.aftermath import Aftermath
 from services.background import Background, Chore
-from services.bounds import BoundTable
-from services.budget_watch import BudgetWatch
-from services.cache_guard import CacheGuard
 from services.cache_ledger import CacheLedger
+from services.cache_parts import cache_parts
 from services.census import BEAT_SECONDS, Census
 from services.chat import ChatService
 from services.circuits import Circuits
@@ -41,36 +35,30 @@ from services.embeddings import EmbeddingService
 from services.exchange_log import ExchangeLog, Write
 from services.explain import ExplainService
 from services.failover import FailoverService
+from services.foundation import Foundation
 from services.health import HealthService
 from services.instances import InstanceBuilder
 from services.interceptors import MetricsInterceptor, ResponseLogInterceptor
 from services.key_book import KeyBook
-from services.landing import SoftLanding
 from services.limits import LimitService
 from services.models import ModelService
+from services.money_parts import money_parts
 from services.once import Once
-from services.placement import Placement
 from services.probing import Prober
 from services.providers import ProviderService
 from services.reachability import Reachability
 from services.recollection import Recollection
-from services.response_cache import ResponseCache
 from services.routing import RoutingService
 from services.spending import Spending
-from services.stream_slots import RENEW_SECONDS, StreamSlots
 from services.telemetry import Telemetry
 from services.thoughts import ThoughtMemory
 from services.tokens import TokenService
 from services.traffic import Traffic
 from services.usage_ledger import UsageLedger
-from services.write_watch import WriteWatch
 
 SYNC_SECONDS = 1.0
 RELOAD_SECONDS = 2.0
-LEDGER_SECONDS = 5.0
-PRUNE_SECONDS = 300.0
 KEY_USE_SECONDS = 60.0
-WRITES_SECONDS = 20.0
 PURGE_SECONDS = 30.0
 
 
@@ -120,15 +108,14 @@ def build_services(
 
     Raises ValueError when the store cannot be opened or the models in `settings` are not consistent.
     """
-    clock = clock or SystemClock()
-    # Not for secrets: it spreads retries and breaks ties.
-    rng = Random()  # noqa: S311 - see the line above
+    clock, rng = clock or SystemClock(), Random()  # noqa: S311 - not for secrets: it spreads retries and breaks ties
     worker_id = f"{os.getpid()}-{uuid4().hex[:8]}"
     store = open_store(settings.store, settings.server.data_dir, clock)
     store.expect(settings.workers)
     catalogue = load_catalogue(settings.models)
     telemetry = Telemetry(Metrics(multiprocess=multiprocess_metrics), _model_names(settings, catalogue))
     transport = Transport(clock, connections=settings.server.worker_connections)
+    base = Foundation(settings, clock, store, telemetry, transport, worker_id, rng)
     reachability, traffic = Reachability(clock), Traffic(clock)
     circuits = Circuits(settings.circuit, store, clock, worker_id)
     decisions = DecisionLog(store.counters if settings.store.redis_url else None, clock)
@@ -140,21 +127,9 @@ def build_services(
     routing = RoutingService(catalogue, instances.routes, instances.is_usable, settings.model_map, settings.routes)
     recollection = Recollection(store.counters, clock)
     thoughts = ThoughtMemory(recollection)
-    affinity, ledger = Affinity(recollection), CacheLedger(store.records, clock)
-    failover = FailoverService(store.records, store.counters, settings.failover, telemetry, clock)
-    writes = WriteWatch(store.counters, clock)
-    guard = CacheGuard(store.counters, ledger, failover, writes, telemetry, clock)
-    placement = Placement(routing, failover, affinity, instances.callers_own)
-    aftermath = Aftermath(affinity, guard, routing, sites, spawn)
+    caches = cache_parts(base, instances, routing, recollection)
+    money = money_parts(base, instances, routing)
     book = KeyBook(store.records, clock)
-    bounds = BoundTable(settings.rate_limits, settings.cost_budget)
-    watch = BudgetWatch(store.counters, settings.cost_budget, telemetry, clock, worker_id)
-    slots = StreamSlots(store.counters, bounds.streams, telemetry, clock)
-    spending = Spending(
-        store, bounds, settings.rate_limits, settings.cost_budget, instances.is_billed, watch, slots, telemetry, clock
-    )
-    landing = SoftLanding(settings.cost_budget.soft_landing.models, routing, spending)
-    usage = UsageLedger(store.records, clock, settings.usage.retention_days)
     counter = TokenCounter()
     once = Once(sites, transport, settings.retry, clock)
     dispatcher = Dispatcher(sites, transport, settings.stream, settings.retry, Backoff(rng), clock, thoughts, circuits)
@@ -167,7 +142,7 @@ def build_services(
         reachability,
         traffic,
         decisions,
-        usage,
+        money.usage,
         exchanges,
     )
     conversations = ConversationService(store.records, settings.conversations, clock)
@@ -190,27 +165,21 @@ def build_services(
             Chore("share_traffic", SYNC_SECONDS, lambda: traffic.sync(store.records)),
             Chore("share_circuits", SYNC_SECONDS, circuits.sync),
             Chore("share_decisions", SYNC_SECONDS, decisions.share),
-            Chore("share_failovers", SYNC_SECONDS, failover.sync),
-            Chore("share_cache_ledger", LEDGER_SECONDS, ledger.sync),
-            Chore("look_at_cache_writes", WRITES_SECONDS, writes.look),
-            Chore("prune_cache_ledger", PRUNE_SECONDS, ledger.prune),
-            Chore("share_usage", SYNC_SECONDS, usage.sync),
             Chore("read_keys", SYNC_SECONDS, book.sync),
             Chore("share_key_uses", KEY_USE_SECONDS, book.share_uses),
-            Chore("prune_usage", PRUNE_SECONDS, usage.prune),
-            Chore("set_budget_gauges", SYNC_SECONDS, watch.gauge),
-            Chore("hold_streams", RENEW_SECONDS, slots.renew),
             Chore("purge_conversations", PURGE_SECONDS, purge.run),
             Chore("reload_tokens", RELOAD_SECONDS, tokens.reload),
             Chore("check_tokens", SYNC_SECONDS, tokens.check_health),
+            *caches.chores,
+            *money.chores,
         )
     )
 
     def close() -> None:
         background.stop()
         tokens.sync()
-        ledger.sync()
-        usage.sync()
+        caches.ledger.sync()
+        money.usage.sync()
         traffic.sync(store.records)
         census.leave()
         transport.close()
@@ -225,35 +194,35 @@ def build_services(
         access=AccessService(settings.access.keys, book, tokens_of(settings.access.jwt, transport, clock)),
         keys=book,
         exchanges=exchanges,
-        limits=LimitService(store.counters, bounds, telemetry, clock),
-        spending=spending,
-        usage=usage,
+        limits=money.limits,
+        spending=money.spending,
+        usage=money.usage,
         telemetry=telemetry,
         tokens=tokens,
         models=ModelService(routing),
         routing=routing,
         chat=ChatService(
-            placement,
+            caches.placement,
             dispatcher,
             Pipeline(settings.pipeline, counter),
             interceptors,
             clock,
             thoughts,
             recollection,
-            aftermath,
-            spending,
-            landing,
-            ResponseCache(settings.response_cache, store.counters, clock, settings.pipeline.model_dump_json()),
+            caches.aftermath,
+            money.spending,
+            money.landing,
+            money.cache,
         ),
         conversations=conversations,
         conversation_copies=ConversationCopies(conversations.store, store.records),
         counting=CountingService(routing, once, instances.counting, counter),
-        embeddings=EmbeddingService(routing, once, spending, usage, telemetry, clock),
+        embeddings=EmbeddingService(routing, once, money.spending, money.usage, telemetry, clock),
         health=HealthService(instances.used, reachability, tokens, store, settings.health, data_dir, clock),
         providers=ProviderService(settings.providers, *parts),
-        explain=ExplainService(placement.whole, circuits, pools),
-        failover=failover,
-        cache_ledger=ledger,
+        explain=ExplainService(caches.placement.whole, circuits, pools),
+        failover=caches.failover,
+        cache_ledger=caches.ledger,
         decisions=decisions,
         background=background,
         close=close,

@@ -45,7 +45,7 @@ class Pair:
     redis: RedisServer
 
     def ask(self, number: int, name: str, model: str = "dear", **fields: Any) -> requests.Response:
-        body = {"model": model, "max_tokens": 20, "messages": [{"role": "user", "content": "word " * 60}], **fields}
+        body = {"model": model, "max_tokens": 20, "messages": [{"role": "user", "content": "word " * 80}], **fields}
         streamed = bool(fields.get("stream"))
         return self.gateways[number % 2].post("/v1/chat/completions", body, headers=key(name), stream=streamed)
 
@@ -78,7 +78,7 @@ def settings(upstream: Upstream, redis: RedisServer) -> dict[str, Any]:
                 "fallbacks": ["two/one-model"],
             }
         ],
-        "access": {"keys": [{"name": name, "key": f"key-of-{name}", "role": role(name)} for name in CALLERS]},
+        "access": {"keys": [*map(caller, CALLERS)]},
         "rate_limits": {"concurrent_streams": 2, "models": {"costly": {"tokens_per_minute": 12_000}}},
         "cost_budget": {
             **LIMITED,
@@ -90,8 +90,9 @@ def settings(upstream: Upstream, redis: RedisServer) -> dict[str, Any]:
     }
 
 
-def role(name: str) -> str:
-    return "operator" if name == "ops" else "user"
+def caller(name: str) -> dict[str, Any]:
+    own = {"limits": {"requests_per_minute": 100}} if name == "req" else {}
+    return {"name": name, "key": f"key-of-{name}", "role": "operator" if name == "ops" else "user", **own}
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +118,17 @@ def pair(running: Pair) -> Pair:
 
 def statuses(answers: list[requests.Response]) -> Counter[int]:
     return Counter(answer.status_code for answer in answers)
+
+
+def test_of_a_thousand_requests_at_once_exactly_the_limit_passes(pair: Pair) -> None:
+    def ask(number: int) -> requests.Response:
+        return pair.gateways[number % 2].get("/v1/models/dear", headers=key("req"))
+
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(ask, range(1000)))
+    assert statuses(answers) == {200: 100, 429: 900}
+    left = sorted(int(one.headers["x-ratelimit-remaining-requests"]) for one in answers if one.status_code == 200)
+    assert left == list(range(100)), "what is shown is what is enforced"
 
 
 def test_against_a_budget_for_ten_calls_no_more_than_ten_reach_the_provider(pair: Pair) -> None:

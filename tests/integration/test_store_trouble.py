@@ -35,7 +35,7 @@ class House:
     upstream: Upstream
 
     def ask(self, number: int) -> requests.Response:
-        body = {"model": "priced", "max_tokens": 20, "messages": [{"role": "user", "content": "word " * 60}]}
+        body = {"model": "priced", "max_tokens": 20, "messages": [{"role": "user", "content": "word " * 80}]}
         url = self.gateways[number % 2].url + "/v1/chat/completions"
         return requests.post(url, json=body, headers={"Authorization": "Bearer key-of-ann"}, timeout=PATIENCE)
 

@@ -1,0 +1,48 @@
+"""What the command line does with the store, beside a running gateway or without one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from config.settings import Settings
+from core.clock import SystemClock
+from core.store.base import Records
+from core.store.opening import open_store
+from schemas.spend import UsageColumn
+from services.first_key import first_key
+from services.key_book import KeyBook
+from services.key_desk import KeyDesk
+from services.usage_ledger import UsageLedger, total
+from services.usage_period import period_of
+from services.usage_table import as_csv, as_text
+
+
+def at_keys(settings: Settings, act: Callable[[KeyDesk], str]) -> str:
+    """What to print of callers' keys. Raises ValueError, NotFound and StoreUnavailable."""
+    with _records(settings) as records:
+        return act(KeyDesk(KeyBook(records, SystemClock()), SystemClock()))
+
+
+def make_first_key(settings: Settings) -> str | None:
+    """The key of a gateway that others can reach and nobody has a key for; None where none is to be made."""
+    with _records(settings) as records:
+        return first_key(settings, KeyBook(records, SystemClock()))
+
+
+def usage_text(
+    settings: Settings, since: str | None, until: str | None, columns: tuple[UsageColumn, ...], *, csv: bool
+) -> str:
+    """What was used and spent. Raises ValueError and StoreUnavailable."""
+    clock = SystemClock()
+    with _records(settings) as records:
+        ledger = UsageLedger(records, clock, settings.usage.retention_days)
+        rows = ledger.report(period_of(since, until, clock.now()), columns)
+    return as_csv(columns, rows) if csv else as_text(columns, rows, total(rows))
+
+
+@contextmanager
+def _records(settings: Settings) -> Iterator[Records]:
+    store = open_store(settings.store, settings.server.data_dir, SystemClock())
+    try:
+        yield store.records
+    finally:
+        store.close()
