@@ -1,6 +1,6 @@
 """AccessService: who a caller is, and where they may go."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from hmac import compare_digest
 
@@ -107,12 +107,16 @@ def is_permitted(caller: Caller | None, *names: str) -> bool:
     return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in caller.models for name in names)
 
 
+def _limits(told: Mapping[str, int | None]) -> CallerLimits | None:
+    return CallerLimits(**told) if any(limit is not None for limit in told.values()) else None
+
+
 def _configured(key: ApiKeySettings) -> Caller:
     return Caller(
         digest_of(key.key.get_secret_value())[:12],
         key.name,
         key.role,
-        limits=CallerLimits(**key.limits.model_dump()),
+        limits=_limits(key.limits.model_dump()),
         models=key.models,
         hourly_budget=key.budget.hourly_limit,
         daily_budget=key.budget.daily_limit,
@@ -124,7 +128,7 @@ def _stored(key: StoredKey) -> Caller:
         key.id,
         key.name,
         key.role,
-        limits=CallerLimits(**key.limits.model_dump()),
+        limits=_limits(key.limits.model_dump()),
         models=key.models,
         hourly_budget=key.budget.hourly,
         daily_budget=key.budget.daily,

@@ -57,6 +57,8 @@ class BoundTable:
     def __init__(self, rates: RateLimitSettings, budget: CostBudgetSettings) -> None:
         self._rates = rates
         self._budget = budget
+        self._counts_tokens = bool(rates.tokens_per_minute or rates.tokens_per_minute_per_ip)
+        self._counts_money = any(_limits(one) for one in (budget, budget.per_key, *budget.keys.values()))
 
     def requests(self, caller: Caller | None, ip: str) -> Iterator[Bound]:
         """How many requests a caller may send."""
@@ -87,6 +89,11 @@ class BoundTable:
         """How many streamed answers a caller may have open at a time."""
         return self._of_key(caller, "concurrent_streams")
 
+    def is_free(self, caller: Caller | None) -> bool:
+        """True when nothing that the caller uses is bounded but the number of its requests."""
+        bounded = self._counts_tokens or self._counts_money or self.has_targets
+        return not bounded and (caller is None or (caller.limits is None and _own_budget(caller) is None))
+
     @property
     def has_targets(self) -> bool:
         """True when any provider or model is bounded."""
@@ -116,6 +123,10 @@ def _budget(whose: Whose, budget: BudgetSettings | None) -> Iterator[Bound]:
     for seconds, limit in ((HOUR, budget.hourly_limit), (DAY, budget.daily_limit)) if budget is not None else ():
         if limit is not None:
             yield Bound(whose.scope, whose.id, whose.name, "usd", nano(limit), seconds, "fixed")
+
+
+def _limits(budget: BudgetSettings) -> bool:
+    return budget.hourly_limit is not None or budget.daily_limit is not None
 
 
 def _own_budget(caller: Caller | None) -> BudgetSettings | None:

@@ -24,7 +24,9 @@ from services.limits import tightest
 from services.stream_slots import StreamSlots
 from services.telemetry import Telemetry
 
-ENDLESS = 10**9
+NOTHING = Need(0, 0, 0)
+LONGEST_ANSWER = 200_000
+"""Tokens that are reserved at most for a model whose own limit is not known."""
 
 
 class Spending:
@@ -120,10 +122,11 @@ class Spending:
     def _open(
         self, origin: Origin, targets: Sequence[Target], needed: Callable[[], Need], release: Callable[[], None]
     ) -> Hold:
+        if self._bounds.is_free(origin.caller):
+            return Hold(self, NOTHING, release=release)
         tokens = tuple(self._bounds.tokens(origin.caller, origin.ip))
         money = tuple(self._bounds.money(origin.caller, origin.ip))
-        bounded = bool(tokens or money or self._bounds.has_targets)
-        need = needed() if bounded else Need(0, 0, 0)
+        need = needed()
         costs = {"tokens": need.tokens, "usd": self._cost(money, need, targets)}
         reserved = self._take([(bound, costs[bound.unit]) for bound in (*tokens, *money)])
         left = tightest(tokens, {part.bound: part.reading for part in reserved.parts})
@@ -141,7 +144,7 @@ class Spending:
         return nano(max((cost for cost in costs if cost is not None), default=0.0))
 
     def _dearest(self, target: Target, need: Need) -> float | None:
-        output = min(need.paid_output, target.info.max_output or ENDLESS)
+        output = min(need.paid_output, target.info.max_output or LONGEST_ANSWER)
         return most(target.info.price_on(self._today(), need.prompt), need.prompt, output)
 
     def _today(self) -> date:
