@@ -17,7 +17,8 @@ from schemas.chat import ChatRequest
 from schemas.context import ENVIRON_KEY, RequestContext
 from schemas.limit import Capacity
 from services.allowance_headers import allowance_headers
-from services.chat import ChatService, ChatStream
+from services.chat import ChatService
+from services.chat_stream import ChatStream
 from services.conversation_turn import ConversationTurn
 
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}

@@ -50,7 +50,10 @@ def blueprint(services: Services) -> Blueprint:
             "group_by": query.group_by,
             "data": [told(row) for row in rows],
             "total": told(total(rows)),
-            "budgets": [_budget(state) for state in services.spending.budgets(context.caller, context.client_ip)],
+            "budgets": [
+                _budget(state)
+                for state in services.spending.budgets(context.caller, context.client_ip, shared=operates)
+            ],
         }
         if operates:
             body["cache"] = _cache(services)

@@ -76,6 +76,11 @@ class BoundTable:
         yield from _budget(whose, _own_budget(caller) or self._named_budget(caller))
         yield from _budget(Whose("global", "", "all callers"), budget)
 
+    def providers_money(self) -> Iterator[Bound]:
+        """What may be spent at providers."""
+        for name, budget in self._budget.providers.items():
+            yield from _budget(Whose("provider", name, name), budget)
+
     def target(self, provider: str, model: str) -> Iterator[Bound]:
         """What all callers together may ask of a provider, and of a model."""
         whose = Whose("provider", provider, provider)

@@ -99,9 +99,10 @@ class Spending:
         landing = self._budget.soft_landing
         return bool(landing.models) and self._watch.share(self._bounds.money(caller, ip)) >= landing.share
 
-    def budgets(self, caller: Caller | None, ip: str) -> list[BudgetState]:
-        """How every budget stands that holds for the caller, what runs now included."""
-        bounds, now = tuple(self._bounds.money(caller, ip)), self._clock.now()
+    def budgets(self, caller: Caller | None, ip: str, *, shared: bool = False) -> list[BudgetState]:
+        """How every budget stands that holds for the caller, what runs now included; with `shared` providers' too."""
+        more = tuple(self._bounds.providers_money()) if shared else ()
+        bounds, now = (*self._bounds.money(caller, ip), *more), self._clock.now()
         if not bounds:
             return []
         taken = self._store.counters.take([bound.window(0) for bound in bounds], now)

@@ -28,7 +28,8 @@ from services.affinity import Affinity
 from services.aftermath import Aftermath
 from services.cache_guard import CacheGuard
 from services.cache_ledger import CacheLedger
-from services.chat import ChatService, ChatStream
+from services.chat import ChatService
+from services.chat_stream import ChatStream
 from services.failover import FailoverService
 from services.interceptors import Interceptor
 from services.landing import SoftLanding
@@ -425,3 +426,21 @@ def test_a_turn_hears_what_is_said_after_it_was_searched_and_before_thinking_is_
     assert answer.text.replace("\n", "") == "<think>hm</think>Hello [redacted]"
     assert [chunk.text for chunk in diary.heard if isinstance(chunk, ReasoningDelta)] == ["hm"]
     assert "".join(chunk.text for chunk in diary.heard if isinstance(chunk, TextDelta)) == "Hello [redacted]"
+
+
+def test_whatever_fails_at_the_end_the_rest_of_it_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House(Script())
+    stream = house.stream()
+    list(stream)
+    closed: list[str] = []
+    monkeypatch.setattr(stream._run.hold, "close", lambda: closed.append("hold"))
+
+    def breaks() -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(stream, "_settle", breaks)
+    monkeypatch.setattr(stream, "_charge", breaks)
+    with pytest.raises(RuntimeError):
+        stream.close()
+    assert closed == ["hold"]
+    assert house.told().finish_reason == "stop"

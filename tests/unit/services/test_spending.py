@@ -192,6 +192,15 @@ def test_with_the_store_away_budgets_are_open_or_closed_as_the_settings_say() ->
     willing.open()
 
 
+def test_operators_see_the_budgets_of_providers_too() -> None:
+    house = House(budget={"hourly_limit": 1.0, "providers": {"one": {"daily_limit": 2.0}}})
+    house.open(sampling=TEN_TOKENS).admit(target("one"))
+    assert [one.scope for one in house.spending.budgets(ALICE, "")] == ["global"]
+    seen = {one.scope: one for one in house.spending.budgets(ALICE, "", shared=True)}
+    assert (seen["provider"].name, seen["provider"].limit_usd) == ("one", 2.0)
+    assert seen["provider"].spent_usd > 0.001
+
+
 # Warnings and soft landings
 
 
