@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from config.settings import Settings
 from core.clock import SystemClock
-from core.store.base import Records
+from core.store.base import Store
 from core.store.opening import open_store
 from schemas.spend import UsageColumn
 from services.first_key import first_key
@@ -18,14 +18,15 @@ from services.usage_table import as_csv, as_text
 
 def at_keys(settings: Settings, act: Callable[[KeyDesk], str]) -> str:
     """What to print of callers' keys. Raises ValueError, NotFound and StoreUnavailable."""
-    with _records(settings) as records:
-        return act(KeyDesk(KeyBook(records, SystemClock()), SystemClock()))
+    with _opened(settings) as store:
+        return act(KeyDesk(KeyBook(store.records, SystemClock()), SystemClock()))
 
 
 def make_first_key(settings: Settings) -> str | None:
     """The key of a gateway that others can reach and nobody has a key for; None where none is to be made."""
-    with _records(settings) as records:
-        return first_key(settings, KeyBook(records, SystemClock()))
+    clock = SystemClock()
+    with _opened(settings) as store:
+        return first_key(settings, KeyBook(store.records, clock), store.counters, clock.now())
 
 
 def usage_text(
@@ -33,16 +34,16 @@ def usage_text(
 ) -> str:
     """What was used and spent. Raises ValueError and StoreUnavailable."""
     clock = SystemClock()
-    with _records(settings) as records:
-        ledger = UsageLedger(records, clock, settings.usage.retention_days)
+    with _opened(settings) as store:
+        ledger = UsageLedger(store.records, clock, settings.usage.retention_days)
         rows = ledger.report(period_of(since, until, clock.now()), columns)
     return as_csv(columns, rows) if csv else as_text(columns, rows, total(rows))
 
 
 @contextmanager
-def _records(settings: Settings) -> Iterator[Records]:
+def _opened(settings: Settings) -> Iterator[Store]:
     store = open_store(settings.store, settings.server.data_dir, SystemClock())
     try:
-        yield store.records
+        yield store
     finally:
         store.close()

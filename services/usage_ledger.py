@@ -13,11 +13,15 @@ from schemas.chat import ChatRequest
 from schemas.outcome import Outcome
 from schemas.spend import PICO, Spend, SpendRow, UsageColumn
 from services.interceptors import Interceptor
+from services.sessions import is_followed
 
 KIND = "usage"
 SESSIONS = "usage.sessions"
 SESSION_DAYS = 7
 DAY_SECONDS = 86_400.0
+MAX_SESSIONS = 5000
+"""Sessions of an hour that each worker keeps apart; all others are one."""
+OTHERS = "other"
 PAGE = 500
 PRUNED_AT_ONCE = 1000
 SEPARATOR = "|"
@@ -44,10 +48,11 @@ class UsageLedger(Interceptor):
         self._clock = clock
         self._days = {KIND: retention_days, SESSIONS: min(SESSION_DAYS, retention_days)}
         self._news: dict[tuple[str, str], Spend] = {}
+        self._sessions: tuple[str, set[str]] = ("", set())
 
     def finished(self, request: ChatRequest, outcome: Outcome, request_id: str) -> None:
-        """Count a chat in."""
-        self.note(outcome, request.session)
+        """Count a chat in; what is not told from other first questions is no session of its own."""
+        self.note(outcome, request.session if is_followed(request) else None)
 
     def note(self, outcome: Outcome, session: str | None = None) -> None:
         """Count an answer in; what was asked of no provider has cost nothing."""
@@ -61,7 +66,7 @@ class UsageLedger(Interceptor):
         )
         self._add(KIND, SEPARATOR.join((hour, *whose)), spend)
         if session is not None:
-            self._add(SESSIONS, SEPARATOR.join((hour, _plain(session), *whose)), spend)
+            self._add(SESSIONS, SEPARATOR.join((hour, self._named(session, hour), *whose)), spend)
 
     def sync(self) -> None:
         """Add this worker's news to the shared rows: every second."""
@@ -104,6 +109,16 @@ class UsageLedger(Interceptor):
                 columns = dict(zip(ORDER[kind], name.split(SEPARATOR), strict=True))
                 yield {**columns, "day": columns["hour"][:10]}, Spend.of(record)
             after = page[-1][0]
+
+    def _named(self, session: str, hour: str) -> str:
+        """The session's name, or that of all beyond the number that is kept apart in an hour."""
+        if self._sessions[0] != hour:
+            self._sessions = (hour, set())
+        known = self._sessions[1]
+        if session not in known and len(known) >= MAX_SESSIONS:
+            return OTHERS
+        known.add(session)
+        return _plain(session)
 
     def _add(self, kind: str, name: str, spend: Spend) -> None:
         self._news[kind, name] = self._news.get((kind, name), Spend()) + spend

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from config.settings import ApiKeySettings, JwtSettings, ServerSettings, Settings
 from core.errors import ModelNotAllowed, NotFound, Unauthorized
+from core.store.memory import MemoryCounters
 from schemas.caller import Caller
 from schemas.key import KeyChange, KeyRotation, NewKey
 from services.access import AccessService, is_permitted, permit
@@ -187,33 +188,44 @@ def test_a_key_may_use_the_models_of_its_patterns(patterns: tuple[str, ...], nam
 # The owner's key
 
 
+def make_first(wanted: Settings, book: KeyBook) -> str | None:
+    return first_key(wanted, book, MemoryCounters(), 0.0)
+
+
 def settings(host: str = "0.0.0.0", **more: Any) -> Settings:
     return Settings(server=ServerSettings(host=host), **more)
 
 
 def test_a_gateway_that_others_reach_makes_one_key_once_and_stays_open_to_its_own_machine() -> None:
     worker = Worker()
-    secret = first_key(settings(), worker.book)
+    secret = make_first(settings(), worker.book)
     assert secret is not None
     assert worker.enter(secret).role == "admin"
-    assert first_key(settings(), KeyBook(worker.records, worker.clock)) is None
+    assert make_first(settings(), KeyBook(worker.records, worker.clock)) is None
     assert worker.enter(None, local=True).anonymous
     with pytest.raises(Unauthorized):
         worker.enter(None)
 
 
+def test_replicas_that_start_in_the_same_moment_make_one_key_together() -> None:
+    counters, made = MemoryCounters(), []
+    for _ in range(3):
+        made.append(first_key(settings(), Worker().book, counters, 0.0))
+    assert sum(key is not None for key in made) == 1
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_a_gateway_of_its_own_machine_makes_no_key(host: str) -> None:
-    assert first_key(settings(host), Worker().book) is None
+    assert make_first(settings(host), Worker().book) is None
 
 
 def test_with_keys_or_tokens_configured_or_the_store_away_no_key_is_made() -> None:
     keys = (ApiKeySettings(name="a", key=SecretStr("k")),)
     worker = Worker()
-    assert first_key(settings(access={"keys": keys}), worker.book) is None
-    assert first_key(settings(access={"jwt": JwtSettings(secret=SecretStr("s" * 32))}), worker.book) is None
+    assert make_first(settings(access={"keys": keys}), worker.book) is None
+    assert make_first(settings(access={"jwt": JwtSettings(secret=SecretStr("s" * 32))}), worker.book) is None
     worker.records.away = True
-    assert first_key(settings(), worker.book) is None
+    assert make_first(settings(), worker.book) is None
 
 
 # The command line

@@ -8,10 +8,12 @@ import pytest
 from schemas.outcome import Outcome
 from schemas.spend import PICO, Spend, UsageColumn
 from schemas.usage import Usage
+from services import usage_ledger
 from services.usage_ledger import Period, UsageLedger, total
 from services.usage_period import period_of
 from services.usage_table import as_csv, as_text, told
 from tests.fakes import FakeClock
+from tests.unit.services.chat_kit import chat_request
 from tests.unit.services.store_fake import DictRecords
 
 NOON = datetime(2026, 11, 26, 12, 30, tzinfo=UTC).timestamp()
@@ -100,6 +102,24 @@ def test_sessions_are_kept_for_a_week_at_most() -> None:
     book.ledger.prune()
     assert book.rows("session") == []
     assert book.rows("model") == [("gpt-5.5", 3, 7.0)]
+
+
+def test_only_so_many_sessions_of_an_hour_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage_ledger, "MAX_SESSIONS", 2)
+    book = Book()
+    for session in ("s1", "s2", "s3", "s4", "s1"):
+        book.ledger.note(outcome(cost=1.0), session)
+    assert sorted(book.rows("session")) == [("other", 2, 2.0), ("s1", 2, 2.0), ("s2", 1, 1.0)]
+    book.clock.advance(3600)
+    book.ledger.note(outcome(cost=1.0), "s9")
+    assert ("s9", 1, 1.0) in book.rows("session")
+
+
+def test_a_first_question_without_a_name_is_no_session() -> None:
+    book = Book()
+    book.ledger.finished(chat_request(session="made of its text"), outcome(cost=1.0), "req-1")
+    assert book.rows("session") == []
+    assert book.rows("model") == [("gpt-5.5", 1, 1.0)]
 
 
 def test_what_is_older_than_is_kept_is_given_up_in_batches() -> None:
