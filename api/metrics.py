@@ -12,7 +12,7 @@ def blueprint(services: Services) -> Blueprint:
     bp = Blueprint("metrics", __name__)
 
     def scrape() -> Response:
-        services.telemetry.gauges(services.tokens.usable_count(), services.store.degraded)
+        services.set_gauges()
         return Response(services.telemetry.render(), content_type=CONTENT_TYPE)
 
     bp.add_url_rule("/v1/metrics", "scrape", scrape)

@@ -106,6 +106,10 @@ class Metrics:
             registry=r,
             multiprocess_mode="mostrecent",
         )
+        self.memory = Gauge(
+            "glm_memory_used_ratio", "The share of the container's memory in use, or of the machine's without a limit.",
+            registry=r, multiprocess_mode="mostrecent",
+        )  # fmt: skip
         self.degraded = Gauge(
             "glm_store_degraded", "1 while the shared store cannot be reached.", registry=r, multiprocess_mode="livemax"
         )

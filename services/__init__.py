@@ -36,7 +36,7 @@ from services.exchange_log import ExchangeLog, Write
 from services.explain import ExplainService
 from services.failover import FailoverService
 from services.foundation import Foundation
-from services.health import HealthService
+from services.health import HealthService, memory_share
 from services.instances import InstanceBuilder
 from services.interceptors import MetricsInterceptor, ResponseLogInterceptor
 from services.key_book import KeyBook
@@ -91,6 +91,7 @@ class Services:
     cache_ledger: CacheLedger
     decisions: DecisionLog
     background: Background
+    set_gauges: Callable[[], None]
     close: Callable[[], None]
 
 
@@ -152,7 +153,7 @@ def build_services(
     census = Census(store, clock, worker_id)
 
     def set_gauges() -> None:
-        telemetry.gauges(tokens.usable_count(), store.degraded)
+        telemetry.gauges(tokens.usable_count(), store.degraded, memory_share())
         telemetry.circuits({name: circuits.worst(name) for name in sites})
 
     background = Background(
@@ -225,6 +226,7 @@ def build_services(
         cache_ledger=caches.ledger,
         decisions=decisions,
         background=background,
+        set_gauges=set_gauges,
         close=close,
     )
 

@@ -91,7 +91,7 @@ class HealthService:
         return HealthCheck(status="healthy", reason="answers")
 
     def _check_memory(self) -> HealthCheck:
-        share = _memory_share()
+        share = memory_share()
         status: HealthStatus = "degraded" if share > self._settings.max_memory else "healthy"
         return HealthCheck(status=status, reason=f"{share:.0%} in use", figures={"used_share": round(share, 4)})
 
@@ -102,7 +102,7 @@ class HealthService:
         return HealthCheck(status=status, reason=f"{share:.0%} in use", figures={"used_share": round(share, 4)})
 
 
-def _memory_share() -> float:
+def memory_share() -> float:
     """Of the container's limit when there is one, else of the machine's memory."""
     try:
         limit = (CGROUP / "memory.max").read_text().strip()

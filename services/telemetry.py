@@ -96,8 +96,9 @@ class Telemetry:
         if usd:
             m.child(m.cache_waste, provider, name).inc(usd)
 
-    def gauges(self, active_tokens: int, degraded: bool) -> None:
-        """What is read rather than counted."""
+    def gauges(self, active_tokens: int, degraded: bool, memory: float) -> None:
+        """What is read rather than counted; `memory` is the share in use."""
+        self._metrics.memory.set(memory)
         self._metrics.active_tokens.set(active_tokens)
         self._metrics.degraded.set(int(degraded))
 
