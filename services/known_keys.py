@@ -35,7 +35,7 @@ class KnownKeys:
         self._parsed: dict[str, tuple[Record, StoredKey | None]] = {}
         self._unknown: OrderedDict[str, float] = OrderedDict()
         self._looks: list[float] = []
-        self._was_read = False
+        self._was_read = self._ruled = False
         self._log = structlog.get_logger(__name__)
 
     @property
@@ -45,8 +45,8 @@ class KnownKeys:
 
     @property
     def rules(self) -> bool:
-        """True when a person has ever made a key: revoking the last one opens nothing."""
-        return any(not key.bootstrap for key in self._keys.values())
+        """True when a person has ever made a key: neither revoking the last one nor losing the store opens anything."""
+        return self._ruled
 
     def find(self, digest: str) -> StoredKey | None:
         """The key that has or had a secret with that digest."""
@@ -70,6 +70,7 @@ class KnownKeys:
         self._keys = {name: key for name, (_, key) in self._parsed.items() if key is not None}
         self._by_digest = {secret.digest: key.id for key in self._keys.values() for secret in key.secrets}
         self._was_read = True
+        self._ruled = self._ruled or any(not key.bootstrap for key in self._keys.values())
         return True
 
     def put(self, key: StoredKey) -> None:
@@ -77,6 +78,7 @@ class KnownKeys:
         self._keys[key.id] = key
         self._by_digest = {digest: name for digest, name in self._by_digest.items() if name != key.id}
         self._by_digest |= {secret.digest: key.id for secret in key.secrets}
+        self._ruled = self._ruled or not key.bootstrap
 
     def _look(self, digest: str) -> None:
         try:

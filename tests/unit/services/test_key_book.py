@@ -255,6 +255,15 @@ def test_the_first_key_a_person_makes_closes_the_door_for_those_without() -> Non
         worker.enter(None, local=True)
 
 
+def test_a_store_that_loses_everything_opens_nothing_that_was_closed() -> None:
+    worker = Worker()
+    worker.make()
+    worker.records.kinds.clear()
+    worker.book.sync()
+    with pytest.raises(Unauthorized):
+        worker.enter(None, local=True)
+
+
 def test_uses_are_written_down_now_and_then_and_never_put_back() -> None:
     worker = Worker()
     other = Worker(worker)
