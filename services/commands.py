@@ -17,7 +17,7 @@ from services.usage_table import as_csv, as_text
 
 
 def at_keys(settings: Settings, by: str, act: Callable[[KeyDesk], str]) -> str:
-    """What to print of callers' keys; `by` gives the command. Raises ValueError, NotFound, Conflict, StoreUnavailable."""
+    """What to print of callers' keys; `by` gives the command. Raises ValueError and GatewayError."""
     clock = SystemClock()
     with _opened(settings) as store:
         return act(KeyDesk(KeyBook(store.records, clock, lambda: store.degraded), clock, by))
