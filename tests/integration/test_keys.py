@@ -112,6 +112,11 @@ def test_a_key_may_use_the_models_it_was_made_for_and_sees_no_others(gateway: Ga
     assert ask(gateway, key).status_code == 200
     refused = ask(gateway, key, "glm-4.7")
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "model_not_allowed")
+    assert gateway.chat(headers={"Authorization": f"Bearer {key}"}).status_code == 403, "the default is another model"
+    explained = {"messages": [{"role": "user", "content": "Hi"}], "model": "glm-4.7"}
+    operators = make(gateway, models=["glm-4.6*"], role="operator")["key"]
+    answer = gateway.post("/v1/route/explain", explained, headers={"Authorization": f"Bearer {operators}"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "model_not_allowed")
     client = openai.OpenAI(api_key=key, base_url=f"{gateway.url}/v1", max_retries=0)
     names = {getattr(model, "alias_of", None) or model.id for model in client.models.list()}
     assert "glm-4.6" in names
