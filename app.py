@@ -4,12 +4,14 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from pwd import getpwuid
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, TypeVar
 
 import click
 
-from config.banner import banner
+from config.banner import access_lines, banner
 from config.loader import ConfigurationError, describe, load, metrics_directory, process_environment
 from config.serving import gunicorn_arguments
 from config.settings import Settings
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from middleware.base import LayeredFlask
+    from services.doors import Doors
     from services.key_desk import KeyDesk
 
 T = TypeVar("T")
 HERE = Path(__file__).resolve().parent
+ROLES = ("admin", "operator", "user")
 SIMULATOR_KEY = "simulator.needs-no-real-key"
 
 
@@ -98,18 +102,43 @@ def route(model: str | None, body: BinaryIO | None, anthropic: bool, caller: str
 
 @cli.group()
 def keys() -> None:
-    """Make, list, rotate and revoke callers' keys; a running gateway knows of it within two seconds."""
+    """Make, list, change, rotate and revoke callers' keys; a running gateway knows of it within two seconds."""
+
+
+def _key_options(command: "Callable[..., None]") -> "Callable[..., None]":
+    """What a key may be given when it is made or changed."""
+    count, dollars = click.IntRange(1), click.FloatRange(0, min_open=True)
+    for option in (
+        click.option("--daily-usd", "daily", type=dollars, help="What it may spend in a day."),
+        click.option("--hourly-usd", "hourly", type=dollars, help="What it may spend in an hour."),
+        click.option("--streams", "concurrent_streams", type=count, help="Streams at a time."),
+        click.option("--tokens-per-minute", type=count),
+        click.option("--requests-per-minute", type=count),
+        click.option("--model", "models", multiple=True, help="A pattern of models it may use; may be given again."),
+    ):
+        command = option(command)
+    return command
 
 
 @keys.command("create")
 @click.argument("name")
-@click.option("--role", type=click.Choice(["admin", "operator", "user"]), default="user", show_default=True)
-@click.option("--model", "models", multiple=True, help="A pattern of models it may use; all without any.")
+@click.option("--role", type=click.Choice(ROLES), default="user", show_default=True)
 @click.option("--days", type=click.FloatRange(0, 3650, min_open=True), help="After how many days it expires.")
-def create_key(name: str, role: str, models: tuple[str, ...], days: float | None) -> None:
+@_key_options
+def create_key(name: str, days: float | None, **wanted: object) -> None:
     """Make a key for NAME and print it, once."""
-    wanted = {"name": name, "role": role, "models": models, "expires_in": None if days is None else days * 86_400}
-    click.echo(_at_keys(lambda desk: desk.create(wanted)))
+    click.echo(_at_keys(lambda desk: desk.create(name, days, wanted)))
+
+
+@keys.command("change")
+@click.argument("key_id")
+@click.option("--name", help="What it is called from now on.")
+@click.option("--role", type=click.Choice(ROLES))
+@click.option("--days", type=click.FloatRange(0, 3650), help="In how many days it expires; 0 for never.")
+@_key_options
+def change_key(key_id: str, days: float | None, **wanted: object) -> None:
+    """Change what a key is or may; what is not given stays."""
+    click.echo(_at_keys(lambda desk: desk.change(key_id, days, wanted)))
 
 
 @keys.command("list")
@@ -133,13 +162,20 @@ def revoke_key(key_id: str) -> None:
     click.echo(_at_keys(lambda desk: desk.revoke(key_id)))
 
 
+def _user() -> str:
+    try:
+        return getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"user {os.getuid()}"
+
+
 def _at_keys(act: "Callable[[KeyDesk], str]") -> str:
     from config.logging import configure_quietly
     from services.commands import at_keys
 
     settings = _settings()
     configure_quietly(settings.logging)
-    return _or_give_up(lambda: at_keys(settings, act))
+    return _or_give_up(lambda: at_keys(settings, f"{_user()} on the command line", act))
 
 
 @cli.command()
@@ -215,11 +251,13 @@ def _credentials(settings: Settings) -> dict[str, int]:
 def _serve(settings: Settings, credentials: dict[str, int]) -> NoReturn:
     """Start the server in this process's place, in front of the simulator when there are no credentials."""
     _check_port(settings.server.host, settings.server.port)
-    first_key = _first_key(settings)
+    doors = _doors(settings)
     environment = process_environment(settings)
     if not credentials:
         environment.update(_start_simulator(settings))
-    click.echo(banner(settings, credentials, simulated=not credentials, first_key=first_key))
+    access = access_lines(settings, **asdict(doors))
+    needs_key = doors.shut or not doors.known or bool(settings.access.keys) or settings.access.jwt.enabled
+    click.echo(banner(settings, credentials, access, simulated=not credentials, needs_key=needs_key))
     sys.stdout.flush()
     # The server takes this process's place, so that signals reach it.
     command = [sys.executable, "-m", "gunicorn", *gunicorn_arguments(settings), "app:create_app()"]
@@ -252,12 +290,12 @@ def _check_port(host: str, port: int) -> None:
             _give_up(f"Port {port} on {host} cannot be used: {error.strerror}. Choose another with PORT=9000.")
 
 
-def _first_key(settings: Settings) -> str | None:
+def _doors(settings: Settings) -> "Doors":
     from config.logging import configure_quietly
-    from services.commands import make_first_key
+    from services.commands import look_at_doors
 
     configure_quietly(settings.logging)
-    return _or_give_up(lambda: make_first_key(settings))
+    return _or_give_up(lambda: look_at_doors(settings))
 
 
 def _or_give_up(act: "Callable[[], T]") -> "T":

@@ -24,7 +24,7 @@ def blueprint(services: Services) -> Blueprint:
 
     def create() -> Response:
         key, secret = book.create(_body(NewKey), _who())
-        return _json({**told(key), "key": secret}, 201)
+        return _shown_once({**told(key), "key": secret}, 201)
 
     def listing() -> Response:
         return _json({"object": "list", "data": [told(key) for key in book.all()]})
@@ -37,7 +37,7 @@ def blueprint(services: Services) -> Blueprint:
 
     def rotate(key_id: str) -> Response:
         key, secret = book.rotate(key_id, _body(KeyRotation), _who())
-        return _json({**told(key), "key": secret})
+        return _shown_once({**told(key), "key": secret}, 200)
 
     def revoke(key_id: str) -> Response:
         return _json(told(book.revoke(key_id, _who())))
@@ -65,8 +65,12 @@ def _body(kind: type[B]) -> B:
 
 
 def _who() -> str:
+    """For the audit log: names are not unique, and whoever needs no key has none."""
     context: RequestContext = current.environ[ENVIRON_KEY]
-    return context.caller.name if context.caller is not None else "nobody"
+    caller = context.caller
+    if caller is None or caller.anonymous:
+        return f"anonymous ({context.client_ip})"
+    return f"{caller.name} ({caller.id})"
 
 
 def _told(key: StoredKey, now: float) -> dict[str, Any]:
@@ -84,6 +88,8 @@ def _told(key: StoredKey, now: float) -> dict[str, Any]:
         "budget": key.budget.model_dump(),
         "created_at": _moment(key.created),
         "created_by": key.created_by,
+        "changed_at": _moment(key.changed),
+        "changed_by": key.changed_by,
         "expires_at": _moment(key.expires),
         "revoked_at": _moment(key.revoked),
         "last_used_at": _moment(key.last_used),
@@ -92,6 +98,12 @@ def _told(key: StoredKey, now: float) -> dict[str, Any]:
 
 def _moment(at: float | None) -> str | None:
     return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+def _shown_once(value: Any, status: int) -> Response:
+    response = _json(value, status)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _json(value: Any, status: int = 200) -> Response:

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from config.group import Group
 from config.limit_settings import BudgetSettings, Count
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 Role = Literal["admin", "operator", "user"]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
@@ -50,8 +52,8 @@ class JwtSettings(Group):
 
     secret: SecretStr | None = Field(None, min_length=32)
     public_key_file: Path | None = None
-    jwks_url: str | None = Field(None, pattern=r"^https://|^http://(localhost|127\.0\.0\.1|\[::1\])[:/]")
-    algorithms: tuple[Literal["RS256", "ES256"], ...] = ("RS256", "ES256")
+    jwks_url: str | None = None
+    algorithms: tuple[Literal["RS256", "ES256"], ...] = Field(("RS256", "ES256"), min_length=1)
     audience: str | None = None
     issuer: str | None = None
     leeway: float = Field(30, ge=0, le=300)
@@ -61,6 +63,16 @@ class JwtSettings(Group):
     def enabled(self) -> bool:
         """True when tokens are taken."""
         return any((self.secret, self.public_key_file, self.jwks_url))
+
+    @field_validator("jwks_url")
+    @classmethod
+    def _trustworthy(cls, url: str | None) -> str | None:
+        """Whoever can change what comes from there can let anybody in."""
+        parts = urlsplit(url or "")
+        encrypted = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        if url is not None and not (encrypted and parts.hostname and "@" not in parts.netloc):
+            raise ValueError("must be an https:// address without a password, or http:// on this machine")
+        return url
 
     @model_validator(mode="after")
     def _one_source(self) -> "JwtSettings":

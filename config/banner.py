@@ -13,7 +13,11 @@ SIMULATED = """\
 FIRST_KEY = """\
   For other machines a key of an ADMIN was made; it is shown this once, so keep it:
       {key}
-  More keys: app.py keys create NAME. From the first of them on, this machine needs a key as well."""
+  More keys: python app.py keys create NAME. From the first of them on, this machine needs a key as well."""
+
+OWNERS_KEY = """\
+  Other machines need the admin key that was shown at the first start. If it is lost: python app.py keys list,
+  then keys rotate."""
 
 EXAMPLES = """\
 Try it, these work as they stand:
@@ -39,24 +43,52 @@ With the OpenAI SDK (pip install openai): OpenAI(base_url="{url}/v1", api_key="{
 """
 
 
-def banner(settings: Settings, providers: Mapping[str, int], *, simulated: bool, first_key: str | None = None) -> str:
+def banner(
+    settings: Settings, providers: Mapping[str, int], access: str, *, simulated: bool, needs_key: bool = False
+) -> str:
     """The address, who answers, who may ask, where state is kept, and requests to try.
 
-    `providers` says how many credentials each provider has; `first_key` is an admin's key that was just made.
+    `providers` says how many credentials each provider has; `access` are the lines of `access_lines`.
     """
-    server, keys = settings.server, settings.access.keys
+    server = settings.server
     host = "127.0.0.1" if server.host in ("0.0.0.0", "::", "") else server.host  # noqa: S104 - compared, not bound
     url = f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"
     lines = [f"GLM gateway at {url}", ""]
     lines.append(SIMULATED if simulated else _upstreams(settings, providers))
-    lines.append(f"  Access: {_access(settings)}")
-    if first_key is not None:
-        lines.append(FIRST_KEY.format(key=first_key))
+    lines.append(f"  Access: {access}")
     lines.append(f"  State:  {_state(settings)}")
-    auth = "-H 'Authorization: Bearer YOUR_KEY' " if keys else ""
-    headers = ', headers={"Authorization": "Bearer YOUR_KEY"}' if keys else ""
-    key = "YOUR_KEY" if keys else "any"
+    auth = "-H 'Authorization: Bearer YOUR_KEY' " if needs_key else ""
+    headers = ', headers={"Authorization": "Bearer YOUR_KEY"}' if needs_key else ""
+    key = "YOUR_KEY" if needs_key else "any"
     return "\n".join([*lines, "", EXAMPLES.format(url=url, auth=auth, headers=headers, key=key)])
+
+
+def access_lines(
+    settings: Settings,
+    *,
+    secret: str | None = None,
+    owner: bool = False,
+    made: int = 0,
+    shut: bool = False,
+    known: bool = True,
+) -> str:
+    """Who may ask. `secret` is the owner's key if it was just made, `owner` says that there is one.
+
+    `made` is how many keys of people are active, `shut` that there ever were any; with `known` false nobody can say, as
+    the store is away.
+    """
+    configured, by_token = len(settings.access.keys), settings.access.jwt.enabled
+    ways = [f"by key ({configured} configured)"] if configured else []
+    ways += [f"by key ({made} made)"] if made else []
+    ways += ["by signed tokens (JWT)"] if by_token else []
+    if not known:
+        return " and ".join([*ways, "by stored keys, which cannot be read now"])
+    if ways or shut:
+        return " and ".join(ways) or "by key, and no active one is left: python app.py keys create NAME"
+    text = "open to this machine, closed to all others, as no key is configured or made"
+    if secret is not None:
+        return f"{text}\n{FIRST_KEY.format(key=secret)}"
+    return f"{text}\n{OWNERS_KEY}" if owner else text
 
 
 def _upstreams(settings: Settings, providers: Mapping[str, int]) -> str:
@@ -73,14 +105,6 @@ def _keys(provider: ProviderSettings, count: int) -> str:
     if provider.auth == "none":
         return "no key"
     return f"{count} {'key' if count == 1 else 'keys'}"
-
-
-def _access(settings: Settings) -> str:
-    known = [f"by key, {len(settings.access.keys)} configured"] if settings.access.keys else []
-    tokens = ["by signed tokens (JWT)"] if settings.access.jwt.enabled else []
-    if known or tokens:
-        return " and ".join([*known, *tokens])
-    return "open to this machine while no key is configured or made; others need a key (app.py keys --help)"
 
 
 def _state(settings: Settings) -> str:

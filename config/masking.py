@@ -10,6 +10,7 @@ _SECRET_NAME = re.compile(
 _SHAPES = re.compile(
     r"\b(?:bearer|basic)\s+[^\s\"',;]+"  # an Authorization header's value
     r"|\b(?:sk|gsk|xai|rk|pk)[-_][A-Za-z0-9_\-]{8,}"  # OpenAI, Anthropic, Groq, xAI
+    r"|\bgw-[A-Za-z0-9_\-]{20,}"  # this gateway
     r"|\bAIza[A-Za-z0-9_\-]{16,}"  # Google
     r"|\b[0-9a-f]{16,}\.[A-Za-z0-9]{8,}"  # GLM: <id>.<secret>
     r"|\beyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*){0,2}",  # JWT

@@ -20,6 +20,7 @@ GatewayError
 ├── ClientGone                    499   nobody is left to answer
 ├── InternalError                 500   our own fault
 ├── StoreUnavailable              503   the shared store is needed here and gone
+├── SignersUnknown                503   who signs callers' tokens cannot be found out now
 ├── CredentialsExhausted          429   every key cools down and one comes back by itself
 │   └── SlotsBusy                 429   every key serves as many requests at a time as it may
 ├── NoCredentials                 503   no key is left that comes back by itself
@@ -206,6 +207,14 @@ class StoreUnavailable(GatewayError):
 
     status = 503
     code = "store_unavailable"
+    retryable = True
+
+
+class SignersUnknown(GatewayError):
+    """The keys by which callers' tokens are verified cannot be fetched, so nobody can be let in by one."""
+
+    status = 503
+    code = "jwks_unavailable"
     retryable = True
 
 

@@ -30,6 +30,10 @@ FOREIGN_FAILURES: tuple[tuple[type[Exception], type[GatewayError], str], ...] = 
 """What a failure of a library means, most specific first."""
 
 
+MAX_BYTES = 32 * 1024 * 1024
+"""The longest body that is read of an answer to `Transport.call`."""
+
+
 class _Adapter(HTTPAdapter):
     """requests' adapter, which hands out urllib3's response: cookies and redirects of a provider mean nothing here."""
 
@@ -51,14 +55,19 @@ class Transport:
             _host_of(request.url), patience, cancel, self._clock, lambda: self._send(request, patience), translate
         )
 
-    def call(self, request: UpstreamRequest, seconds: float, cancel: Cancellation) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and whole body of an answer that must come within `seconds`. Raises UpstreamError."""
+    def call(
+        self, request: UpstreamRequest, seconds: float, cancel: Cancellation, max_bytes: int = MAX_BYTES
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and whole body of an answer that must come within `seconds`; of a longer body, so many bytes.
+
+        Raises UpstreamError.
+        """
         patience = Patience(seconds, seconds, seconds, self._clock.monotonic() + seconds)
         exchange = self.open(request, patience, cancel)
         try:
             for _ in exchange.opening():
                 pass
-            return exchange.status, exchange.headers, exchange.read()
+            return exchange.status, exchange.headers, exchange.read(max_bytes)
         finally:
             exchange.close()
 

@@ -1,9 +1,8 @@
 """Lets callers in by their key, and only where their role may go."""
 
-from ipaddress import ip_address
-
 from flask import Request, Response
 
+from middleware.auth_local import is_local
 from middleware.base import Next, context_of
 from services.access import AccessService
 
@@ -24,17 +23,22 @@ class Auth:
 
     def __call__(self, request: Request, proceed: Next) -> Response:
         if not self._access.is_public(request.endpoint):
-            caller = self._access.authenticate(_key(request), local=_is_local(request))
+            key = _key(request)
+            caller = self._access.authenticate(key, local=self._access.is_open and is_local(request))
             context_of(request).caller = caller
             self._access.authorize(caller, request.endpoint)
             if self._passes_keys:
-                context_of(request).own = self._own(request)
+                context_of(request).own = self._own(request, None if caller.anonymous else key)
         return proceed(request)
 
-    def _own(self, request: Request) -> dict[str, str]:
+    def _own(self, request: Request, used: str | None) -> dict[str, str]:
         """The headers that may hold a provider's key; one with a key of this gateway never leaves it."""
         given = {name: request.headers[name] for name in OWN_HEADERS if name in request.headers}
-        return {name: value for name, value in given.items() if not self._access.knows(_bare(value))}
+        return {
+            name: value
+            for name, value in given.items()
+            if _bare(value) != used and not self._access.knows(_bare(value))
+        }
 
 
 def _key(request: Request) -> str | None:
@@ -50,16 +54,3 @@ def _bare(value: str) -> str:
     """The key in a header's value, without the word Bearer."""
     scheme, _, key = value.partition(" ")
     return key.strip() if scheme.lower() == "bearer" else value.strip()
-
-
-def _is_local(request: Request) -> bool:
-    """True when the peer is this machine and speaks for nobody else."""
-    if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers or "X-Real-IP" in request.headers:
-        return False
-    peer = request.environ.get("REMOTE_ADDR") or "127.0.0.1"
-    try:
-        address = ip_address(peer)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback

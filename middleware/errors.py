@@ -64,6 +64,8 @@ class Errors:
         if not error.retryable and (error.status in REPEATED or error.status >= 500):
             # Clients repeat these by their number alone unless they are told not to, Claude Code a 401 for minutes.
             response.headers["x-should-retry"] = "false"
+        if error.status == 401:
+            response.headers["WWW-Authenticate"] = "Bearer"
         if isinstance(error, MethodNotAllowed) and error.allowed:
             response.headers["Allow"] = ", ".join(error.allowed)
         return response

@@ -41,7 +41,10 @@ class Secret(BaseModel):
 
 
 class StoredKey(BaseModel):
-    """Times are seconds since the epoch. `bootstrap` marks the one that the gateway made for its owner."""
+    """Times are seconds since the epoch. `bootstrap` marks the one that the gateway made for its owner.
+
+    `changed_by` did last what was done to it: changed, rotated or revoked it.
+    """
 
     id: str
     name: str
@@ -55,6 +58,8 @@ class StoredKey(BaseModel):
     expires: float | None = None
     revoked: float | None = None
     last_used: float | None = None
+    changed: float | None = None
+    changed_by: str | None = None
     bootstrap: bool = False
 
     def is_good(self, digest: str, now: float) -> bool:

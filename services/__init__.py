@@ -130,7 +130,8 @@ def build_services(
     thoughts = ThoughtMemory(recollection)
     caches = cache_parts(base, instances, routing, recollection)
     money = money_parts(base, instances, routing)
-    book = KeyBook(store.records, clock)
+    book = KeyBook(store.records, clock, lambda: store.degraded)
+    access = AccessService(settings.access.keys, book, tokens_of(settings.access.jwt, transport, clock))
     counter = TokenCounter()
     once = Once(sites, transport, settings.retry, clock)
     dispatcher = Dispatcher(sites, transport, settings.stream, settings.retry, Backoff(rng), clock, thoughts, circuits)
@@ -167,6 +168,7 @@ def build_services(
             Chore("share_circuits", SYNC_SECONDS, circuits.sync),
             Chore("share_decisions", SYNC_SECONDS, decisions.share),
             Chore("read_keys", SYNC_SECONDS, book.sync),
+            Chore("refresh_signers", SYNC_SECONDS, access.refresh),
             Chore("share_key_uses", KEY_USE_SECONDS, book.share_uses),
             Chore("purge_conversations", PURGE_SECONDS, purge.run),
             Chore("reload_tokens", RELOAD_SECONDS, tokens.reload),
@@ -181,6 +183,7 @@ def build_services(
         tokens.sync()
         caches.ledger.sync()
         money.usage.sync()
+        book.share_uses()
         traffic.sync(store.records)
         census.leave()
         transport.close()
@@ -192,7 +195,7 @@ def build_services(
         settings=settings,
         clock=clock,
         store=store,
-        access=AccessService(settings.access.keys, book, tokens_of(settings.access.jwt, transport, clock)),
+        access=access,
         keys=book,
         exchanges=exchanges,
         limits=money.limits,

@@ -5,12 +5,13 @@ from fnmatch import fnmatchcase
 from hmac import compare_digest
 
 from config.settings import ApiKeySettings
-from core.errors import Forbidden, ModelNotAllowed, Unauthorized
+from core.errors import Forbidden, GatewayError, ModelNotAllowed, StoreUnavailable, Unauthorized
+from core.routing import SEPARATOR
 from schemas.caller import Caller
 from schemas.key import StoredKey
 from schemas.limit import CallerLimits
 from services.jwt_callers import JwtCallers
-from services.key_book import KeyBook, digest_of
+from services.key_book import KeyBook, digest_of, may_be_ours
 from services.roles import ADMINS, PUBLIC, ROLES
 
 OPEN = Caller("anonymous", "anonymous", "admin", anonymous=True)
@@ -31,14 +32,17 @@ class AccessService:
     @property
     def is_open(self) -> bool:
         """True when no person has set up keys or tokens; the key the gateway made for its owner is none of these."""
-        return not self._configured and self._tokens is None and not self._book.rules
+        return not self._configured and self._tokens is None and self._book.is_known and not self._book.rules
 
     def is_public(self, endpoint: str | None) -> bool:
         """True for routes that need no key."""
         return endpoint in PUBLIC
 
     def authenticate(self, key: str | None, *, local: bool) -> Caller:
-        """The caller that `key` belongs to. Raises Unauthorized."""
+        """The caller that `key` belongs to. `local` says that the request is this machine's own.
+
+        Raises Unauthorized, and StoreUnavailable while it cannot be told which keys there are.
+        """
         found = self._find(key) if key is not None else None
         if found is not None:
             return found
@@ -46,22 +50,27 @@ class AccessService:
             if local:
                 return OPEN
             raise Unauthorized(
-                "This gateway has no keys configured and is open to its own machine only. "
-                "Set GATEWAY_API_KEYS, or make keys, to let others in.",
+                "This gateway has no keys configured and is open to its own machine only: not through a proxy, nor to "
+                "web pages. Set GATEWAY_API_KEYS, or make keys, to let others in.",
                 code="no_keys_configured",
             )
+        self._check_known(key)
         if key is None:
             raise Unauthorized("No API key was given. Send it as 'Authorization: Bearer KEY'.", code="missing_api_key")
         raise Unauthorized("The API key is not known here.")
 
     def knows(self, key: str) -> bool:
-        """True when `key` is a caller's key of this gateway."""
-        return self._of_configuration(key) is not None or self._book.find(key) is not None
+        """True when `key` is a caller's key of this gateway, or a token that it takes for one."""
+        try:
+            return self._find(key) is not None
+        except GatewayError:
+            return False
 
     def named(self, name: str) -> Caller | None:
-        """The first caller of that name."""
+        """The first caller of that name: of the configuration, else with the newest key that is not revoked."""
         configured = next((caller for _, caller in self._configured if caller.name == name), None)
-        return configured or next((_stored(key) for key in self._book.all() if key.name == name), None)
+        stored = (_stored(key) for key in self._book.all() if key.name == name and key.revoked is None)
+        return configured or next(stored, None)
 
     def name_of(self, caller_id: str) -> str | None:
         """What the caller with that id is called; None when it is not known any more."""
@@ -69,10 +78,21 @@ class AccessService:
         stored = self._book.by_id(caller_id) if name is None else None
         return stored.name if stored is not None else name
 
+    def refresh(self) -> None:
+        """Fetch keys of those who sign tokens anew when they are old: every second."""
+        if self._tokens is not None:
+            self._tokens.refresh()
+
     def authorize(self, caller: Caller, endpoint: str | None) -> None:
         """Raises Forbidden when the caller's role may not use the route; no route at all is everyone's 404."""
         if endpoint is not None and caller.role not in ROLES.get(endpoint, ADMINS):
             raise Forbidden(f"The role {caller.role!r} may not do this.")
+
+    def _check_known(self, key: str | None) -> None:
+        """A key that may be in the store is not called wrong while nobody has seen what is there."""
+        relies_on_store = not self._configured and self._tokens is None
+        if (relies_on_store or (key is not None and may_be_ours(key))) and not self._book.is_known:
+            raise StoreUnavailable("The callers' keys cannot be read now.")
 
     def _find(self, key: str) -> Caller | None:
         configured = self._of_configuration(key)
@@ -104,7 +124,12 @@ def is_permitted(caller: Caller | None, *names: str) -> bool:
     """True when the caller may use a model that goes by these names."""
     if caller is None or not caller.models:
         return True
-    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in caller.models for name in names)
+    return any(_fits(name.lower(), pattern.lower()) for pattern in caller.models for name in names)
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """A pattern without a slash is for a model's own name: `glm-*` is not all that the instance glm-web has."""
+    return (SEPARATOR in pattern or SEPARATOR not in name or pattern == "*") and fnmatchcase(name, pattern)
 
 
 def _limits(told: Mapping[str, int | None]) -> CallerLimits | None:

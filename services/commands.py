@@ -8,7 +8,7 @@ from core.clock import SystemClock
 from core.store.base import Store
 from core.store.opening import open_store
 from schemas.spend import UsageColumn
-from services.first_key import first_key
+from services.doors import Doors, open_doors
 from services.key_book import KeyBook
 from services.key_desk import KeyDesk
 from services.usage_ledger import UsageLedger, total
@@ -16,17 +16,18 @@ from services.usage_period import period_of
 from services.usage_table import as_csv, as_text
 
 
-def at_keys(settings: Settings, act: Callable[[KeyDesk], str]) -> str:
-    """What to print of callers' keys. Raises ValueError, NotFound and StoreUnavailable."""
-    with _opened(settings) as store:
-        return act(KeyDesk(KeyBook(store.records, SystemClock()), SystemClock()))
-
-
-def make_first_key(settings: Settings) -> str | None:
-    """The key of a gateway that others can reach and nobody has a key for; None where none is to be made."""
+def at_keys(settings: Settings, by: str, act: Callable[[KeyDesk], str]) -> str:
+    """What to print of callers' keys; `by` gives the command. Raises ValueError and GatewayError."""
     clock = SystemClock()
     with _opened(settings) as store:
-        return first_key(settings, KeyBook(store.records, clock), store.counters, clock.now())
+        return act(KeyDesk(KeyBook(store.records, clock, lambda: store.degraded), clock, by))
+
+
+def look_at_doors(settings: Settings) -> Doors:
+    """How the door stands; a gateway that others can reach and nobody has a key for makes one for its owner."""
+    clock = SystemClock()
+    with _opened(settings) as store:
+        return open_doors(settings, KeyBook(store.records, clock, lambda: store.degraded), clock.now())
 
 
 def usage_text(

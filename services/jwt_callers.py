@@ -22,7 +22,7 @@ class JwtCallers:
         self._verifier = verifier
 
     def caller(self, token: str) -> Caller:
-        """The caller. Raises Unauthorized."""
+        """The caller. Raises Unauthorized, and SignersUnknown while tokens cannot be verified."""
         claims = self._verifier.claims(token)
         subject = claims.get(self._claims.id)
         if not isinstance(subject, str) or not subject:
@@ -34,6 +34,10 @@ class JwtCallers:
         return Caller(
             ident, shown[:MAX_NAME] if shown.isprintable() else ident, self._role(claims), models=self._models(claims)
         )
+
+    def refresh(self) -> None:
+        """Fetch keys anew that are old: every second."""
+        self._verifier.refresh()
 
     def _role(self, claims: Mapping[str, Any]) -> CallerRole:
         said = claims.get(self._claims.role, "user")

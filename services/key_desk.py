@@ -2,44 +2,55 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from core.clock import Clock
-from schemas.key import KeyRotation, NewKey, StoredKey
+from schemas.key import KeyChange, KeyRotation, NewKey, StoredKey
 from services.key_book import KeyBook
 
-BY = "the command line"
+DAY = 86_400
 HEADINGS = ("id", "name", "role", "status", "begins with", "models", "expires", "last used")
+LIMITS = ("requests_per_minute", "tokens_per_minute", "concurrent_streams")
+BUDGET = ("hourly", "daily")
+W = TypeVar("W", bound=BaseModel)
 
 
 class KeyDesk:
-    """Every method returns what to print. Raises NotFound and StoreUnavailable, and ValueError for a wrong wish."""
+    """Every method returns what to print.
 
-    def __init__(self, book: KeyBook, clock: Clock) -> None:
+    Raises NotFound, Conflict and StoreUnavailable, and ValueError for a wrong wish. `by` is who gives the commands.
+    """
+
+    def __init__(self, book: KeyBook, clock: Clock, by: str) -> None:
         self._book = book
         self._clock = clock
+        self._by = by
 
-    def create(self, wanted: Mapping[str, Any]) -> str:
-        """The new key."""
-        try:
-            new = NewKey.model_validate(wanted)
-        except ValidationError as error:
-            problem = error.errors(include_url=False)[0]
-            raise ValueError(f"{problem['loc'][0]}: {problem['msg']}") from None
-        key, secret = self._book.create(new, BY)
+    def create(self, name: str, days: float | None, wanted: Mapping[str, Any]) -> str:
+        """The new key, which expires after so many days; `wanted` is what else it is to be, flat, None for nothing."""
+        new = _valid(NewKey, {"name": name, **_lifetime(days), **_nested(wanted, {}, {})})
+        key, secret = self._book.create(new, self._by)
         return f"{secret}\n\nThis is {key.name}'s key ({key.id}, {key.role}). It is shown this once."
+
+    def change(self, key_id: str, days: float | None, wanted: Mapping[str, Any]) -> str:
+        """What the key is now. It expires so many days from now, never with 0."""
+        before = self._book.one(key_id)
+        lifetime = {"expires_in": None} if days == 0 else _lifetime(days)
+        fields = _nested(wanted, before.limits.model_dump(), before.budget.model_dump())
+        key = self._book.update(key_id, _valid(KeyChange, {**lifetime, **fields}), self._by)
+        return f"{key.name}'s key ({key.id}): {key.role}, expires {_day(key.expires, 'never')}."
 
     def rotate(self, key_id: str, overlap: float) -> str:
         """The new secret; the old one works on for `overlap` seconds."""
-        key, secret = self._book.rotate(key_id, KeyRotation(overlap=overlap), BY)
+        key, secret = self._book.rotate(key_id, KeyRotation(overlap=overlap), self._by)
         old = f"The old one works for {overlap / 3600:g} more hours." if overlap else "The old one is over."
         return f"{secret}\n\nThis is the new key of {key.name} ({key.id}). It is shown this once. {old}"
 
     def revoke(self, key_id: str) -> str:
         """That it is done."""
-        key = self._book.revoke(key_id, BY)
+        key = self._book.revoke(key_id, self._by)
         return f"{key.name}'s key ({key.id}) is revoked."
 
     def listing(self) -> str:
@@ -58,6 +69,29 @@ class KeyDesk:
         times = (_day(key.expires, "never"), _day(key.last_used, "never"))
         status = key.status(now)
         return (key.id, key.name, key.role, status, " ".join(prefixes), " ".join(key.models) or "all", *times)
+
+
+def _valid(kind: type[W], wanted: Mapping[str, Any]) -> W:
+    try:
+        return kind.model_validate(wanted)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        raise ValueError(f"{problem['loc'][0]}: {problem['msg']}") from None
+
+
+def _lifetime(days: float | None) -> dict[str, float]:
+    return {} if days is None else {"expires_in": days * DAY}
+
+
+def _nested(wanted: Mapping[str, Any], limits: Mapping[str, Any], budget: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a wish, with what is wanted of limits and budget laid over what there is."""
+    given = {name: value for name, value in wanted.items() if value not in (None, ())}
+    fields = {name: value for name, value in given.items() if name not in (*LIMITS, *BUDGET)}
+    for group, names, before in (("limits", LIMITS, limits), ("budget", BUDGET, budget)):
+        asked = {name: given[name] for name in names if name in given}
+        if asked:
+            fields[group] = {**before, **asked}
+    return fields
 
 
 def _day(at: float | None, otherwise: str) -> str:

@@ -1,9 +1,12 @@
 """Callers' keys over HTTP and on the command line, with two workers on one redis."""
 
+import contextlib
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import jwt
 import openai
 import pytest
 import requests
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.gateway import ROOT, Gateway, eventually
 from tests.integration.conftest import environment
@@ -40,6 +44,7 @@ def gateway(provider: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def make(gateway: Gateway, **wanted: Any) -> Any:
     response = gateway.post("/v1/keys", {"name": "ann", **wanted}, headers=ROOT_KEY)
     assert response.status_code == 201, response.text
+    assert response.headers["Cache-Control"] == "no-store"
     return response.json()
 
 
@@ -61,15 +66,32 @@ def test_a_key_works_at_once_in_every_worker_and_is_shown_once(gateway: Gateway)
     assert {ask(gateway, made["key"]).status_code for _ in range(12)} == {200}
     shown = gateway.get(f"/v1/keys/{made['id']}", headers=ROOT_KEY).json()
     assert {**shown, "key": made["key"]} == {**made, "last_used_at": shown["last_used_at"]}
-    assert made["key"] not in gateway.get("/v1/keys", headers=ROOT_KEY).text
+    listing = gateway.get("/v1/keys", headers=ROOT_KEY)
+    assert made["key"] not in listing.text
     assert made["key"] not in gateway.output
 
 
-def test_a_revoked_key_is_refused_in_all_workers_soon(gateway: Gateway) -> None:
+def test_a_revoked_key_is_refused_in_all_workers_within_two_seconds(gateway: Gateway) -> None:
     made = make(gateway)
-    assert ask(gateway, made["key"]).status_code == 200
+    assert {ask(gateway, made["key"]).status_code for _ in range(12)} == {200}
     assert gateway.delete(f"/v1/keys/{made['id']}", headers=ROOT_KEY).json()["status"] == "revoked"
-    assert eventually(lambda: {ask(gateway, made["key"]).status_code for _ in range(12)} == {401})
+    assert eventually(lambda: {ask(gateway, made["key"]).status_code for _ in range(12)} == {401}, patience=2.0)
+    assert gateway.delete(f"/v1/keys/{made['id']}", headers=ROOT_KEY).status_code == 404
+
+
+def test_a_key_is_changed_and_who_did_it_is_kept(gateway: Gateway) -> None:
+    made = make(gateway, models=["glm-4.6"])
+    change = {"name": "anna", "role": "operator", "models": [], "expires_in": 3600, "limits": {"concurrent_streams": 2}}
+    path = f"/v1/keys/{made['id']}"
+    changed = requests.patch(gateway.url + path, json=change, headers=ROOT_KEY, timeout=30).json()
+    assert (changed["name"], changed["role"], changed["models"]) == ("anna", "operator", [])
+    assert changed["limits"] == {"requests_per_minute": None, "tokens_per_minute": None, "concurrent_streams": 2}
+    assert changed["expires_at"] is not None
+    assert changed["changed_by"].startswith("root (")
+    told = gateway.wait_event("key_changed", key_id=made["id"])
+    assert (told["by"], told["name"]) == (changed["changed_by"], "anna")
+    wrong = requests.patch(gateway.url + path, json={"color": 1}, headers=ROOT_KEY, timeout=30)
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "color")
 
 
 def test_a_rotated_key_keeps_its_caller(gateway: Gateway) -> None:
@@ -90,6 +112,11 @@ def test_a_key_may_use_the_models_it_was_made_for_and_sees_no_others(gateway: Ga
     assert ask(gateway, key).status_code == 200
     refused = ask(gateway, key, "glm-4.7")
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "model_not_allowed")
+    assert gateway.chat(headers={"Authorization": f"Bearer {key}"}).status_code == 403, "the default is another model"
+    explained = {"messages": [{"role": "user", "content": "Hi"}], "model": "glm-4.7"}
+    operators = make(gateway, models=["glm-4.6*"], role="operator")["key"]
+    answer = gateway.post("/v1/route/explain", explained, headers={"Authorization": f"Bearer {operators}"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "model_not_allowed")
     client = openai.OpenAI(api_key=key, base_url=f"{gateway.url}/v1", max_retries=0)
     names = {getattr(model, "alias_of", None) or model.id for model in client.models.list()}
     assert "glm-4.6" in names
@@ -145,6 +172,13 @@ def test_the_command_line_works_beside_a_running_gateway(gateway: Gateway) -> No
     assert ask(gateway, key).status_code == 200
     listing = command(gateway, "keys", "list").stdout
     ident = next(line.split()[0] for line in listing.splitlines() if " cli " in line)
+    changed = command(gateway, "keys", "change", ident, "--days", "1", "--daily-usd", "2.5")
+    assert (changed.returncode, "expires 20" in changed.stdout) == (0, True), changed.stderr
+    rotated = command(gateway, "keys", "rotate", ident, "--overlap", "1").stdout.splitlines()[0]
+    assert [ask(gateway, one).status_code for one in (key, rotated)] == [200, 200]
+    kept = gateway.get(f"/v1/keys/{ident}", headers=ROOT_KEY).json()
+    assert (kept["budget"]["daily"], len(kept["prefixes"])) == (2.5, 2)
+    assert kept["changed_by"].endswith("on the command line")
     assert command(gateway, "keys", "revoke", ident).returncode == 0
     assert eventually(lambda: {ask(gateway, key).status_code for _ in range(6)} == {401})
     missing = command(gateway, "keys", "revoke", "key_0")
@@ -171,8 +205,98 @@ def test_who_is_reached_by_others_and_has_no_key_makes_one_and_prints_it_once(
     house.lines.clear()
     with house:
         assert not [line for line in house.lines if "gw-" in line]
+        assert "shown at the first start" in house.output
         assert ask(house, key).status_code == 200
         made = house.post("/v1/keys", {"name": "first"}, headers={"Authorization": f"Bearer {key}"})
         assert made.status_code == 201
         assert house.chat().status_code == 401, "a person has made a key, so everybody needs one"
+        house.delete(f"/v1/keys/{made.json()['id']}", headers={"Authorization": f"Bearer {key}"})
+        assert house.chat().status_code == 401, "nor does revoking it open the door again"
+    house.lines.clear()
+    with house:
+        assert "no active one is left" in house.output
+        assert "Authorization: Bearer YOUR_KEY" in house.output
     assert json.loads((tmp_path / "log.json").read_text().splitlines()[-1])
+
+
+def test_without_its_store_a_gateway_lets_in_whom_it_knows_and_nobody_without_a_key(
+    provider: Upstream, tmp_path: Path
+) -> None:
+    with RedisServer(tmp_path, durable=True) as redis:
+        house = Gateway(tmp_path, **environment(provider, REDIS_URL=redis.url, WORKERS="1"))
+        with house:
+            made = json.loads(house.post("/v1/keys", {"name": "ann", "role": "admin"}).text)
+            assert ask(house, made["key"]).status_code == 200
+            redis.stop()
+            assert ask(house, made["key"]).status_code == 200
+            assert ask(house, "gw-" + "x" * 43).status_code == 401
+            assert house.chat().status_code == 401
+        house.lines.clear()
+        with house:
+            assert "cannot be read now" in house.output
+            for key in (None, made["key"]):
+                answer = house.chat(headers={"Authorization": f"Bearer {key}"} if key else None)
+                assert (answer.status_code, answer.json()["error"]["code"]) == (503, "store_unavailable")
+            redis.start()
+            assert eventually(lambda: ask(house, made["key"]).status_code == 200)
+            assert house.chat().status_code == 401
+
+
+# Keys of those who sign tokens, from an address
+
+SIGNER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+THIEF = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def key_set(key: Any) -> bytes:
+    entry = {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())), "kid": "one", "use": "sig"}
+    return json.dumps({"keys": [entry]}).encode()
+
+
+class Issuer(BaseHTTPRequestHandler):
+    """Publishes its keys at /keys; the other paths are tricks."""
+
+    def do_GET(self) -> None:
+        bodies = {"/keys": key_set(SIGNER), "/stolen": key_set(THIEF), "/endless": b"[" + b" " * 2_000_000 + b"]"}
+        moved = self.path == "/moved"
+        self.send_response(302 if moved else 200)
+        self.send_header("Location", "/stolen")
+        body = key_set(THIEF) if moved else bodies[self.path]
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Issuer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [("/keys", 200, None), ("/moved", 503, "jwks_unavailable"), ("/endless", 503, "jwks_unavailable")],
+)
+def test_tokens_are_verified_by_the_keys_at_the_configured_address_and_no_other(
+    provider: Upstream, tmp_path: Path, issuer: str, path: str, status: int, code: str | None
+) -> None:
+    settings = environment(provider, GATEWAY__ACCESS__JWT__JWKS_URL=issuer + path)
+    claims = {"sub": "u1", "exp": 4_000_000_000, "role": "operator"}
+
+    def signed(key: Any) -> str:
+        return jwt.encode(claims, key, "RS256", {"kid": "one"})
+
+    with Gateway(tmp_path, **settings) as house:
+        answer = ask(house, signed(SIGNER))
+        assert (answer.status_code, answer.json().get("error", {}).get("code")) == (status, code)
+        assert ask(house, signed(THIEF)).status_code in (401, 503)
+        if status == 200:
+            token = {"Authorization": f"Bearer {signed(SIGNER)}"}
+            assert house.get("/v1/tokens", headers=token).status_code == 200
+            assert house.get("/v1/keys", headers=token).status_code == 403
+        assert house.chat().status_code == 401, "with tokens configured, nobody is let in without one"

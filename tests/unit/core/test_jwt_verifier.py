@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import gevent
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pydantic import SecretStr, ValidationError
 
 from config.settings import JwtSettings
-from core.errors import Unauthorized, UpstreamUnreachable
+from core.errors import SignersUnknown, Unauthorized, UpstreamUnreachable
 from core.jwks import JwksKeys
 from core.jwt_verifier import JwtVerifier, KeySource, OneKey
 from schemas.codec import dumps
@@ -78,6 +79,8 @@ def test_claims_may_stand_elsewhere() -> None:
         ({"exp": 1}, "has expired"),
         ({"exp": "soon"}, "times cannot be read"),
         ({"exp": True}, "times cannot be read"),
+        ({"exp": float("inf")}, "times cannot be read"),
+        ({"exp": float("nan")}, "times cannot be read"),
         ({"nbf": 9e9}, "not good yet"),
         ({"iat": 9e9}, "not good yet"),
         ({"sub": None}, "it has no sub"),
@@ -143,8 +146,20 @@ def test_what_is_no_token_is_refused(token: str) -> None:
 
 
 def test_one_source_of_keys_is_enough_and_a_short_secret_is_not() -> None:
-    for wrong in ({"secret": SecretStr("short")}, {"secret": SecretStr(SECRET), "jwks_url": "https://x/y"},
-                  {"jwks_url": "http://elsewhere/keys"}, {"jwks_url": "file:///etc/passwd"}):  # fmt: skip
+    for wrong in (
+        {"secret": SecretStr("short")},
+        {"secret": SecretStr(SECRET), "jwks_url": "https://x/y"},
+        {"jwks_url": "http://elsewhere/keys"},
+        {"jwks_url": "file:///etc/passwd"},
+        {"jwks_url": "http://localhost:80@elsewhere/keys"},
+        {"jwks_url": "http://localhost.elsewhere/keys"},
+        {"jwks_url": "https://me:hush@id/keys"},
+        {"jwks_url": "https://"},
+        {"jwks_url": "https://[x"},
+        {"jwks_url": "https://x/y", "algorithms": ()},
+        {"jwks_url": "https://x/y", "algorithms": ("HS256",)},
+        {"jwks_url": "https://x/y", "algorithms": ("none",)},
+    ):
         with pytest.raises(ValidationError):
             JwtSettings(**wrong)
 
@@ -159,16 +174,32 @@ class FakeTransport:
         self.keys = keys
         self.calls = 0
         self.status = 200
+        self.more: list[Any] = []
+        self.delay = 0.0
 
-    def call(self, request: Any, seconds: float, cancel: Any) -> tuple[int, dict[str, str], bytes]:
+    def call(self, request: Any, seconds: float, cancel: Any, max_bytes: int) -> tuple[int, dict[str, str], bytes]:
         self.calls += 1
+        assert (seconds, max_bytes) == (5.0, 1024 * 1024)
+        gevent.sleep(self.delay)
         if self.keys is None:
             raise UpstreamUnreachable("away")
         entries = [
             {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())), "kid": name, "use": "sig"}
             for name, key in self.keys
         ]
-        return self.status, {}, dumps({"keys": [*entries, {"kty": "oct", "k": "c2VjcmV0", "kid": "sym"}]})
+        return (
+            self.status,
+            {},
+            dumps(
+                {
+                    "keys": [
+                        *self.more,
+                        *entries,
+                        {"kty": "oct", "k": base64.urlsafe_b64encode(SECRET.encode()).decode(), "kid": "sym"},
+                    ]
+                }
+            ),
+        )
 
 
 class Remote:
@@ -221,7 +252,7 @@ def test_known_keys_go_on_working_while_the_address_is_away() -> None:
 def test_with_no_keys_at_all_nobody_is_let_in_until_they_can_be_fetched() -> None:
     remote = Remote(None)
     for _ in range(20):
-        with pytest.raises(Unauthorized, match="fetched"):
+        with pytest.raises(SignersUnknown, match="fetched"):
             remote.enter()
     assert remote.transport.calls == 1, "the address is left alone for a while"
     remote.transport.keys = [("one", RSA)]
@@ -232,8 +263,60 @@ def test_with_no_keys_at_all_nobody_is_let_in_until_they_can_be_fetched() -> Non
 def test_a_redirect_or_a_secret_key_is_no_key() -> None:
     remote = Remote([("one", RSA)])
     remote.transport.status = 302
-    with pytest.raises(Unauthorized):
+    with pytest.raises(SignersUnknown):
         remote.enter()
     remote.transport.status = 200
+    remote.door.clock.advance(11)
+    remote.enter()
     with pytest.raises(Unauthorized):
-        remote.door.enter(key="secret", algorithm="HS256", headers={"kid": "sym"})
+        remote.door.enter(key=SECRET, algorithm="HS256", headers={"kid": "sym"})
+
+
+def test_those_who_come_while_keys_are_fetched_wait_for_them() -> None:
+    remote = Remote([("one", RSA)])
+    remote.transport.delay = 0.01
+    waiting = [gevent.spawn(remote.enter) for _ in range(5)]
+    gevent.joinall(waiting)
+    assert [one.value.name for one in waiting] == ["u1"] * 5
+    assert remote.transport.calls == 1
+
+
+def test_old_keys_are_fetched_anew_beside_the_requests_so_that_one_that_was_withdrawn_is_over() -> None:
+    remote = Remote([("one", RSA), ("two", OTHER)])
+    remote.enter()
+    remote.transport.keys = [("two", OTHER)]
+    remote.door.callers.refresh()
+    assert remote.transport.calls == 1, "they are not old yet"
+    remote.door.clock.advance(601)
+    remote.enter()
+    assert remote.transport.calls == 1, "no request waits for it"
+    remote.door.callers.refresh()
+    assert remote.transport.calls == 2
+    with pytest.raises(Unauthorized):
+        remote.enter()
+
+
+def test_nothing_is_fetched_before_a_token_comes() -> None:
+    remote = Remote([("one", RSA)])
+    remote.door.callers.refresh()
+    assert remote.transport.calls == 0
+
+
+def test_somebody_elses_token_is_no_reason_to_fetch_keys() -> None:
+    remote = Remote([("one", RSA)])
+    settings = JwtSettings(jwks_url="https://id/keys", issuer="https://id")
+    source = JwksKeys("https://id/keys", remote.transport, remote.door.clock)  # type: ignore[arg-type] # the part that is used
+    remote.door.callers = JwtCallers(settings, JwtVerifier(settings, source, remote.door.clock))
+    with pytest.raises(Unauthorized, match="somebody else"):
+        remote.enter()
+    assert remote.transport.calls == 0
+    assert remote.door.enter(key=RSA, algorithm="RS256", headers={"kid": "one"}, iss="https://id").name == "u1"
+
+
+@pytest.mark.parametrize(
+    "odd", ["text", 5, None, {"kty": "RSA"}, {"kty": "EC", "crv": "X", "x": "", "y": ""}, {"kid": 1, "kty": "RSA"}]
+)
+def test_a_key_that_cannot_be_used_is_no_reason_to_do_without_the_others(odd: Any) -> None:
+    remote = Remote([("one", RSA)])
+    remote.transport.more = [odd]
+    assert remote.enter().name == "u1"

@@ -1,14 +1,19 @@
 """Callers are let in by their key, and only where their role may go."""
 
+from typing import Any
+
+import jwt
 import pytest
 from flask import Response, request
 from pydantic import SecretStr
 
-from config.settings import ApiKeySettings
+from config.settings import ApiKeySettings, JwtSettings
+from core.jwt_verifier import JwtVerifier, OneKey
 from middleware.auth import Auth
 from middleware.base import context_of
 from services import access
 from services.access import AccessService
+from services.jwt_callers import JwtCallers
 from services.key_book import KeyBook
 from services.roles import EVERYONE
 from tests.fakes import FakeClock
@@ -117,6 +122,60 @@ def test_a_proxy_on_this_machine_speaks_for_others(monkeypatch: pytest.MonkeyPat
     assert House(monkeypatch, keys=False).ask({header: "127.0.0.1"}) == (401, "no_keys_configured")
 
 
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "Via", "True-Client-IP"]
+)
+def test_whatever_a_proxy_adds_shows_that_it_speaks_for_others(monkeypatch: pytest.MonkeyPatch, header: str) -> None:
+    assert House(monkeypatch, keys=False).ask({header: "x"}) == (401, "no_keys_configured")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "localhost:8976", "127.0.0.1:8976", "[::1]:8976", "0.0.0.0:8976", "app.localhost", "my-machine", ""],
+)
+def test_this_machine_may_be_called_by_its_own_names(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    assert House(monkeypatch, keys=False).ask({"Host": host})[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8976", "localhost.evil.example", "127.0.0.1.evil.example", "x.localhost.", "[1"],
+)
+def test_a_name_that_others_can_give_to_this_machine_opens_nothing(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    assert House(monkeypatch, keys=False).ask({"Host": host})[0] in (400, 401)
+
+
+@pytest.mark.parametrize(
+    ("headers", "may"),
+    [
+        ({"Origin": "http://127.0.0.1:8976"}, True),
+        ({"Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-site"}, True),
+        ({"Origin": "http://[::1]:8976"}, True),
+        ({"Sec-Fetch-Site": "same-origin"}, True),
+        ({"Sec-Fetch-Site": "none"}, True),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}, True),
+        ({"Origin": "https://evil.example"}, False),
+        ({"Origin": "http://192.168.1.1"}, False),
+        ({"Origin": "http://localhost.evil.example"}, False),
+        ({"Origin": "null"}, False),
+        ({"Origin": ""}, False),
+        ({"Origin": "file://"}, False),
+        ({"Origin": "http://[x"}, False),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"}, False),
+    ],
+)
+def test_web_pages_of_others_are_not_this_machine(
+    monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], may: bool
+) -> None:
+    assert House(monkeypatch, keys=False).ask(headers)[0] == (200 if may else 401)
+
+
+def test_with_a_key_it_does_not_matter_where_a_request_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = {**KEY, "Origin": "https://app.example", "Host": "gateway.example", "Via": "x"}
+    assert House(monkeypatch).ask(headers, peer="8.8.8.8")[0] == 200
+
+
 # Keys of the caller's own
 
 
@@ -164,3 +223,41 @@ def test_a_wrong_key_for_the_gateway_is_not_made_good_by_another(monkeypatch: py
     known = [ApiKeySettings(name="alice", key=SecretStr("k-user"), role="user")]
     layers = Layers(Auth(AccessService(known, KeyBook(DictRecords(), FakeClock())), passes_keys=True))
     assert layers.ask(headers={"X-Gateway-Key": "wrong", **KEY}).status_code == 401
+
+
+SIGNING = "a secret of more than thirty-two characters"
+
+
+class Signed:
+    """Takes tokens signed with one secret, beside no key at all."""
+
+    def __init__(self) -> None:
+        clock, settings = FakeClock(), JwtSettings(secret=SecretStr(SIGNING))
+        callers = JwtCallers(settings, JwtVerifier(settings, OneKey(SIGNING), clock))
+        self.access = AccessService((), KeyBook(DictRecords(), clock), callers)
+        self.now = clock.now()
+
+    def token(self, secret: str = SIGNING, **claims: Any) -> str:
+        return jwt.encode({"sub": "u1", "exp": self.now + 60, **claims}, secret, "HS256")
+
+    def own(self, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]) -> dict[str, str]:
+        monkeypatch.setattr(access, "ROLES", {"thing": EVERYONE})
+        seen: list[dict[str, str]] = []
+
+        def view(name: str) -> Response:
+            seen.append(dict(context_of(request).own))
+            return Response(name)
+
+        assert Layers(Auth(self.access, passes_keys=True), view=view).ask(headers=headers).status_code == 200
+        return seen[0]
+
+
+def test_a_token_for_the_gateway_never_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = Signed()
+    token, other = house.token(), house.token(sub="u2")
+    assert house.own(monkeypatch, {"Authorization": f"Bearer {token}", "X-Api-Key": "sk-own"}) == {
+        "X-Api-Key": "sk-own"
+    }
+    assert house.own(monkeypatch, {"X-Gateway-Key": token, "Authorization": f"Bearer {other}"}) == {}
+    foreign = {"Authorization": f"Bearer {house.token('another secret of more than thirty-two')}"}
+    assert house.own(monkeypatch, {"X-Gateway-Key": token, **foreign}) == foreign

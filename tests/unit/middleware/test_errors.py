@@ -89,6 +89,11 @@ def test_clients_are_told_not_to_repeat_what_they_would_repeat_in_vain(error: Ga
     assert answer(error).headers.get("x-should-retry") == header
 
 
+def test_a_caller_without_a_key_is_told_how_to_show_one() -> None:
+    assert answer(errors.Unauthorized("no")).headers["WWW-Authenticate"] == "Bearer"
+    assert "WWW-Authenticate" not in answer(errors.Forbidden("no")).headers
+
+
 def test_a_wrong_method_is_told_with_those_that_are_right() -> None:
     response = Layers().ask(method="DELETE")
     assert response.status_code == 405

@@ -1,5 +1,6 @@
 """Callers' keys that are made, changed and revoked while the gateway runs."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,12 +8,11 @@ from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
 
 from config.settings import ApiKeySettings, JwtSettings, ServerSettings, Settings
-from core.errors import ModelNotAllowed, NotFound, Unauthorized
-from core.store.memory import MemoryCounters
+from core.errors import Conflict, ModelNotAllowed, NotFound, StoreUnavailable, Unauthorized
 from schemas.caller import Caller
 from schemas.key import KeyChange, KeyRotation, NewKey
 from services.access import AccessService, is_permitted, permit
-from services.first_key import first_key
+from services.doors import open_doors
 from services.key_book import KeyBook
 from services.key_desk import KeyDesk
 from tests.fakes import FakeClock
@@ -25,7 +25,7 @@ class Worker:
     def __init__(self, other: "Worker | None" = None, configured: tuple[ApiKeySettings, ...] = ()) -> None:
         self.clock = other.clock if other else FakeClock()
         self.records = other.records if other else DictRecords()
-        self.book = KeyBook(self.records, self.clock)
+        self.book = KeyBook(self.records, self.clock, lambda: self.records.away)
         self.access = AccessService(configured, self.book)
 
     def make(self, **wanted: Any) -> tuple[str, str]:
@@ -105,6 +105,7 @@ def test_a_second_rotation_never_prolongs_an_older_secret() -> None:
 def test_a_key_expires_by_the_clock_also_while_the_store_is_away() -> None:
     worker = Worker()
     _, secret = worker.make(expires_in=60)
+    worker.book.sync()
     worker.records.away = True
     worker.book.sync()
     worker.clock.advance(59)
@@ -122,20 +123,128 @@ def test_what_is_changed_counts_and_what_is_not_named_stays() -> None:
     assert (caller.role, caller.models, caller.name) == ("operator", ("b",), "ann")
 
 
-def test_guesses_do_not_keep_the_store_busy() -> None:
+class Reads:
+    """Counts what is asked of a worker's records."""
+
+    def __init__(self, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        for name in ("get", "all"):
+            monkeypatch.setattr(worker.records, name, self._counted(getattr(worker.records, name)))
+
+    def _counted(self, read: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: str) -> Any:
+            self.count += 1
+            return read(*arguments)
+
+        return counted
+
+
+GUESS = "gw-" + "x" * 43
+
+
+def test_a_known_key_costs_no_trip_to_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
     worker = Worker()
-    reads: list[str] = []
-    original = worker.records.all
-    worker.records.all = lambda kind: reads.append(kind) or original(kind)  # type: ignore[method-assign,func-returns-value] # counts
+    _, secret = worker.make()
+    worker.book.sync()
+    reads = Reads(worker, monkeypatch)
+    assert all(worker.is_let_in(secret) for _ in range(100))
+    assert reads.count == 0
+
+
+def test_guesses_do_not_keep_the_store_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Worker()
+    worker.book.sync()
+    reads = Reads(worker, monkeypatch)
     for _ in range(50):
-        worker.is_let_in("gw-the-same-guess")
-    assert len(reads) == 2, "once at the start, once for the guess"
+        worker.is_let_in(GUESS)
+    assert reads.count <= 2, "one look for the guess"
     for number in range(1000):
-        worker.is_let_in(f"gw-{number}")
-    assert len(reads) <= 22
+        worker.is_let_in(f"gw-{number:043}")
+    assert reads.count <= 2 * 20, "as many looks as are allowed in a second"
     worker.clock.advance(6)
     _, secret = Worker(worker).make()
     assert worker.is_let_in(secret), "a real one is found all the same"
+
+
+@pytest.mark.parametrize("other", ["a.b.c", "sk-123", "gw-short", GUESS + "x", GUESS + "\n", "gw-" + "é" * 43])
+def test_what_does_not_look_like_a_key_is_not_looked_for(monkeypatch: pytest.MonkeyPatch, other: str) -> None:
+    worker = Worker()
+    worker.book.sync()
+    reads = Reads(worker, monkeypatch)
+    assert not worker.is_let_in(other)
+    assert reads.count == 0
+
+
+def test_a_record_that_cannot_be_read_opens_nothing_and_keeps_nobody_else_out() -> None:
+    worker = Worker()
+    _, secret = worker.make()
+    worker.records.put("keys", "key_broken", {"id": "key_broken"})
+    with capture_logs() as logs:
+        worker.book.sync()
+        worker.book.sync()
+    assert worker.is_let_in(secret)
+    assert [log["event"] for log in logs] == ["key_unreadable"], "told once"
+
+
+# While the store is away
+
+
+def test_while_nobody_knows_which_keys_there_are_nobody_is_let_in_without_one() -> None:
+    first = Worker()
+    _, secret = first.make()
+    first.records.away = True
+    restarted = Worker(first)
+    for key in (None, secret, "any"):
+        with pytest.raises(StoreUnavailable):
+            restarted.enter(key, local=True)
+    first.records.away = False
+    assert restarted.is_let_in(secret)
+    with pytest.raises(Unauthorized):
+        restarted.enter(None, local=True)
+
+
+def test_a_store_that_answers_with_old_copies_is_away_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Worker()
+    first.make()
+    restarted = Worker(first)
+    restarted.book = KeyBook(first.records, first.clock, lambda: True)
+    restarted.access = AccessService((), restarted.book)
+    monkeypatch.setattr(first.records, "all", lambda kind: {})
+    with pytest.raises(StoreUnavailable):
+        restarted.enter(None, local=True)
+
+
+def test_configured_keys_need_no_store() -> None:
+    worker = Worker(configured=(ApiKeySettings(name="root", key=SecretStr("k-root"), role="admin"),))
+    worker.records.away = True
+    assert worker.enter("k-root").name == "root"
+    with pytest.raises(Unauthorized):
+        worker.enter("k-wrong")
+    with pytest.raises(StoreUnavailable):
+        worker.enter(GUESS)
+
+
+def test_what_is_known_goes_on_working() -> None:
+    worker = Worker()
+    _, secret = worker.make()
+    worker.book.sync()
+    worker.records.away = True
+    worker.book.sync()
+    assert worker.is_let_in(secret)
+    with pytest.raises(Unauthorized):
+        worker.enter(GUESS)
+
+
+# The open door
+
+
+def test_revoking_the_last_key_opens_nothing() -> None:
+    worker = Worker()
+    key_id, _ = worker.make()
+    worker.book.revoke(key_id, "root")
+    for one in (worker, Worker(worker)):
+        with pytest.raises(Unauthorized):
+            one.enter(None, local=True)
 
 
 def test_the_first_key_a_person_makes_closes_the_door_for_those_without() -> None:
@@ -146,13 +255,77 @@ def test_the_first_key_a_person_makes_closes_the_door_for_those_without() -> Non
         worker.enter(None, local=True)
 
 
-def test_uses_are_written_down_now_and_then() -> None:
+def test_a_store_that_loses_everything_opens_nothing_that_was_closed() -> None:
     worker = Worker()
+    worker.make()
+    worker.records.kinds.clear()
+    worker.book.sync()
+    with pytest.raises(Unauthorized):
+        worker.enter(None, local=True)
+
+
+def test_uses_are_written_down_now_and_then_and_never_put_back() -> None:
+    worker = Worker()
+    other = Worker(worker)
     key_id, secret = worker.make()
+    other.enter(secret)
     worker.clock.advance(5)
     worker.enter(secret)
     worker.book.share_uses()
+    other.book.share_uses()
     assert worker.book.one(key_id).last_used == worker.clock.now()
+    worker.clock.advance(5)
+    worker.book.revoke(key_id, "root")
+    assert not worker.is_let_in(secret)
+
+
+def test_what_is_refused_is_no_use_of_a_key() -> None:
+    worker = Worker()
+    key_id, secret = worker.make(expires_in=10)
+    worker.clock.advance(11)
+    assert not worker.is_let_in(secret)
+    worker.book.share_uses()
+    assert worker.book.one(key_id).last_used is None
+
+
+def test_an_expired_key_is_not_rotated_but_may_be_given_more_time() -> None:
+    worker = Worker()
+    key_id, secret = worker.make(expires_in=10)
+    worker.clock.advance(11)
+    with pytest.raises(Conflict, match="more time"):
+        worker.book.rotate(key_id, KeyRotation(), "root")
+    worker.book.update(key_id, KeyChange(expires_in=60), "root")
+    assert worker.is_let_in(secret)
+    worker.book.rotate(key_id, KeyRotation(), "root")
+    assert not worker.is_let_in(secret)
+
+
+def test_who_did_what_is_logged_and_kept_and_never_the_secret() -> None:
+    worker = Worker()
+    with capture_logs() as logs:
+        key_id, secret = worker.make()
+        _, new = worker.book.rotate(key_id, KeyRotation(overlap=60), "ann (1)")
+        worker.book.update(key_id, KeyChange(role="operator"), "bob (2)")
+        worker.book.revoke(key_id, "cid (3)")
+    assert [(log["event"], log["by"], log["key_id"]) for log in logs] == [
+        ("key_created", "root", key_id),
+        ("key_rotated", "ann (1)", key_id),
+        ("key_changed", "bob (2)", key_id),
+        ("key_revoked", "cid (3)", key_id),
+    ]
+    assert secret not in repr(logs)
+    assert new not in repr(logs)
+    key = worker.book.one(key_id)
+    assert (key.created_by, key.changed_by, key.changed) == ("root", "cid (3)", worker.clock.now())
+
+
+def test_nothing_is_left_of_secrets_that_are_over() -> None:
+    worker = Worker()
+    key_id, _ = worker.make()
+    worker.book.rotate(key_id, KeyRotation(), "root")
+    assert len(worker.records.kinds["key_digests"]) == 1
+    worker.book.revoke(key_id, "root")
+    assert not worker.records.kinds["key_digests"]
 
 
 @pytest.mark.parametrize(
@@ -175,6 +348,11 @@ def test_a_wish_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
         (("glm-*",), ("gpt-5.5",), False),
         (("gpt-5.5",), ("openai/gpt-5.5", "gpt-5.5"), True),
         (("",), ("x",), False),
+        (("*",), ("glm-web/anything", "anything"), True),
+        (("glm-*",), ("glm-web/claude-x", "claude-x"), False),
+        (("glm-*",), ("glm-web/glm-4.7", "glm-4.7"), True),
+        (("glm-web/*",), ("glm-web/claude-x", "claude-x"), True),
+        (("glm-web/*",), ("claude-x",), False),
     ],
 )
 def test_a_key_may_use_the_models_of_its_patterns(patterns: tuple[str, ...], names: tuple[str, ...], may: bool) -> None:
@@ -188,44 +366,51 @@ def test_a_key_may_use_the_models_of_its_patterns(patterns: tuple[str, ...], nam
 # The owner's key
 
 
-def make_first(wanted: Settings, book: KeyBook) -> str | None:
-    return first_key(wanted, book, MemoryCounters(), 0.0)
-
-
 def settings(host: str = "0.0.0.0", **more: Any) -> Settings:
     return Settings(server=ServerSettings(host=host), **more)
 
 
 def test_a_gateway_that_others_reach_makes_one_key_once_and_stays_open_to_its_own_machine() -> None:
     worker = Worker()
-    secret = make_first(settings(), worker.book)
-    assert secret is not None
-    assert worker.enter(secret).role == "admin"
-    assert make_first(settings(), KeyBook(worker.records, worker.clock)) is None
+    doors = open_doors(settings(), worker.book, worker.clock.now())
+    assert doors.secret is not None
+    assert (doors.owner, doors.made, doors.shut, doors.known) == (True, 0, False, True)
+    assert worker.enter(doors.secret).role == "admin"
+    again = open_doors(settings(), KeyBook(worker.records, worker.clock), worker.clock.now())
+    assert (again.secret, again.owner) == (None, True)
     assert worker.enter(None, local=True).anonymous
     with pytest.raises(Unauthorized):
         worker.enter(None)
 
 
-def test_replicas_that_start_in_the_same_moment_make_one_key_together() -> None:
-    counters, made = MemoryCounters(), []
-    for _ in range(3):
-        made.append(first_key(settings(), Worker().book, counters, 0.0))
-    assert sum(key is not None for key in made) == 1
+def test_two_gateways_that_start_together_make_one_key_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Worker()
+    two = Worker(one)
+    first = open_doors(settings(), one.book, one.clock.now())
+    monkeypatch.setattr(two.book, "all", list)
+    second = open_doors(settings(), two.book, two.clock.now())
+    assert first.secret is not None
+    assert second.secret is None
+    assert len(one.book.all()) == 1
+    assert one.is_let_in(first.secret)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_a_gateway_of_its_own_machine_makes_no_key(host: str) -> None:
-    assert make_first(settings(host), Worker().book) is None
+    assert open_doors(settings(host), Worker().book, 0).secret is None
 
 
-def test_with_keys_or_tokens_configured_or_the_store_away_no_key_is_made() -> None:
+def test_with_keys_or_tokens_configured_or_made_or_the_store_away_no_key_is_made() -> None:
     keys = (ApiKeySettings(name="a", key=SecretStr("k")),)
     worker = Worker()
-    assert make_first(settings(access={"keys": keys}), worker.book) is None
-    assert make_first(settings(access={"jwt": JwtSettings(secret=SecretStr("s" * 32))}), worker.book) is None
-    worker.records.away = True
-    assert make_first(settings(), worker.book) is None
+    assert open_doors(settings(access={"keys": keys}), worker.book, 0).secret is None
+    assert open_doors(settings(access={"jwt": JwtSettings(secret=SecretStr("s" * 32))}), worker.book, 0).secret is None
+    worker.make()
+    made = open_doors(settings(), worker.book, 0)
+    assert (made.secret, made.owner, made.made, made.shut) == (None, False, 1, True)
+    away = Worker()
+    away.records.away = True
+    assert not open_doors(settings(), away.book, 0).known
 
 
 # The command line
@@ -233,17 +418,32 @@ def test_with_keys_or_tokens_configured_or_the_store_away_no_key_is_made() -> No
 
 def test_the_command_line_shows_a_secret_once_and_lists_the_rest() -> None:
     worker = Worker()
-    desk = KeyDesk(worker.book, worker.clock)
+    desk = KeyDesk(worker.book, worker.clock, "me on the command line")
     assert "No keys have been made" in desk.listing()
-    secret = desk.create({"name": "ann", "models": ("glm-*",)}).splitlines()[0]
+    secret = desk.create("ann", None, {"models": ("glm-*",), "role": "user"}).splitlines()[0]
     assert worker.is_let_in(secret)
     table = desk.listing()
     assert secret not in table
     assert [word in table for word in ("ann", "glm-*", "active", "never", secret[:8])] == [True] * 5
     (key,) = worker.book.all()
+    assert key.created_by == "me on the command line"
     assert worker.is_let_in(desk.rotate(key.id, 3600).splitlines()[0])
     assert worker.is_let_in(secret)
     desk.revoke(key.id)
     assert not worker.is_let_in(secret)
     with pytest.raises(ValueError, match="role"):
-        desk.create({"name": "x", "role": "king"})
+        desk.create("x", None, {"role": "king"})
+
+
+def test_the_command_line_changes_what_it_is_told_and_leaves_the_rest() -> None:
+    worker = Worker()
+    desk = KeyDesk(worker.book, worker.clock, "me")
+    desk.create("ann", 1, {"requests_per_minute": 5, "tokens_per_minute": 7, "daily": 2.5, "models": ()})
+    (key,) = worker.book.all()
+    assert key.expires == worker.clock.now() + 86_400
+    assert "never" in desk.change(key.id, 0, {"name": None, "role": "operator", "models": (), "requests_per_minute": 9})
+    (key,) = worker.book.all()
+    assert (key.name, key.role, key.expires, key.models) == ("ann", "operator", None, ())
+    assert (key.limits.requests_per_minute, key.limits.tokens_per_minute, key.budget.daily) == (9, 7, 2.5)
+    desk.change(key.id, 2, {})
+    assert worker.book.one(key.id).expires == worker.clock.now() + 2 * 86_400
