@@ -116,7 +116,7 @@ class CacheGuard:
         saved = finding.saved_usd or 0.0
         self._telemetry.cache_judged(target.provider, target.model, finding.cause, finding.lost_usd, saved)
         session = answered.request.session
-        self._ledger.note(target.provider, answered.model, answered.credential, session, finding, answered.usage)
+        self._ledger.note(target.provider, answered.served, answered.credential, session, finding, answered.usage)
         if finding.lost:
             self._log.warning(
                 "prompt_cache_loss",
@@ -141,7 +141,7 @@ class CacheGuard:
         """Writing was paid for and nobody has read it."""
         target, usd = answered.target, finding.missed_usd
         self._telemetry.cache_written_in_vain(target.provider, target.model, usd)
-        self._ledger.note_waste(target.provider, answered.model, answered.credential, finding)
+        self._ledger.note_waste(target.provider, answered.served, answered.credential, finding)
         self._log.info(
             "prompt_cache_write_waste",
             provider=target.provider,

@@ -18,6 +18,8 @@ from core.errors import (
     RateLimited,
     Unauthorized,
     Unpriced,
+    UpstreamTimeout,
+    UpstreamUnreachable,
 )
 from core.exchange import Exchange, Patience
 from core.retry import Backoff, RetryBudget
@@ -40,6 +42,7 @@ from services.run import Call, Lease, Run, Site
 from services.thoughts import ThoughtMemory
 from services.upstream_events import events_of
 
+HOST_IS_AWAY = (UpstreamUnreachable, UpstreamTimeout)
 BETA_FLAG = "anthropic-beta."
 """A flag is a client's wish for what it may use, and no part of what it says."""
 
@@ -83,10 +86,11 @@ class Dispatcher:
         When a provider says that the prompt is too long for it, those of `run.longer` are tried instead of the rest.
         """
         self._budget.request()
-        run.sole = len(targets) + len(run.longer) == 1
+        run.sole = len(targets) == 1
         queue = list(targets)
         while queue:
             target = queue.pop(0)
+            run.others = len(queue)
             run.excluded.clear()
             try:
                 yield from self._at_target(run, target, last=not queue)
@@ -100,7 +104,8 @@ class Dispatcher:
         raise run.verdict()
 
     def _at_target(self, run: Run, target: Target, *, last: bool) -> Iterator[ChatChunk]:
-        while self._may_try(run):
+        began = _tries(run)
+        while self._may_try(run, again=_tries(run) > began):
             permit = self._permit(run, target) if self._is_affordable(run, target) else None
             if permit is None:
                 return
@@ -134,7 +139,8 @@ class Dispatcher:
             raise failure
         run.note(failure)
         run.excluded |= self._sites[target.provider].shares(lease.credential, failure)
-        return stays(failure)
+        # Another key leads to the same host; another target may not.
+        return stays(failure) and not (run.others and isinstance(failure, HOST_IS_AWAY))
 
     def _is_affordable(self, run: Run, target: Target) -> bool:
         """False when a limit of the target's own has no room for the request."""
@@ -176,8 +182,11 @@ class Dispatcher:
             if self._clock.monotonic() >= until:
                 return
 
-    def _may_try(self, run: Run) -> bool:
+    def _may_try(self, run: Run, *, again: bool) -> bool:
+        """True when there is a try left; a second one of the same target leaves one for each of the others."""
         tries = _tries(run)
+        if again and not run.mended and tries + run.others >= self._retry.max_attempts:
+            return False
         elapsed = self._clock.monotonic() - run.call.started
         if tries >= self._retry.max_attempts or elapsed >= self._retry.total_seconds:
             return False

@@ -57,7 +57,7 @@ class ExplainService:
         }
 
     def _tried(self, plan: Plan) -> tuple[list[Candidate], list[Loser]]:
-        sole = len(plan.candidates) + len(plan.longer) == 1
+        sole = len(plan.candidates) == 1
         hindrances = [self._hindrance(candidate.target, sole=sole) for candidate in plan.candidates]
         pairs = list(zip(plan.candidates, hindrances, strict=True))
         losers = [Loser(one.target.provider, one.target.model, reason) for one, reason in pairs if reason is not None]

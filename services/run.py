@@ -204,6 +204,8 @@ class Run:
     strict: bool = False
     sole: bool = False
     mended: bool = False
+    others: int = 0
+    """How many targets are left behind the one that is asked now."""
     sent: UpstreamRequest | None = None
     sent_at: float = 0.0
     begun_at: float = 0.0
@@ -260,7 +262,10 @@ class Run:
     def note(self, failure: GatewayError) -> None:
         """Keep what to tell the client: a refusal of one of our keys never hides what another one met with."""
         if self.failure is None or not isinstance(failure, UpstreamUnauthorized):
+            before = self.told_wait if self.may_wait else 0.0
             self.failure = failure
+            if before and self.may_wait and self.told_wait > before:
+                failure.retry_after = before
 
     def may_repeat(self, longest: float) -> bool:
         """True when every credential was tried, and the last failure may pass by itself within `longest` seconds."""

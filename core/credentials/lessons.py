@@ -31,13 +31,19 @@ Lessons = Mapping[str, Mapping[LimitKind, Lesson]]
 
 
 def lessons_of(readings: Iterable[LimitReading], model: str, now: float) -> Lessons:
-    """What `readings` teach; one that does not say what is left teaches nothing, one without a reset holds a minute."""
+    """What `readings` teach; one that does not say what is left teaches nothing, one without a reset holds a minute.
+
+    A limit of nothing is no limit that anybody has, and no more can be left than there is.
+    """
     found = {
         reading.kind: Lesson(
-            reading.remaining, min(reading.resets_at or now + UNTOLD_SECONDS, now + LONGEST), now, reading.limit
+            reading.remaining if reading.limit is None else min(reading.remaining, reading.limit),
+            min(reading.resets_at or now + UNTOLD_SECONDS, now + LONGEST),
+            now,
+            reading.limit,
         )
         for reading in readings
-        if reading.remaining is not None
+        if reading.remaining is not None and reading.limit != 0
     }
     return {model: found} if found else {}
 

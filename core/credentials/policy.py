@@ -1,7 +1,6 @@
 """What an error means for the credential it happened on."""
 
 from dataclasses import dataclass
-from math import inf
 from random import Random
 
 from core.credentials.rest import MEMORY, Rest
@@ -23,6 +22,7 @@ from core.errors import (
 from schemas.limit import LimitFacts
 
 LONGEST_BACKOFF = 60.0
+LONGEST_REST = 32 * 86_400.0
 HOUR = 3600.0
 NEVER = 0.0
 
@@ -53,7 +53,7 @@ class Rule:
     account: bool = False
     limit: bool = False
     probe: float = 6 * HOUR
-    longest: float = inf
+    longest: float = LONGEST_REST
     reason: str | None = None
 
 

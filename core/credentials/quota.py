@@ -28,7 +28,7 @@ class Left:
     @property
     def used(self) -> float:
         """The share that is used up, 0 to 1."""
-        return 1 - self.remaining / self.limit if self.limit else float(self.remaining <= 0)
+        return min(1.0, max(0.0, 1 - self.remaining / self.limit)) if self.limit else float(self.remaining <= 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,9 @@ def judge(
     )
     if rules is None:
         return bare
+    if match is None and usage.read:
+        # Who wrote it is not known here, but it was there and was read.
+        return replace(bare, cause="hit")
     if match is None:
         return replace(bare, cause="unmarked") if is_without_marks(prompt, rules) else bare
     return _weighed(bare, Case(match, prompt, rules), usage, price, diagnosis)

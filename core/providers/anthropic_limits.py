@@ -25,8 +25,11 @@ def read_limits(headers: Mapping[str, str]) -> tuple[LimitReading, ...]:
     return tuple(readings)
 
 
+MOST_DIGITS = 15
+
+
 def _count(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdecimal() else None
+    return int(text) if text is not None and len(text) <= MOST_DIGITS and text.isascii() and text.isdecimal() else None
 
 
 def _moment(text: str) -> float | None:

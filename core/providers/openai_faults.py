@@ -130,6 +130,7 @@ def fault(
     retry_after: float | None = None,
 ) -> GatewayError:
     """An error of `kind` in the provider's own words, free of secrets; `code` and `param` are for the client."""
+    retry_after = None if retry_after is None else min(retry_after, LONGEST_WAIT)
     message = scrubbed(said.message) or "the provider gave an error without a message"
     if issubclass(kind, UpstreamUnauthorized):
         # Providers like to quote the key they refuse, and no pattern knows every shape of key.
@@ -140,12 +141,17 @@ def fault(
     return kind(message, code=code, param=param, retry_after=retry_after, details=details)
 
 
+LONGEST_WAIT = 32 * 86_400.0
+"""A month and a day: the longest window that any plan has. Who says more is mistaken."""
+EPOCH_SECONDS, EPOCH_MILLISECONDS = 1e9, 1e11
+
+
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Seconds to wait as the headers say it, in milliseconds, seconds or as an HTTP date; None when they do not."""
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         seconds = _number(headers.get(name, ""))
         if seconds is not None:
-            return max(0.0, seconds * scale)
+            return _sensible(seconds * scale, now)
     return _until(headers.get("retry-after", ""), now)
 
 
@@ -160,6 +166,15 @@ def _number(text: str) -> float | None:
 def _until(text: str, now: float) -> float | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        return _sensible((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now, now)
+    except (ValueError, OverflowError):
         return None
-    return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now)
+
+
+def _sensible(seconds: float, now: float) -> float:
+    """A wait that somebody may have meant: a time of the clock, in seconds or milliseconds, is taken for one."""
+    if seconds > EPOCH_MILLISECONDS:
+        seconds = seconds / 1000 - now
+    elif seconds > EPOCH_SECONDS:
+        seconds -= now
+    return min(max(0.0, seconds), LONGEST_WAIT)

@@ -34,5 +34,8 @@ def seconds(duration: str) -> float | None:
     return float(text) if re.fullmatch(r"\d+(?:\.\d+)?", text, re.ASCII) else None
 
 
+MOST_DIGITS = 15
+
+
 def _count(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdecimal() else None
+    return int(text) if text is not None and len(text) <= MOST_DIGITS and text.isascii() and text.isdecimal() else None

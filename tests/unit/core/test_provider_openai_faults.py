@@ -13,6 +13,7 @@ from core.errors import (
     UpstreamUnauthorized,
 )
 from core.providers.openai_compatible import OpenAICompatible
+from core.providers.openai_faults import retry_after
 from core.sse import Event
 from schemas.chat import (
     ChatRequest,
@@ -134,3 +135,20 @@ def test_a_refused_key_of_unknown_shape_is_not_quoted_either():
 def test_an_error_event_that_is_no_json_is_the_providers_failure():
     with pytest.raises(UpstreamServerError, match="worker died"):
         decoded(Event(b"worker died", "error"))
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("1e12", 0.0),
+        ("90000000", 32 * 86_400.0),
+        ("1e300", 32 * 86_400.0),
+        (str(1_795_000_060), 60.0),
+        (str(1_795_000_060_000), 60.0),
+        ("Thu, 26 Nov 2026 10:00:00 +99999999999999999999", None),
+        ("-5", 0.0),
+    ],
+)
+def test_a_wait_that_makes_no_sense_is_not_believed(said: str, seconds: float | None) -> None:
+    told = retry_after({"retry-after": said}, 1_795_000_000.0)
+    assert told == seconds or (told is not None and seconds is not None and abs(told - seconds) < 1e-3)

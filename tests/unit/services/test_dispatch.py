@@ -109,8 +109,6 @@ def test_the_time_to_the_first_content_is_counted_from_the_requests_arrival() ->
         UpstreamQuotaExhausted("no"),
         UpstreamServerError("no"),
         UpstreamBroken("no"),
-        UpstreamTimeout("no"),
-        UpstreamUnreachable("no"),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -124,7 +122,11 @@ def test_a_failure_leads_to_the_next_credential_then_to_the_next_target(error: G
     assert stage.all_closed()
 
 
-@pytest.mark.parametrize("error", [UpstreamOverloaded("no"), ModelNotFound("no")], ids=["overloaded", "not found"])
+@pytest.mark.parametrize(
+    "error",
+    [UpstreamOverloaded("no"), ModelNotFound("no"), UpstreamTimeout("no"), UpstreamUnreachable("no")],
+    ids=lambda error: type(error).__name__,
+)
 def test_what_another_credential_cannot_mend_leads_to_the_next_target_at_once(error: GatewayError) -> None:
     stage = Stage(Script([error]), Script())
     assert tuple(stage.chunks()) == ANSWER
@@ -355,3 +357,19 @@ def test_a_bug_in_a_provider_is_not_a_success_and_is_not_tried_again(before: lis
     assert stage.all_closed()
     assert stage.errors == ["internal_error"]
     assert stage.run.lease is stage.pool.leases[0], "whoever closes the stream gives it back"
+
+
+def test_many_keys_leave_a_try_for_each_target_behind_them() -> None:
+    broken = [Script(refused=UpstreamServerError("no")) for _ in range(2)]
+    stage = Stage(*broken, Script(), pool=FakePool("one", *"abdef"), max_attempts=3)
+    assert tuple(stage.chunks()) == ANSWER
+    assert stage.tries == ["a", "b", "c"]
+    assert stage.run.outcome.provider == "two"
+
+
+def test_the_soonest_time_of_all_targets_is_told() -> None:
+    errors = [UpstreamRateLimited("no", retry_after=5), UpstreamRateLimited("no", retry_after=600)]
+    run_of = Stage(*(Script(refused=error) for error in errors), pool=FakePool("one", "a"), max_attempts=2)
+    with pytest.raises(UpstreamRateLimited) as refused:
+        list(run_of.chunks())
+    assert refused.value.retry_after == 5
