@@ -55,7 +55,7 @@ def test_a_refusal_in_drops_is_told_by_its_status() -> None:
 
 
 def test_a_try_may_have_less_time_than_the_call() -> None:
-    with farm(2, try_timeout=0.3) as one:
+    with farm(2, try_timeout=1.0) as one:
         one.gateways[0].script(Hold(), times=None)
         assert one.client.chat(HI).text == "I am 1"
         assert one.asked == [1, 1]
@@ -73,15 +73,16 @@ def test_a_whole_answer_may_take_longer_than_a_stream_may_be_silent() -> None:
 
 def test_a_stream_that_has_begun_is_bound_by_silence_alone() -> None:
     events = openai_stream("one two three", piece=4)
-    steps = [Head(), *[step for event in events[:3] for step in (Send(event), Pause(0.25))], Events(events[3:])]
-    with farm(timeout=0.4, silence=5.0) as one:
+    slowly = [step for event in events[2:5] for step in (Pause(0.4), Send(event))]
+    steps = [Head(), Events(events[:2]), *slowly, Events(events[5:])]
+    with farm(timeout=1.0, silence=5.0) as one:
         one.gateways[0].script(*steps, Drop())
         with one.client.stream(HI) as answer:
             assert "".join(delta.text for delta in answer if isinstance(delta, TextDelta)) == "one two three"
 
 
 def test_a_stream_that_stalls_is_broken_off_with_what_had_come() -> None:
-    with farm(silence=0.2) as one:
+    with farm(silence=0.8) as one:
         one.gateways[0].script(Head(), Events(openai_stream("half", piece=100)[:2]), Hold())
         with one.client.stream(HI) as answer, pytest.raises(StreamBroken, match="silent") as broken:
             list(answer)

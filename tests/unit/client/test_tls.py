@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ LONGEST = 6.0
 ONCE = RetryPolicy(attempts=1)
 
 
+def read_request(connection: ssl.SSLSocket) -> None:
+    """Take the whole request: closing on unread bytes would reset the connection, and the answer with it."""
+    with connection.makefile("rb") as reader:
+        lines = list(takewhile(lambda line: line.strip(), reader))
+        length = next(line for line in lines if line.lower().startswith(b"content-length:"))
+        reader.read(int(length.partition(b":")[2]))
+
+
 @contextmanager
 def gateway(begins: bytes, drops: bytes) -> Iterator[str]:
     """Answers one request with `begins` at once, and with `drops` again and again until the client has left."""
@@ -32,7 +41,7 @@ def gateway(begins: bytes, drops: bytes) -> Iterator[str]:
             connection, _ = listener.accept()
             with context.wrap_socket(connection, server_side=True) as secured:
                 secured.settimeout(LONGEST)
-                secured.recv(65536)
+                read_request(secured)
                 secured.sendall(begins)
                 over = time.monotonic() + LONGEST
                 while drops and time.monotonic() < over:
