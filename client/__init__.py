@@ -1,6 +1,6 @@
 """A client for worker processes: one call that retries, falls back, and says clearly why it could not be answered."""
 
-from client.errors import (
+from .errors import (
     BudgetExceeded,
     Forbidden,
     GatewayClientError,
@@ -8,14 +8,15 @@ from client.errors import (
     RateLimited,
     StreamBroken,
     TimedOut,
+    Tried,
     Unauthorized,
     Unreachable,
     UpstreamFailed,
 )
-from client.gateway_client import GatewayClient
-from client.policy import RetryPolicy
-from client.replies import ChatReply, Delta, EmbeddingReply, ReasoningDelta, TextDelta, ToolCall, ToolCallDelta, Usage
-from client.streams import ChatStream
+from .gateway_client import GatewayClient
+from .policy import RetryPolicy
+from .replies import ChatReply, Delta, EmbeddingReply, ReasoningDelta, TextDelta, ToolCall, ToolCallDelta, Usage
+from .streams import ChatStream
 
 __all__ = [
     "BudgetExceeded",
@@ -35,6 +36,7 @@ __all__ = [
     "TimedOut",
     "ToolCall",
     "ToolCallDelta",
+    "Tried",
     "Unauthorized",
     "Unreachable",
     "UpstreamFailed",

@@ -1,12 +1,13 @@
 """Reads a gateway's answers: headers, errors and bodies."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from client.errors import (
+from .errors import (
     BudgetExceeded,
     Forbidden,
     GatewayClientError,
@@ -16,28 +17,63 @@ from client.errors import (
     Unauthorized,
     UpstreamFailed,
 )
-from client.replies import ChatReply, ToolCall, Usage
+from .replies import ChatReply, EmbeddingReply, ToolCall, Usage
 
 MAX_SHOWN = 300
+BY_TYPE: Mapping[str, type[GatewayClientError]] = {
+    "invalid_request_error": InvalidRequest,
+    "authentication_error": Unauthorized,
+    "permission_error": Forbidden,
+    "rate_limit_error": RateLimited,
+    "insufficient_quota": BudgetExceeded,
+}
+"""What an error in a stream is, by its `type`; any other is a failure."""
+LATE = frozenset({"upstream_timeout", "gateway_timeout", "request_timeout"})
+HOPELESS = frozenset(
+    {"request_too_large", "no_credentials", "upstream_unauthorized", "upstream_token_expired", "account_deactivated"}
+)
+"""Codes that an operator has to do something about; with a status `x-should-retry` says so."""
 
 
 def error_of(status: int, headers: Mapping[str, str], body: bytes) -> GatewayClientError:
     """The error that an answer of that status is."""
     told = _error_object(body)
     message = str(told.get("message") or f"the gateway answered {status}: {body[:MAX_SHOWN].decode(errors='replace')}")
-    details = told.get("details")
-    kind = _kind(status, told.get("type"))
-    error = kind(
-        message,
-        status=status,
-        code=told.get("code"),
-        request_id=headers.get("X-Request-ID"),
-        retry_after=retry_after(headers),
-        details=details if isinstance(details, dict) else None,
-    )
+    error = _error(_kind(status, told.get("type")), message, told, headers, status)
+    error.retry_after = retry_after(headers)
     if headers.get("x-should-retry", "").lower() == "false":
         error.repeats = False
     return error
+
+
+def error_in_stream(told: Any, headers: Mapping[str, str]) -> GatewayClientError:
+    """The same for the `error` of an event, which has neither status nor `Retry-After` of its own."""
+    told = told if isinstance(told, dict) else {"message": told}
+    kind = TimedOut if told.get("code") in LATE else BY_TYPE.get(str(told.get("type")), UpstreamFailed)
+    error = _error(kind, str(told.get("message") or "the stream was broken off"), told, headers, None)
+    opens = error.details.get("resets_in_seconds", error.details.get("opens_in_seconds"))
+    error.retry_after = float(opens) if isinstance(opens, int | float) else None
+    if error.code in HOPELESS:
+        error.repeats = False
+    return error
+
+
+def _error(
+    kind: type[GatewayClientError],
+    message: str,
+    told: Mapping[str, Any],
+    headers: Mapping[str, str],
+    status: int | None,
+) -> GatewayClientError:
+    details = told.get("details")
+    return kind(
+        message,
+        status=status,
+        code=told.get("code"),
+        param=told.get("param"),
+        request_id=headers.get("X-Request-ID"),
+        details=details if isinstance(details, dict) else None,
+    )
 
 
 def _kind(status: int, said: Any) -> type[GatewayClientError]:
@@ -80,8 +116,24 @@ def number_of_attempts(headers: Mapping[str, str]) -> int:
     return int(text) if text.isdecimal() else 1
 
 
+@contextmanager
+def readable(gateway: str) -> Iterator[None]:
+    """Raises UpstreamFailed for a body that is not what it should be."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise UpstreamFailed(f"{gateway} answered with something else than was asked for") from error
+
+
+def embedding_reply(body: Mapping[str, Any], headers: Mapping[str, str], model: str) -> EmbeddingReply:
+    """Vectors in OpenAI's form. To be called within `readable`."""
+    rows = sorted(body["data"], key=lambda row: row["index"])
+    vectors = tuple(tuple(map(float, row["embedding"])) for row in rows)
+    return EmbeddingReply(vectors, Usage.of(body.get("usage")), model, headers.get("X-Request-ID"), cost_of(headers))
+
+
 def chat_reply(body: Mapping[str, Any], headers: Mapping[str, str], model: str, gateway: str) -> ChatReply:
-    """A whole answer in OpenAI's form. Raises KeyError, IndexError or TypeError for anything else."""
+    """A whole answer in OpenAI's form. To be called within `readable`."""
     choice = body["choices"][0]
     message = choice["message"]
     calls = tuple(

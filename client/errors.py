@@ -3,23 +3,34 @@
 GatewayClientError
 ├── Unreachable       no connection to a gateway, or it broke before an answer
 ├── TimedOut          silence, or the time of the whole call is over
-├── InvalidRequest    400, 404, 409, 413: the request itself is wrong
+├── InvalidRequest    400, 404, 409, 413: the request itself is wrong; `param` names the field
 ├── Unauthorized      401: the key is not known
 ├── Forbidden         403: the key may not do this
 ├── RateLimited       429: come back after `retry_after` seconds
 │   └── BudgetExceeded  429: money is used up until `resets_in` seconds from now
-├── UpstreamFailed    5xx: the gateway or its providers failed
+├── UpstreamFailed    5xx, or an answer that is none: the gateway or its providers failed
 └── StreamBroken      a stream ended before its end; `partial` is what had come
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A try that failed: where, for which model ("" for none), and how."""
+
+    gateway: str
+    model: str
+    error: str
 
 
 class GatewayClientError(Exception):
     """Base of all. `status` is None where no answer came; `details` is what the gateway says beside its message.
 
-    `repeats`: the same request may well be answered later.
+    `retry_after` is in seconds, `tried` every try of the call that failed, this last one included. `repeats`: the same
+    request may well be answered later. All of them survive being pickled, as between the processes of a pool.
     """
 
     repeats = False
@@ -30,6 +41,7 @@ class GatewayClientError(Exception):
         *,
         status: int | None = None,
         code: str | None = None,
+        param: str | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
         details: Mapping[str, Any] | None = None,
@@ -38,9 +50,11 @@ class GatewayClientError(Exception):
         self.message = message
         self.status = status
         self.code = code
+        self.param = param
         self.request_id = request_id
         self.retry_after = retry_after
         self.details = dict(details or {})
+        self.tried: tuple[Tried, ...] = ()
 
 
 class Unreachable(GatewayClientError):
@@ -116,14 +130,17 @@ class BudgetExceeded(RateLimited):
 
 
 class UpstreamFailed(GatewayClientError):
-    """The gateway or every provider behind it failed."""
+    """The gateway or every provider behind it failed, or what it sent cannot be read."""
 
     repeats = True
 
 
 class StreamBroken(GatewayClientError):
-    """The stream ended before its end. `partial` is the text that had come; nothing is sent again."""
+    """The stream ended before its end. `partial` is the text that had come; nothing is sent again.
 
-    def __init__(self, message: str, partial: str, **more: Any) -> None:
+    Its `__cause__` is the error that ended it.
+    """
+
+    def __init__(self, message: str, partial: str = "", **more: Any) -> None:
         super().__init__(message, **more)
         self.partial = partial

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Places:
     """The gateways in their order, those that have failed lately last; each with every model, the first one first."""
 
     def __init__(self, gateways: Sequence[str], rest: float, clock: Callable[[], float]) -> None:
-        self._gateways = tuple(url.rstrip("/") for url in gateways)
+        self._gateways = tuple(gateways)
         self._rest = rest
         self._clock = clock
         self._failed_at: dict[str, float] = {}
@@ -24,8 +26,8 @@ class Places:
     def of(self, models: Sequence[str]) -> Iterator[Place]:
         """Every place once: the first model at every gateway, then the next."""
         now = self._clock()
-        tired = {url for url, at in self._failed_at.items() if now - at < self._rest}
-        ordered = sorted(self._gateways, key=lambda url: url in tired)
+        # Asked one by one: other threads may add to what has failed meanwhile.
+        ordered = sorted(self._gateways, key=lambda url: now - self._failed_at.get(url, -inf) < self._rest)
         for model in models:
             for gateway in ordered:
                 yield Place(gateway, model)
@@ -37,3 +39,15 @@ class Places:
     def works(self, gateway: str) -> None:
         """It has answered."""
         self._failed_at.pop(gateway, None)
+
+
+def addresses(gateways: str | Sequence[str]) -> tuple[str, ...]:
+    """The gateways' base addresses. Raises ValueError when there is none, or one is no address."""
+    given = [gateways] if isinstance(gateways, str) else gateways
+    if not given:
+        raise ValueError("there is no gateway to ask")
+    for url in given:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{url!r} is no address such as http://127.0.0.1:8976")
+    return tuple(url.rstrip("/") for url in given)

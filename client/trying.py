@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from client.errors import BudgetExceeded, GatewayClientError, RateLimited, TimedOut, Unreachable, UpstreamFailed
-from client.places import Place, Places
-from client.policy import RetryPolicy
+from .errors import BudgetExceeded, GatewayClientError, RateLimited, TimedOut, Tried, Unreachable, UpstreamFailed
+from .places import Place, Places
+from .policy import RetryPolicy
 
 T = TypeVar("T")
-ABOUT_THE_MODEL = frozenset({"model_not_found", "model_not_allowed", "context_length_exceeded"})
+ABOUT_THE_MODEL = frozenset(
+    {"model_not_found", "model_not_allowed", "price_unknown", "context_length_exceeded", "unsupported_parameter"}
+)
 """What another model may be free of."""
+Left = Callable[[], float]
+"""How many seconds are left."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,14 @@ class Means:
     clock: Callable[[], float]
     sleep: Callable[[float], None]
     rng: Random
+
+
+@dataclass(frozen=True)
+class CallTime:
+    """How many seconds a whole call may take, and one try of it."""
+
+    whole: float
+    one_try: float
 
 
 @dataclass(frozen=True)
@@ -40,47 +52,57 @@ class Trier:
         self._policy = policy
         self._means = means
 
-    def first_answer(self, models: Sequence[str], timeout: float, ask: Callable[[Place, float], T]) -> T:
-        """What `ask` returns at the first place that answers; it is told how many seconds are left.
+    def first_answer(self, models: Sequence[str], time: CallTime, ask: Callable[[Place, Left], T]) -> T:
+        """What `ask` returns at the first place that answers; it is told how long it may take.
 
         Every place is asked once before any is asked again, and none ahead of its `Retry-After`. Raises the failure
         that was met last.
         """
-        deadline = self._means.clock() + timeout
-        turns, failure = [Turn(place) for place in self._places.of(models)], None
+        deadline = self._means.clock() + time.whole
+        turns, tried = [Turn(place) for place in self._places.of(models)], list[Tried]()
+        failure: GatewayClientError = TimedOut("the time of the call is over")
         for _ in range(self._policy.attempts):
             if not turns:
                 break
             turn = min(turns, key=lambda one: one.ready_at)
-            self._wait(turn.ready_at, deadline, failure)
+            if not self._waited(turn.ready_at, deadline):
+                break
+            turns.remove(turn)
             try:
-                answer = ask(turn.place, deadline - self._means.clock())
+                return self._asked(turn.place, min(deadline, self._means.clock() + time.one_try), ask)
             except GatewayClientError as error:
                 failure = error
-                turns.remove(turn)
-                if not self._leads_on(error, turn.place):
-                    raise
-                if error.repeats:
-                    turns.append(self._again(turn, error))
-            else:
-                self._places.works(turn.place.gateway)
-                return answer
-        raise failure or TimedOut("no try is left")
+            tried.append(Tried(turn.place.gateway, turn.place.model, f"{type(failure).__name__}: {failure.message}"))
+            if not self._leads_on(failure, turn.place):
+                break
+            if failure.repeats:
+                turns.append(self._again(turn, failure))
+        failure.tried = tuple(tried)
+        raise failure
+
+    def _asked(self, place: Place, until: float, ask: Callable[[Place, Left], T]) -> T:
+        answer = ask(place, lambda: until - self._means.clock())
+        self._places.works(place.gateway)
+        return answer
 
     def _leads_on(self, error: GatewayClientError, place: Place) -> bool:
         """True when another place, or the same one later, may answer."""
         if isinstance(error, Unreachable | UpstreamFailed | TimedOut):
             self._places.failed(place.gateway)
             return True
-        return isinstance(error, RateLimited | BudgetExceeded) or error.code in ABOUT_THE_MODEL
+        if isinstance(error, BudgetExceeded):
+            return self._policy.elsewhere_when_spent
+        return isinstance(error, RateLimited) or error.code in ABOUT_THE_MODEL
 
     def _again(self, turn: Turn, error: GatewayClientError) -> Turn:
-        wait = max(error.retry_after or 0.0, self._policy.wait(turn.times, self._means.rng))
+        wait = (error.retry_after or 0.0) + self._policy.wait(turn.times, self._means.rng)
         return Turn(turn.place, self._means.clock() + wait, turn.times + 1)
 
-    def _wait(self, until: float, deadline: float, failure: GatewayClientError | None) -> None:
+    def _waited(self, until: float, deadline: float) -> bool:
+        """False when there would be no time left."""
         now = self._means.clock()
-        if until >= deadline or now >= deadline:
-            raise failure or TimedOut("the time of the call is over")
+        if max(until, now) >= deadline:
+            return False
         if until > now:
             self._means.sleep(until - now)
+        return self._means.clock() < deadline

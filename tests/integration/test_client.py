@@ -1,13 +1,16 @@
 """The client for workers against a real gateway."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
 
-from client import BudgetExceeded, Forbidden, GatewayClient, TextDelta, Unauthorized
+from client import BudgetExceeded, Forbidden, GatewayClient, InvalidRequest, TextDelta, Unauthorized
 from tests.gateway import Gateway, free_port
 from tests.integration.conftest import environment
+from tests.upstreams.openai_answers import openai_error
 from tests.upstreams.server import Upstream
+from tests.upstreams.steps import Hold
 
 HI = [{"role": "user", "content": "Hi"}]
 
@@ -45,6 +48,20 @@ def test_what_the_gateway_refuses_is_told_in_its_words(gateway: Gateway) -> None
         assert (spent.value.name, spent.value.window, spent.value.limit_usd) == ("poor", "daily", 0.000001)
         assert 0 < (spent.value.resets_in or 0) <= 86_400
         with pytest.raises(Forbidden):
-            client._plain("GET", "/v1/keys")
+            client.usage(key="someone-else")
     with GatewayClient(gateway.url, "wrong") as client, pytest.raises(Unauthorized):
         client.chat(HI)
+
+
+def test_a_refusal_behind_keep_alives_is_still_a_refusal(gateway: Gateway, upstream: Upstream) -> None:
+    too_long = openai_error(400, code="context_length_exceeded", message="too long")
+    upstream.script(Hold(), *too_long, times=None)
+    with GatewayClient(gateway.url, "key-of-ann", models=["glm-4.6"]) as client:
+        # The gateway keeps silent streams alive after a second, and has sent its status by then.
+        release = threading.Timer(1.5, lambda: upstream.release(10))
+        release.start()
+        with pytest.raises(InvalidRequest) as refused:
+            client.stream(HI)
+        release.join()
+    assert (refused.value.status, refused.value.code) == (None, "context_length_exceeded")
+    assert len(refused.value.tried) == 1

@@ -40,6 +40,10 @@ BREACHES = {
     "schemas on the core": {"schemas/chat.py": "from core.errors import GatewayError"},
     "config on schemas": {"config/loader.py": "from schemas.chat import ChatRequest"},
     "the simulator on the core": {"demo/simulator.py": "import core.sse"},
+    "the client on the core": {"client/errors.py": "from core.errors import GatewayError"},
+    "the client on schemas": {"client/replies.py": "import schemas.usage"},
+    "services on the client": {"services/chat.py": "from client import GatewayClient"},
+    "the client on the environment": {"client/wire.py": "import os\nos.environ['HTTP_PROXY']"},
     "anyone on the simulator": {"app.py": "from demo import simulator"},
     "inside a function": {"core/routing.py": "def late():\n    from services import chat"},
     "relative": {"core/store/redis.py": "from ...services import chat"},
@@ -95,6 +99,7 @@ LAWFUL = {
     "middleware": {"middleware/auth.py": "import flask\nfrom config.settings import Settings"},
     "the application": {"app.py": "import flask\nimport api, core.store.redis, config.loader"},
     "the places": {"core/store/redis.py": "import redis", "core/transport.py": "import requests"},
+    "the client": {"client/wire.py": "import requests\nfrom .errors import Unreachable"},
     "the reader": {"config/loader.py": "import os\nos.environ"},
     "an attribute of that name": {"middleware/auth.py": "def view(request):\n    return request.environ"},
     "a list of siblings": {
