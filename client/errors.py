@@ -119,6 +119,11 @@ class BudgetExceeded(RateLimited):
         return self.details.get("limit_usd")
 
     @property
+    def requested_usd(self) -> float | None:
+        """What this request may have cost."""
+        return self.details.get("requested_usd")
+
+    @property
     def resets_at(self) -> str | None:
         """When it begins anew, as an ISO time."""
         return self.details.get("resets_at")

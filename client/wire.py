@@ -91,7 +91,7 @@ def _told(response: requests.Response, call: Call) -> bytes:
     """What a refusal says; nothing when that does not come, as its status says most."""
     try:
         with foreign(call.url), hard_limit(socket_of(response), call.left()):
-            return next(response.iter_content(MAX_ERROR), b"")
+            return _beginning(response)
     except GatewayClientError:
         return b""
     finally:
@@ -110,3 +110,13 @@ def foreign(url: str) -> Iterator[None]:
             # While a body is read the library calls it a broken connection.
             raise TimedOut(f"{url} was silent for too long") from error
         raise Unreachable(f"{url} cannot be reached, or broke the connection") from error
+
+
+def _beginning(response: requests.Response) -> bytes:
+    """As much of a body as an error may have, in however many pieces it comes."""
+    body = b""
+    for piece in response.iter_content(MAX_ERROR):
+        body += piece
+        if len(body) >= MAX_ERROR:
+            break
+    return body

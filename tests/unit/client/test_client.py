@@ -288,3 +288,14 @@ def test_vectors_come_in_the_order_of_their_texts() -> None:
 def test_a_client_without_a_gateway_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="no gateway"):
         GatewayClient([])
+
+
+def test_a_refusal_in_many_pieces_is_read_whole() -> None:
+    error = {"message": "no", "type": "insufficient_quota", "code": "budget_exceeded", "details": FULL}
+    body = json.dumps({"error": error}).encode()
+    with farm() as one:
+        pieces = [Send(body[at : at + 10]) for at in range(0, len(body), 10)]
+        one.gateways[0].script([Head(429, {"Content-Type": "application/json"}), *pieces, End()], times=None)
+        with pytest.raises(BudgetExceeded) as refused:
+            one.client.chat(HI)
+        assert (refused.value.name, one.asked) == ("ann", [1])
