@@ -103,8 +103,8 @@ def pair(running: Pair) -> Pair:
     running.provider = CachingProvider(time.monotonic)
     running.upstream.reset()
     for path, play in (
-        ("/anthropic", running.provider.anthropic),
-        ("/openai", running.provider.openai),
+        ("/anthropic", running.provider.play),
+        ("/openai", running.provider.play),
         ("/zai", lambda request: forms.GLM.answer(request, "I am GLM.")),
     ):
         running.upstream.behave(play, when=lambda request, path=path: request.path.startswith(path))
