@@ -19,6 +19,8 @@ from services.telemetry import Telemetry
 KIND = "failover"
 MICRO = 1_000_000
 """Losses are counted in millionths of a dollar, as windows count whole units."""
+MOST_USD = 1_000_000
+"""No model loses more within a window."""
 DECIDED_SECONDS = 10.0
 """By then every worker knows what one of them has decided."""
 Reason = Literal["cache_loss", "manual"]
@@ -53,7 +55,7 @@ class FailoverService:
         self._moves: dict[str, Move] = {}
         self._ended: dict[str, float] = {}
         self._news: dict[str, Move] = {}
-        self._lost: dict[str, float] = {}
+        self._lost: dict[str, tuple[float, float]] = {}
         self._log = structlog.get_logger(__name__)
         self._share()
 
@@ -101,10 +103,11 @@ class FailoverService:
         self._expire()
         if self._active(model) is not None:
             return
-        total, is_too_much = self._summed(model, usd)
-        self._lost[model] = total
-        if is_too_much and self._settings.enabled and self.stand_in(model) is not None:
-            self._lost[model] = 0.0
+        total = self._summed(model, usd)
+        self._lost[model] = (total or usd, self._clock.now())
+        is_too_much = total is not None and total > self._settings.loss_threshold
+        if total is not None and is_too_much and self._settings.enabled and self.stand_in(model) is not None:
+            del self._lost[model]
             if not self._is_first(model):
                 self._share()
                 return
@@ -114,8 +117,8 @@ class FailoverService:
         """How `model` stands."""
         move = self._active(model)
         if move is None:
-            lost = self._lost.get(model, 0.0)
-            return FailoverState(model=model, active=False, loss_usd=round(lost, 6), stand_in=self.stand_in(model))
+            lost = round(self._lost_lately(model), 6)
+            return FailoverState(model=model, active=False, loss_usd=lost, stand_in=self.stand_in(model))
         return FailoverState(
             model=model,
             active=True,
@@ -143,19 +146,22 @@ class FailoverService:
         move = self._moves.get(model)
         return move if move is not None and move.until > self._clock.now() else None
 
-    def _summed(self, model: str, usd: float) -> tuple[float, bool]:
-        """What was lost within the window, and whether it is above the threshold: then it does not take this loss."""
+    def _summed(self, model: str, usd: float) -> float | None:
+        """What was lost within the window, this loss included; None while the store is away."""
         # What led to the last move is settled by it: a new one counts from its end.
         key = f"cache-loss:{model}:{self._ended.get(model, 0.0):.3f}"
-        limit = max(1, round(self._settings.loss_threshold * MICRO))
-        cost = max(1, round(usd * MICRO))
+        limit, cost = MOST_USD * MICRO, max(1, round(usd * MICRO))
         window = Window(key, limit, self._settings.window_minutes * 60, cost, divided=False)
         try:
             taken = self._counters.take([window], self._clock.now())
         except StoreUnavailable:
-            return usd, False
-        before = limit - taken.readings[0].remaining - (cost if taken.granted else 0)
-        return (before + cost) / MICRO, not taken.granted
+            return None
+        return (limit - taken.readings[0].remaining) / MICRO
+
+    def _lost_lately(self, model: str) -> float:
+        """What this worker knows to be lost in the window; nothing once its last loss is out of it."""
+        total, at = self._lost.get(model, (0.0, 0.0))
+        return total if self._clock.now() - at < self._settings.window_minutes * 60 else 0.0
 
     def _is_first(self, model: str) -> bool:
         """True for one of the workers that see in the same moment that it is too much; while alone for each."""

@@ -181,8 +181,17 @@ def test_what_was_lost_is_told_as_the_sum_of_the_window_over_all_workers(house: 
     house.two.lost(OPUS, 0.25)
     assert house.two.state(OPUS).loss_usd == pytest.approx(0.75)
     house.clock.advance(15 * 60)
+    assert house.two.state(OPUS).loss_usd == 0
     house.two.lost(OPUS, 0.1)
     assert house.two.state(OPUS).loss_usd == pytest.approx(0.1)
+
+
+def test_the_sum_goes_on_above_the_threshold_while_it_is_off(tmp_path) -> None:  # type: ignore[no-untyped-def] # pytest's own path
+    house = House(tmp_path, enabled=False)
+    for _ in range(3):
+        house.one.lost(OPUS, 2.0)
+    assert house.one.state(OPUS).loss_usd == pytest.approx(6.0)
+    house.store.close()
 
 
 def test_what_is_cleared_while_the_store_is_away_stays_cleared(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
