@@ -7,8 +7,9 @@ from services.recollection import Recollection
 
 KEPT_SECONDS = 3600.0
 """No prompt cache lives longer without being used, the dearest kind aside."""
-BELIEVED_SECONDS = 5.0
-"""How long a worker goes by its own copy: another may have had to move the conversation."""
+BELIEVED_SECONDS = 1.0
+"""How long a worker goes by its own copy: another may have had to move the conversation. By then it also knows what the
+other has learned of the key that was left, and would have to choose among those that are not warm."""
 
 
 @dataclass(frozen=True, slots=True)
