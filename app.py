@@ -19,6 +19,7 @@ from config.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from core.clock import Clock
     from middleware.base import LayeredFlask
     from services.doors import Doors
     from services.key_desk import KeyDesk
@@ -29,11 +30,11 @@ ROLES = ("admin", "operator", "user")
 SIMULATOR_KEY = "simulator.needs-no-real-key"
 
 
-def create_app(settings: Settings | None = None, *, start: bool = True) -> "LayeredFlask":
+def create_app(settings: Settings | None = None, *, start: bool = True, clock: "Clock | None" = None) -> "LayeredFlask":
     """The WSGI application for `settings`, or for what the environment and the files say.
 
-    `start` begins the background chores. Raises ConfigurationError for settings, ValueError for a store, that cannot
-    be used.
+    `start` begins the background chores. `clock` is the time it goes by, that of the machine unless given. Raises
+    ConfigurationError for settings, ValueError for a store, that cannot be used.
     """
     # Imported here: a server's workers patch the sockets before they call this, and nothing may hold unpatched ones.
     from api import BLUEPRINTS
@@ -50,6 +51,7 @@ def create_app(settings: Settings | None = None, *, start: bool = True) -> "Laye
     configure_logging(settings.logging)
     services = build_services(
         settings,
+        clock,
         multiprocess_metrics=metrics_directory() is not None,
         secrets=tuple(secrets_of(settings)),
         write_exchange=exchange_writer(settings.logging),
