@@ -1,5 +1,7 @@
 """Two gateways on one redis, in front of a provider that caches prompts for each key."""
 
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -22,12 +24,15 @@ from tests.redis_server import RedisServer
 from tests.upstreams import forms
 from tests.upstreams.caching import CachingProvider, Mood
 from tests.upstreams.server import Upstream
+from tests.upstreams.steps import Events, Head, Hold
 
 OPUS, SONNET, GPT = "claude-opus-5-5", "claude-sonnet-5-5", "gpt-5.5"
 LONG = "S" * 100_000
 """25,000 tokens, so that a loss of Opus costs 0.12 USD and more."""
 THRESHOLD = 0.2
 PATIENT = {**FAST, "GATEWAY__RETRY__MAX_ATTEMPTS": "5"}
+SYNCED = 3.0
+"""Seconds after which all workers know what one has learned, on a busy machine."""
 KEYS = ("k-1", "k-2", "k-3")
 
 
@@ -62,6 +67,10 @@ class Pair:
     def is_moved(self, gateway: int, model: str = OPUS) -> bool:
         return bool(self.gateways[gateway].get(f"/v1/failover/{model}").json()["active"])
 
+    def all_say(self, moved: bool, model: str = OPUS) -> bool:
+        """True when every worker of both gateways says so; which one answers is chance, so each is asked often."""
+        return all(self.is_moved(number % 2, model) is moved for number in range(24))
+
     def loses_until_it_moves(self, session: str, model: str = OPUS) -> int:
         """How many turns were asked of a provider that reads nothing any more, until the model has moved."""
         for turn in range(1, 12):
@@ -74,12 +83,12 @@ class Pair:
 def settings(upstream: Upstream, redis: RedisServer) -> dict[str, Any]:
     claude = {"base_url": f"{upstream.url}/anthropic", "api_keys": list(KEYS), "models": [OPUS, SONNET]}
     gpt = {"base_url": f"{upstream.url}/openai/v1", "api_keys": ["o-1", "o-2"], "models": [GPT]}
-    glm = {"base_url": f"{upstream.url}/zai/api/paas/v4/chat/completions", "api_key": "id.secret"}
+    glm = {"base_url": f"{upstream.url}/zai/api/paas/v4/chat/completions", "keys": [{"key": "id.secret", "slots": 1}]}
     return {
         "providers": {"anthropic": claude, "openai": gpt, "glm": glm},
         "failover": {"enabled": True, "loss_threshold": THRESHOLD},
         "store": {"redis_url": redis.url},
-        "server": {"workers": 1},
+        "server": {"workers": 2},
     }
 
 
@@ -109,8 +118,10 @@ def pair(running: Pair) -> Pair:
     ):
         running.upstream.behave(play, when=lambda request, path=path: request.path.startswith(path))
     for model in (OPUS, SONNET, GPT):
+        # What was lost before counts no more once a move has ended.
+        running.gateways[0].post(f"/v1/failover/{model}", None)
         running.gateways[0].delete(f"/v1/failover/{model}")
-    assert eventually(lambda: not running.is_moved(0) and not running.is_moved(1))
+    assert eventually(lambda: running.all_say(moved=False))
     return running
 
 
@@ -145,12 +156,27 @@ def test_a_cache_that_stops_working_moves_the_model_at_both_gateways_and_others_
     pair.provider.mood = mood
     turns = pair.loses_until_it_moves(session)
     assert turns <= 4, "above the threshold after a few turns"
-    assert eventually(lambda: {pair.answered_by(number % 2, session, 6) for number in range(8)} == {"glm"})
-    assert eventually(lambda: pair.is_moved(1)), "the other gateway knows"
+    assert eventually(lambda: pair.all_say(moved=True)), "the other gateway knows"
+    assert {pair.answered_by(number % 2, session, 6) for number in range(8)} == {"glm"}
     assert pair.answered_by(0, session, 6, model=SONNET) == "anthropic"
     assert pair.answered_by(1, session, 6, model=SONNET) == "anthropic"
     named = pair.ask(1, session, 6, model=f"anthropic/{OPUS}")
     assert named.headers["X-Gateway-Provider"] == "anthropic"
+
+
+def test_within_two_seconds_the_other_gateway_knows_and_its_status_says_so(pair: Pair) -> None:
+    pair.answered_by(0, "status")
+    pair.provider.mood = "forgetful"
+    for turn in range(1, 12):
+        pair.ask(0, "status", turn)
+        if eventually(lambda: pair.is_moved(0), 0.2):
+            break
+    assert eventually(lambda: all(pair.is_moved(1) for _ in range(8)), 2.5), "two seconds, on a busy machine"
+    (moved,) = [one for one in pair.gateways[1].get("/v1/failover").json()["data"] if one["active"]]
+    assert (moved["model"], moved["reason"], moved["stand_in"]) == (OPUS, "cache_loss", "glm-4.7")
+    asked = len(pair.provider.calls)
+    assert {pair.answered_by(1, "status", 12) for _ in range(4)} == {"glm"}
+    assert len(pair.provider.calls) == asked
 
 
 def test_what_is_lost_once_and_cheaper_than_the_threshold_moves_nothing(pair: Pair) -> None:
@@ -183,7 +209,7 @@ def test_a_model_that_was_moved_comes_back_and_may_move_again(pair: Pair) -> Non
     pair.provider.mood = "forgetful"
     pair.loses_until_it_moves("again")
     assert pair.gateways[1].delete(f"/v1/failover/{OPUS}").status_code == 200
-    assert eventually(lambda: not pair.is_moved(0) and not pair.is_moved(1))
+    assert eventually(lambda: pair.all_say(moved=False))
     pair.provider.mood = "well"
     assert pair.answered_by(0, "again", 3) == "anthropic"
     assert pair.answered_by(1, "again", 4) == "anthropic"
@@ -238,8 +264,29 @@ def test_two_hundred_clients_of_throttled_keys_ask_each_key_a_few_times_and_none
         answers = list(pool.map(ask, range(200)))
     assert Counter(answer.status_code for answer in answers) == {429: 200}
     assert all(1 <= int(answer.headers["Retry-After"]) <= 30 for answer in answers)
-    # The two learn of it from each other within a second, and each may have a few requests under way.
+    # The workers learn of it from each other within a second, and each may have a few requests under way.
     assert len(pair.provider.calls) <= 100
+    began = pair.provider.log[0].at
+    assert not [call for call in pair.provider.early if call.at > began + SYNCED], "no key is asked before its time"
     before = len(pair.provider.calls)
+    assert eventually(lambda: time.monotonic() > began + SYNCED)
     assert {ask(number).status_code for number in range(20)} == {429}
-    assert len(pair.provider.calls) == before, "no key is asked before its time"
+    assert len(pair.provider.calls) == before
+
+
+def test_a_slot_that_killed_workers_held_comes_back_at_the_other_gateway(pair: Pair) -> None:
+    events = forms.GLM.events("I am GLM.")
+    pair.upstream.script(Head(), Events(events[:1]), Hold(), times=1)
+    body = {"model": "glm-4.6", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    lost = pair.gateways[0].post("/v2/chat/completions", body, stream=True)
+    assert pair.upstream.wait_held()
+    waiting = pair.gateways[1].post("/v2/chat/completions", body, stream=True)
+    assert waiting.status_code == 200, "there are signs of life while it waits for the only slot"
+    lines = waiting.iter_lines(chunk_size=1)
+    assert next(lines) == b": keep-alive"
+    assert len(pair.upstream.requests) == 1
+    for worker in pair.gateways[0].workers():
+        os.kill(worker, signal.SIGKILL)
+    assert b"data: [DONE]" in list(lines), "it was asked once the slot was free, and answered"
+    assert len(pair.upstream.requests) == 2
+    lost.close()
