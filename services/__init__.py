@@ -131,6 +131,8 @@ def build_services(
     caches = cache_parts(base, instances, routing, recollection)
     money = money_parts(base, instances, routing)
     book = KeyBook(store.records, clock, lambda: store.degraded)
+    # Read now, so that a store that goes away in the next moment shuts out nobody.
+    book.sync()
     access = AccessService(settings.access.keys, book, tokens_of(settings.access.jwt, transport, clock))
     counter = TokenCounter()
     once = Once(sites, transport, settings.retry, clock)
