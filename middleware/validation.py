@@ -20,7 +20,8 @@ class Validation:
             body = self._read(request)
             if body:
                 context = context_of(request)
-                context.body, context.raw_body = _object(body), body
+                context.raw_body = body
+                context.body = _object(body)
         return proceed(request)
 
     def _read(self, request: Request) -> bytes:

@@ -108,7 +108,7 @@ class ChatService:
         self, run: Run, source: Iterator[ChatChunk], chunks: Iterator[ChatChunk], turn: ConversationTurn | None
     ) -> ChatStream:
         for interceptor in self._interceptors:
-            chunks = interceptor.watch(run.request, chunks, run.call.request_id)
+            chunks = interceptor.watch(run.request, chunks, run.outcome, run.call.request_id)
         return ChatStream(run, source, chunks, self._interceptors, self._aftermath, self._spending, self._clock, turn)
 
     def _heard(self, run: Run, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:

@@ -8,17 +8,14 @@ import structlog
 
 from config.settings import RequestLogSettings
 from core.clock import Clock
-from core.redaction import Redactor
+from core.redaction import MARGIN, Redactor
 from schemas.chat import ChatRequest
-from schemas.codec import dumps
 from schemas.context import RequestContext
 from schemas.outcome import Outcome
 from schemas.stream import ChatChunk
 from services.interceptors import Interceptor
 from services.said import Said
 
-MARGIN = 4096
-"""More than is kept is looked through, so that what is cut in two at the end is not half a secret."""
 Write = Callable[[Mapping[str, Any]], None]
 
 
@@ -38,16 +35,18 @@ class ExchangeLog(Interceptor):
         """True when requests are written down."""
         return self._write is not None
 
-    def watch(self, request: ChatRequest, chunks: Iterator[ChatChunk], request_id: str) -> Iterator[ChatChunk]:
+    def watch(
+        self, request: ChatRequest, chunks: Iterator[ChatChunk], outcome: Outcome, request_id: str
+    ) -> Iterator[ChatChunk]:
         """The same chunks; what they say is remembered until the stream is closed."""
         if self._write is None:
             return chunks
-        said = self._said[id(request)] = Said(self._max_bytes + MARGIN)
+        said = self._said[id(outcome)] = Said(self._max_bytes + MARGIN)
         return said.heard(chunks)
 
     def finished(self, request: ChatRequest, outcome: Outcome, request_id: str) -> None:
         """Hand over what was said."""
-        said = self._said.pop(id(request), None)
+        said = self._said.pop(id(outcome), None)
         if said is not None:
             outcome.said = said.told(complete=outcome.finish_reason is not None)
 
@@ -83,14 +82,7 @@ class ExchangeLog(Interceptor):
         return {name: value for name, value in line.items() if value is not None}
 
     def _shown(self, value: Any) -> Any:
-        """The value without what must not be written down; one that is too long as the beginning of its text."""
-        if value is None or value == b"":
-            return None
-        text = value.decode(errors="replace") if isinstance(value, bytes) else dumps(value).decode()
-        if len(text) <= self._max_bytes:
-            return self._redactor.text(text) if isinstance(value, bytes) else self._redactor.value(value)
-        shown = self._redactor.text(text[: self._max_bytes + MARGIN])[: self._max_bytes]
-        return {"beginning": shown, "cut_off": len(text) - self._max_bytes}
+        return self._redactor.shown(value, self._max_bytes) if value else None
 
 
 def _told(outcome: Outcome) -> dict[str, Any]:

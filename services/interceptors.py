@@ -13,8 +13,10 @@ from services.telemetry import Telemetry
 class Interceptor:
     """Watches the chunks a client gets, and the outcome once the stream is closed; both do nothing by default."""
 
-    def watch(self, request: ChatRequest, chunks: Iterator[ChatChunk], request_id: str) -> Iterator[ChatChunk]:
-        """The same chunks."""
+    def watch(
+        self, request: ChatRequest, chunks: Iterator[ChatChunk], outcome: Outcome, request_id: str
+    ) -> Iterator[ChatChunk]:
+        """The same chunks. `outcome` is the one that `finished` gets; the request may be another by then."""
         return chunks
 
     def finished(self, request: ChatRequest, outcome: Outcome, request_id: str) -> None:
@@ -40,7 +42,9 @@ class ResponseLogInterceptor(Interceptor):
         self._prompts = prompts
         self._log = structlog.get_logger(__name__)
 
-    def watch(self, request: ChatRequest, chunks: Iterator[ChatChunk], request_id: str) -> Iterator[ChatChunk]:
+    def watch(
+        self, request: ChatRequest, chunks: Iterator[ChatChunk], outcome: Outcome, request_id: str
+    ) -> Iterator[ChatChunk]:
         """The same chunks, whose text is logged at their end."""
         return self._logged(request, chunks, request_id) if self._prompts else chunks
 

@@ -1,14 +1,20 @@
 """Finds in a text what must not be written down, and puts a word in its place."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from core.redaction.detector import Detector
 from core.redaction.personal import PERSONAL
 from core.redaction.secrets import SECRETS, exactly
-from core.redaction.structures import rewritten
+from core.redaction.structures import beginning, rewritten
+from schemas.codec import dumps, loads
 
 __all__ = ["Redactor"]
+
+MARGIN = 4096
+"""More than is kept is looked through, so that what is cut in two at the end is not half a secret."""
+ESCAPE = re.compile(r"\\(?:[nrtbf]|u[0-9a-fA-F]{4})")
 
 
 class Redactor:
@@ -30,10 +36,16 @@ class Redactor:
         )
 
     def text(self, text: str) -> str:
-        """The same text with `[what it was]` where something was found."""
-        for detector in self._detectors:
-            text = detector.applied(text)
-        return text
+        """The same text with `[what it was]` where something was found.
+
+        In a text with JSON's escapes, what they stand for is looked through as well: the `n` of a line's end hides
+        what follows it. Where that finds more, the text comes without its escapes.
+        """
+        shown = self._applied(text)
+        if "\\" not in text or not ESCAPE.search(text):
+            return shown
+        plain = self._applied(_without_escapes(text))
+        return shown if plain == _without_escapes(shown) else plain
 
     def value(self, value: Any) -> Any:
         """The same JSON value with every text in it, keys too, as `text` makes it.
@@ -41,3 +53,41 @@ class Redactor:
         What stands under a name such as `password` is taken out whole.
         """
         return rewritten(value, self.text)
+
+    def shown(self, value: Any, most: int) -> Any:
+        """As `value` makes it; of one that is longer than `most` characters of JSON the beginning of its text.
+
+        Bytes are taken as JSON, or as the text they are.
+        """
+        if isinstance(value, bytes):
+            value = _read(value)
+        # Only what can be shown is looked through, and of that the end not shown: it may be half a secret.
+        part = beginning(value, most + MARGIN)
+        length = _length(value, part)
+        if length <= most:
+            return self.value(part)
+        looked_through = dumps(self.value(part)).decode()
+        return {"beginning": looked_through[:-MARGIN][:most], "cut_off": length - most}
+
+    def _applied(self, text: str) -> str:
+        for detector in self._detectors:
+            text = detector.applied(text)
+        return text
+
+
+def _without_escapes(text: str) -> str:
+    return ESCAPE.sub(lambda match: str(loads(f'"{match.group()}"')), text)
+
+
+def _length(value: Any, part: Any) -> int:
+    try:
+        return len(dumps(value).decode())
+    except ValueError:
+        return len(dumps(part).decode())  # nested deeper than can be spelled
+
+
+def _read(data: bytes) -> Any:
+    try:
+        return loads(data)
+    except ValueError:
+        return data.decode(errors="replace")

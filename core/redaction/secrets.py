@@ -9,6 +9,7 @@ SHORTEST = 6
 """A shorter configured value is a word that may stand anywhere."""
 AT_ONCE = 500
 """How many known secrets one expression holds."""
+NAMES = "password|passwd|secret|api_?key|access_?key|private_?key|access_?token"
 
 SECRETS: Sequence[Detector] = (
     Detector(
@@ -23,9 +24,13 @@ SECRETS: Sequence[Detector] = (
     Detector("secret", re.compile(r"\b[0-9a-f]{16,64}\.[A-Za-z0-9]{8,64}\b"), hint="."),
     Detector("secret", re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
     Detector("secret", re.compile(r"\b(?:ghp|gho|ghs|github_pat|glpat|xox[abprs])[-_][\w-]{10,255}")),
+    Detector("secret", re.compile(rf"(?i)(?:{NAMES})[\"'\\]{{0,3}}\s{{0,5}}[:=]\s{{0,5}}\\?[\"'][^\"'\\]{{1,500}}")),
+    Detector(
+        "secret", re.compile(r"\b[A-Z][A-Z0-9_]{0,60}(?:PASSWORD|SECRET|API_KEY|TOKEN)=[^\s\"'\\]{4,500}"), hint="="
+    ),
     Detector("secret", re.compile(r"(?<=://)[^\s/:@]{0,100}:[^\s/@]{1,200}(?=@)"), hint="://"),
 )
-"""The keys of providers, of this gateway, of common services, tokens, and passwords in addresses."""
+"""The keys of providers, of this gateway, of common services, tokens, and passwords by their names and in addresses."""
 
 
 def exactly(values: Iterable[str]) -> list[Detector]:

@@ -4,19 +4,25 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from schemas.codec import dumps, loads
+
 SECRET_NAME = re.compile(
     r"(?:^|_)(?:authorization|cookie|password|passwd|secret|bearer|api_?key|access_key|private_key|access_token)$"
 )
 DEEPEST = 100
 TAKEN_OUT = "[secret]"
+TOO_DEEP = "[too deep]"
 
 
 def rewritten(value: Any, text: Callable[[str], str], depth: int = 0) -> Any:
-    """The same value with every text as `text` makes it; what lies deeper than anybody writes is cut off."""
-    if isinstance(value, str):
-        return text(value)
+    """The same value with every text as `text` makes it; what lies deeper than anybody writes is cut off.
+
+    A text that is JSON itself, as the arguments of a tool call are, is walked through as well.
+    """
     if depth >= DEEPEST:
-        return "[too deep]"
+        return TOO_DEEP
+    if isinstance(value, str):
+        return _of_text(value, text, depth)
     if isinstance(value, dict):
         return {text(str(key)): _under(str(key), entry, text, depth) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -28,3 +34,39 @@ def _under(name: str, value: Any, text: Callable[[str], str], depth: int) -> Any
     if isinstance(value, str) and value and SECRET_NAME.search(name.lower().replace("-", "_")):
         return TAKEN_OUT
     return rewritten(value, text, depth + 1)
+
+
+def _of_text(spelled: str, text: Callable[[str], str], depth: int) -> str:
+    if not spelled.lstrip().startswith(("{", "[")):
+        return text(spelled)
+    try:
+        value = loads(spelled)
+    except ValueError:
+        return text(spelled)
+    shown = rewritten(value, text, depth + 1)
+    return spelled if shown == value else dumps(shown).decode()
+
+
+def beginning(value: Any, limit: int) -> Any:
+    """The same value as far as about `limit` characters go, the rest left out."""
+    return _Cut(limit).of(value, 0)
+
+
+class _Cut:
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def of(self, value: Any, depth: int) -> Any:
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, dict) and depth < DEEPEST:
+            return {self._text(str(key)): self.of(entry, depth + 1) for key, entry in value.items() if self._left > 0}
+        if isinstance(value, list | tuple) and depth < DEEPEST:
+            return [self.of(entry, depth + 1) for entry in value if self._left > 0]
+        self._left -= 8  # about as long as a number, a word or a pair of brackets is
+        return TOO_DEEP if isinstance(value, dict | list | tuple) else value
+
+    def _text(self, text: str) -> str:
+        kept = text[: max(0, self._left)]
+        self._left -= len(kept) + 3
+        return kept

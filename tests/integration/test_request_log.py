@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from tests.gateway import Gateway, eventually
 from tests.integration.conftest import environment
 from tests.upstreams.answers import glm_stream
 from tests.upstreams.server import Upstream
-from tests.upstreams.steps import Drop, Events, Head, Hold
+from tests.upstreams.steps import Drop, Events, Head, Hold, stream, whole
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_what_is_refused_is_written_down_as_well(gateway: Gateway) -> None:
     gateway.post("/v1/chat/completions", {"messages": "no"}, headers={"X-Request-ID": "bad-1"})
     line = logged(gateway, "bad-1")
     assert (line["status"], line["request"]) == (400, {"messages": "no"})
-    assert "messages" in line["response"]
+    assert line["response"]["error"]["param"] == "messages"
 
 
 def test_of_a_long_text_the_beginning_is_kept_and_the_rest_counted(gateway: Gateway, upstream: Upstream) -> None:
@@ -91,3 +92,46 @@ def test_of_a_long_text_the_beginning_is_kept_and_the_rest_counted(gateway: Gate
     assert len(shown["beginning"]) == 2000
     assert 4900 < shown["cut_off"] < 5200
     assert "sk-abc" not in shown["beginning"], "what is cut in two at the end is no half of a secret"
+
+
+SECRETS = {"key": "sk-proj-abcdefghijklmnop", "ip": "203.0.113.77", "card": "4111 1111 1111 1111"}
+
+
+def test_a_long_text_is_looked_through_as_what_it_says_and_not_as_it_is_spelled(
+    gateway: Gateway, upstream: Upstream
+) -> None:
+    lines = "\n".join(SECRETS.values()) + "\n\t" + SECRETS["key"]
+    body = {
+        "model": "glm-4.6",
+        "metadata": {"password": "open sesame", "line": f"\n{SECRETS['key']}"},
+        "messages": [{"role": "user", "content": f"{lines}\n{'y' * 5000}"}],
+    }
+    gateway.post("/v1/chat/completions", body, headers={"X-Request-ID": "long-2"})
+    shown = logged(gateway, "long-2")["request"]["beginning"]
+    assert "[secret]" in shown
+    assert not [secret for secret in (*SECRETS.values(), "open sesame") if secret in shown]
+
+
+@pytest.mark.parametrize("tail", ["", "y" * 5000])
+@pytest.mark.parametrize("end", ["", ","], ids=["json", "broken"])
+def test_a_body_of_no_request_is_looked_through_just_as_well(gateway: Gateway, tail: str, end: str) -> None:
+    arguments = json.dumps({"password": "open sesame", "line": f"\n{SECRETS['key']}"})
+    body = {"password": "open sesame", "arguments": arguments, "line": "\n".join(SECRETS.values()), "tail": tail}
+    request_id = f"sent-{len(tail)}-{len(end)}"
+    headers = {"Content-Type": "application/json", "X-Request-ID": request_id}
+    requests.post(f"{gateway.url}/v1/chat/completions", json.dumps(body) + end, headers=headers, timeout=10)
+    shown = json.dumps(logged(gateway, request_id)["request"])
+    assert "[secret]" in shown
+    assert not [secret for secret in (*SECRETS.values(), "open sesame") if secret in shown]
+
+
+def test_what_is_answered_after_a_refusal_that_could_be_mended_is_written_down(
+    gateway: Gateway, upstream: Upstream
+) -> None:
+    refusal = {"error": {"message": "Unknown parameter: stream_options", "param": "stream_options"}}
+    upstream.script(whole(json.dumps(refusal).encode(), 400))
+    upstream.script(stream(glm_stream("here it is")))
+    gateway.chat(stream=True, headers={"X-Request-ID": "mended-1"}).text  # noqa: B018 - reads it
+    line = logged(gateway, "mended-1")
+    assert len(line["attempts"]) == 2
+    assert line["response"] == {"text": "here it is", "complete": True}

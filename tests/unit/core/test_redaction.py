@@ -1,5 +1,6 @@
 """What must not be written down is found, and what only looks like it is left."""
 
+import json
 import time
 
 import pytest
@@ -124,6 +125,58 @@ def test_values_are_walked_through_with_their_keys() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (r'"line\nsk-proj-abcdefgh12345678"', '"line\n[secret]"'),
+        (r"tab\t203.0.113.9", "tab\t[ip]"),
+        (r"\u000ask-proj-abcdefgh12345678", "\n[secret]"),
+        (r"C:\new\table with nothing", r"C:\new\table with nothing"),
+        ('{"password": "open sesame", "a": 1', '{"[secret]", "a": 1'),
+        (r"{\"api_key\": \"open sesame\"", r"{\"[secret]\""),
+        ("export DB_PASSWORD=hunter-two\nls", "export [secret]\nls"),
+        ("the password is asked for: here", "the password is asked for: here"),
+        ("TOKEN=", "TOKEN="),
+    ],
+)
+def test_spelled_and_broken_json_is_looked_through(text: str, wanted: str) -> None:
+    assert REDACTOR.text(text) == wanted
+
+
+def test_json_in_a_text_is_walked_through() -> None:
+    kept = '{ "path": "a" }'
+    value = {"arguments": '{"password":"open sesame","list":[{"to":"ann@example.com"}]}', "kept": kept}
+    assert REDACTOR.value(value) == {
+        "arguments": '{"password":"[secret]","list":[{"to":"[email]"}]}',
+        "kept": kept,
+    }
+
+
+def test_of_a_long_value_the_beginning_is_shown_and_the_rest_counted() -> None:
+    value = {"a": "sk-proj-abcdefgh12345678\n" * 10, "b": ["x" * 50_000, {"c": "never shown"}]}
+    shown = REDACTOR.shown(value, 1000)
+    assert shown["beginning"].startswith('{"a":"[secret]\\n[secret]')
+    assert 800 < len(shown["beginning"]) <= 1000
+    assert shown["cut_off"] == len(json.dumps(value, separators=(",", ":"))) - 1000
+    assert REDACTOR.shown(value, 100_000) == REDACTOR.value(value)
+
+
+@pytest.mark.parametrize("before", [0, 3, 1000, 4000, 8000])
+def test_no_half_of_a_secret_is_shown_however_much_the_ones_ahead_of_it_shrink(before: int) -> None:
+    key = f"-----BEGIN PRIVATE KEY-----{'A' * before}-----END PRIVATE KEY-----"
+    value = {"ahead": key, "many": [f"{'sk-proj-' + 'k' * 200}" for _ in range(100)]}
+    shown = REDACTOR.shown(value, 2000)
+    assert "kk" not in str(shown)
+
+
+def test_a_value_nested_deeper_than_anybody_writes_is_cut_off() -> None:
+    value: object = "open sesame"
+    for _ in range(150):
+        value = [{"a": value}]
+    for most in (10, 100_000):
+        assert "sesame" not in str(REDACTOR.shown(value, most))
+
+
 def test_patterns_of_ones_own_are_looked_for_too() -> None:
     assert Redactor(patterns={"ticket": r"\bT-\d+"}).text("see T-123") == "see [ticket]"
     for broken in ("(", "", "x*"):
@@ -134,7 +187,12 @@ def test_patterns_of_ones_own_are_looked_for_too() -> None:
 HOSTILE = ("1" * 300_000, "1 " * 150_000, "a." * 150_000, "a@" * 150_000, ":" * 300_000, "+1 2" * 75_000, "-" * 300_000)
 
 
-@pytest.mark.parametrize("text", [*HOSTILE, "eyJ" * 100_000, "sk-" * 100_000, "://a:" * 60_000, "DE12 AAAA " * 30_000])
+NAMED = ("password" * 20_000, 'password="' * 20_000, "A" * 300_000, "A_TOKEN=" * 30_000, "\\n" * 100_000)
+
+
+@pytest.mark.parametrize(
+    "text", [*HOSTILE, "eyJ" * 100_000, "sk-" * 100_000, "://a:" * 60_000, "DE12 AAAA " * 30_000, *NAMED]
+)
 def test_no_text_keeps_it_busy(text: str) -> None:
     began = time.process_time()
     REDACTOR.text(text[:65_536])

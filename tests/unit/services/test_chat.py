@@ -65,7 +65,9 @@ class Witness(Interceptor):
         self.watched: list[ChatChunk] = []
         self._fails = fails
 
-    def watch(self, request: ChatRequest, chunks: Iterator[ChatChunk], request_id: str) -> Iterator[ChatChunk]:
+    def watch(
+        self, request: ChatRequest, chunks: Iterator[ChatChunk], outcome: Outcome, request_id: str
+    ) -> Iterator[ChatChunk]:
         for chunk in chunks:
             self.watched.append(chunk)
             yield chunk

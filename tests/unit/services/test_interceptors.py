@@ -33,7 +33,7 @@ def scraped(done: Outcome) -> str:
 
 def test_an_interceptor_does_nothing_by_default() -> None:
     chunks = iter(CHUNKS)
-    assert Interceptor().watch(chat_request(), chunks, "req-1") is chunks
+    assert Interceptor().watch(chat_request(), chunks, outcome(), "req-1") is chunks
     Interceptor().finished(chat_request(), outcome(), "req-1")
 
 
@@ -70,12 +70,12 @@ def test_a_request_that_never_got_an_answer_has_no_first_token() -> None:
 
 def test_prompts_and_answers_are_not_logged_unless_asked_for() -> None:
     chunks = iter(CHUNKS)
-    assert ResponseLogInterceptor(prompts=False).watch(chat_request(), chunks, "req-1") is chunks
+    assert ResponseLogInterceptor(prompts=False).watch(chat_request(), chunks, outcome(), "req-1") is chunks
 
 
 def test_prompts_and_answers_are_logged_whole_when_asked_for() -> None:
     with capture_logs() as logs:
-        passed = list(ResponseLogInterceptor(prompts=True).watch(chat_request(), iter(CHUNKS), "req-1"))
+        passed = list(ResponseLogInterceptor(prompts=True).watch(chat_request(), iter(CHUNKS), outcome(), "req-1"))
     assert passed == list(CHUNKS)
     (log,) = logs
     assert (log["event"], log["request_id"], log["answered"]) == ("chat", "req-1", "Hm. Hello")
@@ -84,7 +84,9 @@ def test_prompts_and_answers_are_logged_whole_when_asked_for() -> None:
 
 def test_what_was_said_before_a_client_left_is_logged() -> None:
     with capture_logs() as logs:
-        watched: Iterator[ChatChunk] = ResponseLogInterceptor(prompts=True).watch(chat_request(), iter(CHUNKS), "req-1")
+        watched: Iterator[ChatChunk] = ResponseLogInterceptor(prompts=True).watch(
+            chat_request(), iter(CHUNKS), outcome(), "req-1"
+        )
         next(watched)
         next(watched)
         watched.close()  # type: ignore[attr-defined] # a generator
