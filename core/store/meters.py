@@ -115,9 +115,12 @@ class Bucket:
 
     def refresh(self, window: Window, now: float) -> None:
         """Let flow in what has come since."""
-        # One from before the machine's clock was set back is taken as full.
-        self.used = 0.0 if self.at > now + window.seconds else max(0.0, self.used - self._inflow(window, now))
-        self.at, self.seconds = now, window.seconds * max(1.0, self.used / window.limit)
+        # One from before the machine's clock was set back is taken as full. A clock that is a little behind moves
+        # nothing: what has flowed in once would flow in again.
+        if self.at > now + window.seconds:
+            self.used, self.at = 0.0, now
+        self.used = max(0.0, self.used - self._inflow(window, now))
+        self.at, self.seconds = max(self.at, now), window.seconds * max(1.0, self.used / window.limit)
 
     def add(self, window: Window, now: float) -> None:
         """Take the window's cost out."""
@@ -131,12 +134,17 @@ class Bucket:
         """What is left."""
         rate = window.limit / window.seconds
         missing = 0.0 if granted else max(0.0, self.used + window.cost - window.limit)
-        wait = window.seconds if missing and window.cost > window.limit else missing / rate
-        return Reading(max(0, int(window.limit - self.used)), self.used / rate, wait)
+        wait = self._after(missing / rate, now)
+        if missing and window.cost > window.limit:
+            wait = window.seconds
+        return Reading(max(0, int(window.limit - self.used)), self._after(self.used / rate, now), wait)
 
     def over(self, now: float) -> bool:
         """True when it is full again, whatever its size is."""
         return self.used <= 0 or self.at + self.seconds <= now
+
+    def _after(self, seconds: float, now: float) -> float:
+        return self.at - now + seconds if seconds else 0.0
 
     def _inflow(self, window: Window, now: float) -> float:
         return max(0.0, now - self.at) * window.limit / window.seconds
@@ -152,9 +160,9 @@ class Fixed:
         self.ends = 0.0
 
     def refresh(self, window: Window, now: float) -> None:
-        """Begin anew in another window."""
+        """Begin anew in another window; the one that a clock a little ahead has begun goes on."""
         ends = now - now % window.seconds + window.seconds
-        if ends != self.ends:
+        if not ends <= self.ends <= ends + window.seconds:
             self.used, self.ends = 0.0, ends
 
     def add(self, window: Window, now: float) -> None:

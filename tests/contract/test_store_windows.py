@@ -230,6 +230,45 @@ def test_kinds_do_not_disturb_each_other(store: Store) -> None:
     assert not any(take(store, 0, window).granted for window in windows)
 
 
+# Clocks that differ
+
+
+@pytest.mark.parametrize("kind", get_args(WindowKind))
+@pytest.mark.parametrize("apart", [0.3, 1.0, 5.0])
+def test_clocks_that_differ_grant_no_more_than_one_clock_does(store: Store, kind: WindowKind, apart: float) -> None:
+    window, start = Window("k", 100, 60, kind=kind), 60 - NOW % 60
+    moments = [start + number / 1000 + apart * (number % 2) for number in range(1000)]
+    taken = sum(take(store, moment, window).granted for moment in moments)
+    assert 100 <= taken <= 100 + 100 / 60 * (1 + apart), "what flows into a bucket meanwhile comes on top"
+
+
+def test_a_fixed_window_ends_once_however_much_clocks_differ_at_its_end(store: Store) -> None:
+    window, end = Window("k", 100, 3600, kind="fixed"), 3600 - NOW % 3600
+    moments = [end - 0.15 + number / 1000 + 0.3 * (number % 2) for number in range(300)]
+    first = take(store, end - 10, replace(window, cost=100))
+    assert first.granted
+    taken = [moment for moment in moments if take(store, moment, window).granted]
+    assert len(taken) == 100, "the new window's, and no third one for a clock that has not got there"
+    reading = take(store, end - 0.1, replace(window, cost=1)).readings[0]
+    assert (reading.remaining, round(reading.reset_after, 3)) == (0, 3600.1)
+
+
+def test_a_correction_by_a_clock_that_is_behind_finds_its_window(store: Store) -> None:
+    window, end = Window("k", 100, 3600, kind="fixed"), 3600 - NOW % 3600
+    take(store, end - 10, replace(window, cost=60))
+    take(store, end + 0.1, replace(window, cost=50))
+    correct(store, end - 10, end - 0.1, replace(window, cost=-60))
+    assert take(store, end + 0.2, replace(window, cost=0)).readings[0].remaining == 50
+    correct(store, end + 0.1, end - 0.1, replace(window, cost=-20))
+    assert take(store, end + 0.2, replace(window, cost=0)).readings[0].remaining == 70
+
+
+def test_a_fixed_window_begins_anew_after_a_clock_is_set_back_by_more_than_one(store: Store) -> None:
+    window = Window("k", 1, 60, kind="fixed")
+    take(store, 86_400, window)
+    assert take(store, 0, window).granted
+
+
 class Model:
     """The promise as plainly as it can be written: every grant remembered, everything counted anew."""
 

@@ -84,78 +84,71 @@ function sliding.read(window, now, granted)
   return (window.last or now) - now, wait
 end
 
--- bucket: two doubles, what is missing in it and since when.
+-- The other two kinds are a pair of doubles: what counts, and a moment. Workers' clocks differ a little: what one of them
+-- has seen of the time holds for those behind it, or each step back would be granted anew. More than a whole window ahead
+-- is a clock that was set back.
+local function pair(window)
+  local packed = redis.call('GET', window.key)
+  window.there = packed
+  if packed then return struct.unpack('<dd', packed) end
+  return 0, 0
+end
+
+local function counted(kind, store, counts)
+  function kind.add(window, now)
+    window.used = window.used + window.cost
+    store(window, now)
+    window.used = window.used - window.cost
+  end
+
+  function kind.correct(window, at, now)
+    if not window.there or not counts(window, at) then return end
+    window.used = math.max(0, window.used + window.cost)
+    store(window, now)
+  end
+end
+
+-- bucket: what is missing in it, and since when.
 local bucket = {}
 kinds.bucket = bucket
 
-local function store_bucket(window, now)
-  redis.call('SET', window.key, struct.pack('<dd', window.used, now))
-  expire(window, window.seconds * math.max(1, window.used / window.limit))
-end
-
 function bucket.load(window, now)
-  local packed = redis.call('GET', window.key)
-  window.rate, window.used = window.limit / window.seconds, 0
-  if packed then
-    local used, at = struct.unpack('<dd', packed)
-    -- One from before a clock was set back is taken as full.
-    if at <= now + window.seconds then window.used = math.max(0, used - math.max(0, now - at) * window.rate) end
-  end
-  window.there = packed
-end
-
-function bucket.add(window, now)
-  window.used = window.used + window.cost
-  store_bucket(window, now)
-  window.used = window.used - window.cost
-end
-
-function bucket.correct(window, at, now)
-  if not window.there then return end
-  window.used = math.max(0, window.used + window.cost)
-  store_bucket(window, now)
+  local used, at = pair(window)
+  window.rate = window.limit / window.seconds
+  if at > now + window.seconds then used, at = 0, now end
+  window.used = math.max(0, used - math.max(0, now - at) * window.rate)
+  window.at = math.max(at, now)
 end
 
 function bucket.read(window, now, granted)
   local used = window.used + (granted and window.cost or 0)
   local missing = granted and 0 or math.max(0, used + window.cost - window.limit)
-  local wait = missing / window.rate
+  local wait = missing > 0 and window.at - now + missing / window.rate or 0
   if missing > 0 and window.cost > window.limit then wait = window.seconds end
-  return used / window.rate, wait
+  return used > 0 and window.at - now + used / window.rate or 0, wait
 end
 
--- fixed: two doubles, what was granted and when its stretch of the clock ends.
+counted(bucket, function(window, now)
+  redis.call('SET', window.key, struct.pack('<dd', window.used, window.at))
+  expire(window, window.at - now + window.seconds * math.max(1, window.used / window.limit))
+end, function() return true end)
+
+-- fixed: what was granted, and when its stretch of the clock ends.
 local fixed = {}
 kinds.fixed = fixed
 
-local function store_fixed(window, now)
-  redis.call('SET', window.key, struct.pack('<dd', window.used, window.ends))
-  expire(window, window.ends - now)
-end
-
 function fixed.load(window, now)
+  local used, ends = pair(window)
   window.ends, window.used = now - now % window.seconds + window.seconds, 0
-  local packed = redis.call('GET', window.key)
-  if packed then
-    local used, ends = struct.unpack('<dd', packed)
-    if ends == window.ends then window.used = used end
-  end
-  window.there = packed
-end
-
-function fixed.add(window, now)
-  window.used = window.used + window.cost
-  store_fixed(window, now)
-  window.used = window.used - window.cost
-end
-
-function fixed.correct(window, at, now)
-  if not window.there or at < window.ends - window.seconds then return end
-  window.used = math.max(0, window.used + window.cost)
-  store_fixed(window, now)
+  if ends >= window.ends and ends <= window.ends + window.seconds then window.ends, window.used = ends, used end
 end
 
 function fixed.read(window, now, granted)
   local left = window.ends - now
   return left, (not granted and window.used + window.cost > window.limit) and left or 0
 end
+
+counted(fixed, function(window, now)
+  redis.call('SET', window.key, struct.pack('<dd', window.used, window.ends))
+  expire(window, window.ends - now)
+end, function(window, at) return at >= window.ends - window.seconds end)
