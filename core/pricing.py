@@ -45,5 +45,5 @@ def most(price: Price | None, prompt: int, output: int) -> float | None:
     """USD that so many tokens cost at most, with nothing read from a cache; None when that is unknown."""
     if price is None or price.input is None or (output and price.output is None):
         return None
-    dearest = max(price.input, price.write_short or 0.0)
+    dearest = max(price.input, price.write_short or 0.0, price.write_long or 0.0)
     return cost_of(Usage(uncached=prompt, output=output), Price(price.since, input=dearest, output=price.output))

@@ -43,6 +43,14 @@ class BudgetWatch:
             if used >= self._settings.warn_at:
                 self._warn(bound, reading, now)
 
+    def shift(self, changes: Iterable[tuple[Bound, int]], at: float) -> None:
+        """Take note that what was reserved at `at` has become more by so much, or less."""
+        for bound, change in changes:
+            key = bound.scope, bound.id, bound.seconds
+            used, ends = self._used.get(key, (0.0, 0.0))
+            if bound.unit == "usd" and ends == bound.ends_at(at):
+                self._used[key] = min(1.0, max(0.0, used + change / bound.limit)), ends
+
     def share(self, bounds: Iterable[Bound]) -> float:
         """The share that is used up of the one of these budgets of which most is, as far as this worker has seen."""
         now, shares = self._clock.now(), [0.0]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from core.clock import Clock
+from core.errors import BudgetExceeded
 from core.pipeline import Pipeline
 from schemas.chat import ChatRequest
 from schemas.origin import Origin
@@ -59,8 +60,17 @@ class ChatService:
 
         Raises InvalidRequest and ModelNotFound, and RateLimited, BudgetExceeded or Unpriced when the caller may not.
         """
-        asked, call = request.model, self._dispatcher.call(request, origin)
-        request = self._landing.applied(request, origin)
+        landed = self._landing.applied(request, origin)
+        try:
+            return self._begin(landed, request.model, origin, turn)
+        except BudgetExceeded:
+            cheaper = self._landing.cheaper(request) if landed is request else None
+            if cheaper is None:
+                raise
+            return self._begin(cheaper, request.model, origin, turn)
+
+    def _begin(self, request: ChatRequest, asked: str, origin: Origin, turn: ConversationTurn | None) -> ChatStream:
+        call = self._dispatcher.call(request, origin)
         request = replace(request, session=session_of(request, origin.tenant))
         plan = self._placement.plan(request, origin.caller)
         kept_at = self._cache.place(request, origin) if turn is None else None

@@ -49,7 +49,7 @@ class Till(Protocol):
 
     def reserve_target(self, need: Need, target: Target) -> Reserved: ...
 
-    def correct(self, reserved: Reserved, tokens: int, cost: int) -> None: ...
+    def correct(self, reserved: Reserved, tokens: int, cost: int | None) -> None: ...
 
     def is_billed(self, provider: str) -> bool: ...
 
@@ -98,8 +98,8 @@ class Hold:
             return
         self._settled = True
         if usage is not None:
-            paid = nano(cost) if cost is not None and self._till.is_billed(provider) else 0
-            self._correct(usage.total, paid)
+            paid = None if cost is None else nano(cost)
+            self._correct(usage.total, paid if self._till.is_billed(provider) else 0)
 
     def refund(self) -> None:
         """Nothing was used."""
@@ -111,7 +111,7 @@ class Hold:
         """The answer is over."""
         self._release()
 
-    def _correct(self, tokens: int, cost: int) -> None:
+    def _correct(self, tokens: int, cost: int | None) -> None:
         for reserved in (self._reserved, self._of_target):
             if reserved.parts:
                 self._till.correct(reserved, tokens, cost)
@@ -123,7 +123,7 @@ class _NoTill:
     def reserve_target(self, need: Need, target: Target) -> Reserved:
         return Reserved()
 
-    def correct(self, reserved: Reserved, tokens: int, cost: int) -> None: ...
+    def correct(self, reserved: Reserved, tokens: int, cost: int | None) -> None: ...
 
     def is_billed(self, provider: str) -> bool:
         return True

@@ -20,11 +20,14 @@ class SoftLanding:
         self._spending = spending
 
     def applied(self, request: ChatRequest, origin: Origin) -> ChatRequest:
-        """The request for the cheaper model, if it is time for that; one for a provider by name stays as it is."""
+        """The request for the cheaper model, if it is time for that."""
+        cheaper = self.cheaper(request)
+        return request if cheaper is None or not self._spending.near_its_end(origin.caller, origin.ip) else cheaper
+
+    def cheaper(self, request: ChatRequest) -> ChatRequest | None:
+        """The request for the cheaper model, None when there is none; one for a provider by name stays as it is."""
         if not self._models or self._routing.names_instance(request.model):
-            return request
+            return None
         name = self._routing.canonical(request.model).lower()
-        cheaper = next((to for pattern, to in self._models.items() if fnmatchcase(name, pattern.lower())), None)
-        if cheaper is None or not self._spending.near_its_end(origin.caller, origin.ip):
-            return request
-        return replace(request, model=cheaper)
+        model = next((to for pattern, to in self._models.items() if fnmatchcase(name, pattern.lower())), None)
+        return None if model is None or model == request.model else replace(request, model=model)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from math import ceil
 
 from config.settings import CostBudgetSettings, RateLimitSettings
 from core.clock import Clock
@@ -27,6 +28,8 @@ from services.telemetry import Telemetry
 NOTHING = Need(0, 0, 0)
 LONGEST_ANSWER = 200_000
 """Tokens that are reserved at most for a model whose own limit is not known."""
+TOO_SMALL = 1.25
+"""A prompt may have so many times the tokens it was estimated to have."""
 
 
 class Spending:
@@ -86,13 +89,14 @@ class Spending:
         costs = {"requests": 1, "tokens": need.tokens, "usd": self._cost(bounds, need, [target])}
         return self._take([(bound, costs[bound.unit]) for bound in bounds])
 
-    def correct(self, reserved: Reserved, tokens: int, cost: int) -> None:
-        """Put what was used in the place of what was reserved; requests stay counted."""
-        spent = {"tokens": tokens, "usd": cost}
+    def correct(self, reserved: Reserved, tokens: int, cost: int | None) -> None:
+        """Put what was used in the place of what was reserved; requests stay counted, and money that nobody knows."""
+        spent = {"tokens": tokens} if cost is None else {"tokens": tokens, "usd": cost}
         changes = [(part.bound, spent.get(part.bound.unit, part.cost) - part.cost) for part in reserved.parts]
         windows = [bound.window(change) for bound, change in changes if change]
         if windows:
             self._store.counters.correct(windows, reserved.at, self._clock.now(), alone=reserved.alone)
+            self._watch.shift(changes, reserved.at)
 
     def near_its_end(self, caller: Caller | None, ip: str) -> bool:
         """True when so much of a budget of the caller is spent that cheaper models are to be used."""
@@ -146,7 +150,12 @@ class Spending:
 
     def _dearest(self, target: Target, need: Need) -> float | None:
         output = min(need.paid_output, target.info.max_output or LONGEST_ANSWER)
-        return most(target.info.price_on(self._today(), need.prompt), need.prompt, output)
+        # An estimate that is a little too small may hide that a dearer tier begins.
+        prices = {
+            target.info.price_on(self._today(), prompt) for prompt in (need.prompt, ceil(need.prompt * TOO_SMALL))
+        }
+        costs = [most(price, need.prompt, output) for price in prices]
+        return None if None in costs else max(cost for cost in costs if cost is not None)
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._clock.now(), UTC).date()

@@ -7,16 +7,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 import requests
-from ruamel.yaml import YAML
 
 from tests.gateway import Gateway, eventually
 from tests.integration.conftest import FAST
+from tests.integration.pair_kit import two_gateways
 from tests.redis_server import RedisServer
 from tests.upstreams.openai_answers import openai_body, openai_error, openai_stream
 from tests.upstreams.server import Upstream
@@ -24,14 +23,16 @@ from tests.upstreams.steps import Head, Hold, Send, Step, whole
 
 USED = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
 PRICE = {"since": "2020-01-01", "input": 10, "output": 50}
+CHEAP = {**PRICE, "output": 1}
 COST = 0.002
 """Of 100 tokens at 10 and 20 at 50 dollars a million."""
-CALLERS = ("ops", "req", "tok", "ten", "gone", "soft", "strm", "prov", "spend", "other")
+CALLERS = ("ops", "req", "tok", "ten", "gone", "soft", "strm", "prov", "spend", "other", "land")
 LIMITED = {
     "keys": {
         "ten": {"daily_limit": 0.02},
         "gone": {"daily_limit": 0.1},
         "soft": {"daily_limit": 0.01},
+        "land": {"daily_limit": 0.005},
     }
 }
 
@@ -64,7 +65,8 @@ def key(name: str) -> dict[str, str]:
 
 
 def settings(upstream: Upstream, redis: RedisServer) -> dict[str, Any]:
-    models = {name: {"prices": [PRICE]} for name in ("dear", "costly", "grand", "cheap", "one-model")}
+    models = {name: {"prices": [PRICE]} for name in ("dear", "costly", "grand", "one-model")}
+    models["cheap"] = {"prices": [CHEAP]}
     one = {"kind": "openai-compatible", "base_url": f"{upstream.url}/one/v1", "api_key": "k1", "models": [*models]}
     two = {**one, "base_url": f"{upstream.url}/two/v1", "models": ["one-model"]}
     return {
@@ -97,16 +99,8 @@ def caller(name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    with ExitStack() as stack:
-        redis = stack.enter_context(RedisServer(tmp_path_factory.mktemp("redis")))
-        upstream = stack.enter_context(Upstream())
-        gateways = []
-        for name in ("first", "second"):
-            directory: Path = tmp_path_factory.mktemp(name)
-            with (directory / "gateway.yaml").open("w") as file:
-                YAML(typ="safe").dump(settings(upstream, redis), file)
-            gateways.append(stack.enter_context(Gateway(directory, **FAST)))
-        yield Pair((gateways[0], gateways[1]), upstream, redis)
+    with two_gateways(tmp_path_factory, settings, FAST) as parts:
+        yield Pair(*parts)
 
 
 @pytest.fixture
@@ -218,6 +212,17 @@ def test_near_the_end_of_a_budget_a_cheaper_model_answers_under_the_name_that_wa
                          times=None)  # fmt: skip
     assert any(landed() for _ in range(20))
     assert pair.ask(0, "soft", model="one/grand").headers["X-Gateway-Upstream-Model"] == "grand", "by name"
+
+
+def test_what_a_budget_has_no_room_for_is_answered_by_the_cheaper_model(pair: Pair) -> None:
+    fields = {"max_tokens": 200, "messages": [{"role": "user", "content": "word"}]}
+    landed = pair.ask(0, "land", model="grand", **fields)
+    assert landed.status_code == 200, landed.text
+    assert (landed.headers["X-Gateway-Upstream-Model"], landed.json()["model"]) == ("cheap", "grand")
+    refused = pair.ask(0, "land", model="dear", **fields)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "budget_exceeded"), "it has no cheaper one"
+    refused = pair.ask(0, "land", model="grand", **{**fields, "max_tokens": 100_000})
+    assert refused.json()["error"]["code"] == "budget_exceeded", "not even the cheaper one"
 
 
 def test_a_key_has_two_streams_at_a_time_wherever_they_are(pair: Pair) -> None:

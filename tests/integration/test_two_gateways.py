@@ -6,20 +6,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import anthropic
 import openai
 import pytest
 import requests
-from ruamel.yaml import YAML
 
 from tests.gateway import Gateway, eventually
 from tests.integration.conftest import FAST
+from tests.integration.pair_kit import two_gateways
 from tests.redis_server import RedisServer
 from tests.upstreams import forms
 from tests.upstreams.caching import CachingProvider, Mood
@@ -94,16 +92,8 @@ def settings(upstream: Upstream, redis: RedisServer) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    with ExitStack() as stack:
-        redis = stack.enter_context(RedisServer(tmp_path_factory.mktemp("redis")))
-        upstream = stack.enter_context(Upstream())
-        gateways = []
-        for name in ("first", "second"):
-            directory: Path = tmp_path_factory.mktemp(name)
-            with (directory / "gateway.yaml").open("w") as file:
-                YAML(typ="safe").dump(settings(upstream, redis), file)
-            gateways.append(stack.enter_context(Gateway(directory, **PATIENT)))
-        yield Pair((gateways[0], gateways[1]), upstream, CachingProvider(time.monotonic))
+    with two_gateways(tmp_path_factory, settings, PATIENT) as (gateways, upstream, _):
+        yield Pair(gateways, upstream, CachingProvider(time.monotonic))
 
 
 @pytest.fixture

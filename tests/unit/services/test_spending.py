@@ -1,5 +1,6 @@
 """What is reserved ahead of a request, and settled behind it."""
 
+from datetime import date
 from itertools import takewhile
 from typing import Any
 
@@ -10,10 +11,11 @@ from core.errors import BudgetExceeded, RateLimited, StoreUnavailable, Unpriced
 from schemas.caller import Caller
 from schemas.chat import Sampling
 from schemas.limit import CallerLimits
+from schemas.model import Price
 from schemas.usage import Usage
 from services.bounds import DAY, HOUR
 from services.hold import Hold
-from tests.unit.services.spending_kit import ALICE, BOB, House, target
+from tests.unit.services.spending_kit import ALICE, BOB, PRICES, House, target
 
 TEN_TOKENS = Sampling(max_tokens=10)
 """Costs 0.001 for the answer and 3 tokens and more of a prompt at 0.0000125."""
@@ -181,6 +183,39 @@ def test_an_unknown_price_is_let_through_unless_it_may_not_be() -> None:
     assert refused.value.status == 403
 
 
+def test_an_answer_whose_cost_nobody_knows_costs_what_was_reserved_for_it() -> None:
+    house = House(rates={"tokens_per_minute": 1000}, budget=budget(1.0))
+    unpriced = target("one", "new-model", ())
+    hold = house.open(target(), unpriced, sampling=TEN_TOKENS)
+    reserved = house.spent()["global hourly"]
+    hold.settle("one", Usage(uncached=500, output=100), None)
+    assert house.spent()["global hourly"] == reserved > 0.001
+    allowance = house.open(sampling=TEN_TOKENS).allowance
+    assert allowance is not None
+    assert allowance.remaining < 400, "tokens are known"
+
+
+def test_what_costs_nothing_by_a_flat_fee_is_given_back_though_its_price_is_unknown() -> None:
+    house = House(budget=budget(1.0), flat=frozenset({"plan"}))
+    hold = house.open(target(), target("plan", "new-model", ()), sampling=TEN_TOKENS)
+    hold.settle("plan", Usage(uncached=5, output=1), None)
+    assert house.spent()["global hourly"] == 0
+
+
+def test_the_dearer_tier_is_reserved_when_the_prompt_may_reach_it() -> None:
+    tiers = (*PRICES, Price(date(2020, 1, 1), input=1000.0, output=1000.0, above=100))
+    for words, is_dear in ((50, False), (85, True), (130, True)):
+        house = House(budget=budget(10.0))
+        house.open(target(prices=tiers), sampling=TEN_TOKENS, text="word" * words)
+        assert (house.spent()["global hourly"] > 0.05) is is_dear
+
+
+def test_a_prompt_is_reserved_as_if_all_of_it_were_written_to_the_dearest_cache() -> None:
+    house = House(budget=budget(10.0))
+    house.open(sampling=TEN_TOKENS, text="word" * 1000)
+    assert house.spent()["global hourly"] == pytest.approx(0.021, rel=0.02)
+
+
 def test_with_the_store_away_budgets_are_open_or_closed_as_the_settings_say() -> None:
     house = House(budget=budget(1.0, on_store_failure="closed"))
     house.open()
@@ -215,7 +250,7 @@ def test_a_budget_that_is_nearly_spent_is_told_once_over_all_workers() -> None:
         assert [(log["event"], log["scope"], log["window"]) for log in logs] == [
             ("budget_nearly_spent", "global", "hourly")
         ]
-        assert 0.88 < logs[0]["share"] < 0.9
+        assert 0.89 < logs[0]["share"] < 0.91
         first.clock.advance(HOUR)
         first.open(sampling=TEN_TOKENS).settle("one", Usage(uncached=1, output=10), 0.0079)
         first.open(sampling=TEN_TOKENS)
@@ -232,6 +267,16 @@ def test_landing_begins_at_its_share_and_ends_with_the_window() -> None:
     assert house.spending.near_its_end(ALICE, "10.0.0.1")
     house.clock.advance(HOUR)
     assert not house.spending.near_its_end(ALICE, "10.0.0.1")
+
+
+def test_what_was_reserved_and_not_spent_lands_nobody() -> None:
+    house = House(budget=budget(0.01, soft_landing={"share": 0.9, "models": {"m": "cheap"}}))
+    hold = house.open(sampling=Sampling(max_tokens=95))
+    assert house.spending.near_its_end(ALICE, "10.0.0.1"), "as long as it may be spent"
+    hold.settle("one", Usage(uncached=1, output=10), 0.001)
+    assert not house.spending.near_its_end(ALICE, "10.0.0.1")
+    house.open(sampling=TEN_TOKENS).settle("one", Usage(uncached=1, output=85), 0.0085)
+    assert house.spending.near_its_end(ALICE, "10.0.0.1")
 
 
 def test_the_fullest_budget_of_each_scope_is_a_metric() -> None:
