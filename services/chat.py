@@ -107,6 +107,7 @@ class ChatService:
             stream=request.stream,
             provider=kept.provider,
             upstream_model=kept.upstream_model,
+            billed_model=kept.billed_model,
             caller=call.origin.caller_id,
             cost=0.0,
             cache="hit",

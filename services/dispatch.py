@@ -214,6 +214,7 @@ class Dispatcher:
         run.target, run.lease, run.permit, run.mended = target, lease, permit, False
         run.first_content = None
         run.outcome.provider, run.outcome.upstream_model = target.provider, target.model
+        run.outcome.billed_model = target.info.id
         run.outcome.credential = lease.credential.id
         run.overflows = lease.overflows
         run.account = lease.credential.account or lease.credential.id

@@ -43,6 +43,7 @@ class Kept:
 
     provider: str
     upstream_model: str
+    billed_model: str | None
     chunks: list[ChatChunk]
 
 
@@ -78,7 +79,7 @@ class ResponseCache:
             return None
         try:
             told = loads(text)
-            return Kept(told["provider"], told["upstream_model"], read(told["chunks"]))
+            return Kept(told["provider"], told["upstream_model"], told.get("billed_model"), read(told["chunks"]))
         except (ValueError, KeyError, TypeError, IndexError):
             # Another version may have written it.
             self._log.warning("kept_answer_unreadable")
@@ -103,6 +104,7 @@ class ResponseCache:
         told: Mapping[str, Any] = {
             "provider": outcome.provider,
             "upstream_model": outcome.upstream_model,
+            "billed_model": outcome.billed_model,
             "chunks": spelled(heard).decode(),
         }
         text = dumps(told).decode()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.clients import ANTHROPIC, OPENAI, Call, Dialect, Heard
+from tests.gateway import eventually
 from tests.integration.providers_kit import (
     BOTH_DIALECTS,
     KINDS,
@@ -24,6 +25,7 @@ CALLS: list[Call] = [("call_a", "weather", '{"city":"Köln","days":[1,2]}')]
 USE = {"X-Cache": "use"}
 KEYS = "ann:key-of-ann,bob:key-of-bob,root:key-of-root:admin"
 GLM = KINDS["glm"]
+NAMED = "our-own-name"
 NEVER = ("groq", "openai")
 """Kinds whose answers are kept for no time."""
 
@@ -32,7 +34,10 @@ NEVER = ("groq", "openai")
 def caching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     settings = {"enabled": True, "max_entry_bytes": 20_000, "models": {"*gpt-5.4": 0}, "providers": {"groq": 0}}
     with running_world(
-        tmp_path_factory.mktemp("caching"), {**ONE_TRY, "GATEWAY_API_KEYS": KEYS}, response_cache=settings
+        tmp_path_factory.mktemp("caching"),
+        {**ONE_TRY, "GATEWAY_API_KEYS": KEYS},
+        response_cache=settings,
+        models={NAMED: {"upstream": {"glm": GLM.model}}},
     ) as one:
         one.headers = {"X-Gateway-Key": "key-of-root"}
         yield one
@@ -94,6 +99,26 @@ def test_the_same_question_gets_the_same_answer_and_asks_no_provider(
         assert words(second) == words(first)
     assert second.headers["X-Gateway-Provider"] == kind.name
     assert second.headers["X-Gateway-Cost-USD"] == "0"
+
+
+def test_an_answer_that_is_given_again_is_counted_with_the_model_that_gave_it(world: World) -> None:
+    kinds = [
+        replace(GLM, model=NAMED),
+        *(kind for kind in KINDS.values() if kind.name not in NEVER and kind is not GLM),
+    ]
+    for kind in kinds:
+        world.answers(kind.form, TEXT, times=1)
+        assert [cache(ask(world, OPENAI, kind, "counted", who="bob")) for _ in range(2)] == ["miss", "hit"]
+
+    def rows() -> dict[str, list[int]]:
+        usage = world.gateway.get("/v1/usage?group_by=provider,model", headers={"X-Gateway-Key": "key-of-bob"}).json()
+        counted: dict[str, list[int]] = {}
+        for row in usage["data"]:
+            counted.setdefault(row["provider"], []).append(row["requests"])
+        return counted
+
+    assert eventually(lambda: sum(map(sum, rows().values())) >= 2 * len(kinds))
+    assert {name: counts for name, counts in rows().items() if len(counts) > 1} == {}
 
 
 @BOTH_DIALECTS
