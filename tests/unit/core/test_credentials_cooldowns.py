@@ -89,6 +89,12 @@ def test_geminis_daily_quota_is_a_models_own() -> None:
     assert reach(error, PER_MODEL) == ("c", "abc", "c")
 
 
+def test_a_spending_limit_is_all_models_and_all_of_the_account() -> None:
+    limit = UpstreamQuotaExhausted("no", code="spend_limit_reached", retry_after=500)
+    assert reach(limit, PER_MODEL) == ("c", "c", "c")
+    assert limit.retry_after == 500
+
+
 def test_keys_of_no_known_account_share_nothing() -> None:
     plant = Plant(key("a"), key("b"))
     pool = plant.worker()
@@ -224,6 +230,19 @@ def test_a_key_without_money_is_checked_every_hour_and_comes_back_by_itself() ->
     assert [log["event"] for log in logs] == ["token_repaired"]
     other.sync()
     assert fit(other) == "a"
+
+
+@pytest.mark.parametrize("error", [glm("1113"), glm("1309"), UpstreamQuotaExhausted("empty"), glm("1313")])
+def test_money_does_not_come_back_by_the_clock_whatever_a_header_says(error: GatewayError) -> None:
+    told = type(error)("empty", code=error.code, retry_after=5)
+    plant = Plant(key("a"), key("b"))
+    pool = plant.worker()
+    fail(pool, told)
+    assert told.retry_after is None, "nor is the client told so"
+    plant.clock.advance(HOUR / 2)
+    assert (fit(pool), info(pool).status) == ("b", "blacklisted")
+    pool.reset(ident("a"))
+    assert fit(pool) == "ab"
 
 
 @pytest.mark.parametrize(
