@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from config.settings import CircuitSettings
-from core.breaker import OF_ONE_MODEL, Circuit, CircuitState, closed, outage
+from core.breaker import OF_ALL_MODELS, OF_ONE_MODEL, WHOLE, Circuit, CircuitState, closed, outage
 from core.clock import Clock
 from core.errors import CircuitOpen, GatewayError, StoreUnavailable
 from core.store.base import Record, Store
@@ -119,11 +119,10 @@ class Circuits:
 
     def failed(self, permit: Permit, error: GatewayError) -> None:
         """The provider failed; for `Permit`."""
-        now, code = self._clock.now(), error.code or error.type
-        names = _names(permit.target)
-        for name in names[:1] if isinstance(error, OF_ONE_MODEL) else names:
-            circuit = self._circuits.get(name, Circuit())
-            self._set(name, circuit.failure(code, permit.began, now, self._settings))
+        own, provider = _names(permit.target)
+        self._failed(own, permit, error, WHOLE)
+        if not isinstance(error, OF_ONE_MODEL):
+            self._failed(provider, permit, error, WHOLE if isinstance(error, OF_ALL_MODELS) else permit.target.model)
 
     def release(self, permit: Permit) -> None:
         """Let others be probes; for `Permit`."""
@@ -150,6 +149,10 @@ class Circuits:
             self._publish(name)
         self._read(lambda: self._store.records.all(KIND))
         self._forget()
+
+    def _failed(self, name: str, permit: Permit, error: GatewayError, part: str) -> None:
+        circuit, code = self._circuits.get(name, Circuit()), error.code or error.type
+        self._set(name, circuit.failure(code, permit.began, self._clock.now(), self._settings, part))
 
     def _not_closed(self, target: Target) -> list[str]:
         circuits = self._circuits
