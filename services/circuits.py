@@ -43,10 +43,13 @@ class Permit:
         """Content has come."""
         self.circuits.succeeded(self)
 
-    def failed(self, error: GatewayError) -> None:
-        """The try failed before content came; what is not the provider's own fault is not counted."""
+    def failed(self, error: GatewayError, host: str = WHOLE) -> None:
+        """The try failed before content came; what is not the provider's own fault is not counted.
+
+        `host` is where it was sent, of a provider whose keys are used at several.
+        """
         if outage(error):
-            self.circuits.failed(self, error)
+            self.circuits.failed(self, error, host)
 
     def release(self) -> None:
         """The try is over, or was never made; another request may be the next probe."""
@@ -117,12 +120,13 @@ class Circuits:
             circuit = self._circuits.get(name, Circuit())
             self._set(name, circuit.success(permit.began, now, self._settings))
 
-    def failed(self, permit: Permit, error: GatewayError) -> None:
+    def failed(self, permit: Permit, error: GatewayError, host: str) -> None:
         """The provider failed; for `Permit`."""
         own, provider = _names(permit.target)
-        self._failed(own, permit, error, WHOLE)
+        self._failed(own, permit, error, host)
         if not isinstance(error, OF_ONE_MODEL):
-            self._failed(provider, permit, error, WHOLE if isinstance(error, OF_ALL_MODELS) else permit.target.model)
+            part = host if isinstance(error, OF_ALL_MODELS) else f"{permit.target.model} {host}"
+            self._failed(provider, permit, error, part)
 
     def release(self, permit: Permit) -> None:
         """Let others be probes; for `Permit`."""

@@ -15,7 +15,8 @@ from core.providers import PROVIDERS
 from core.providers.base import Provider
 from core.routing import Route, listed
 from core.store.base import Store
-from services.run import Site
+from schemas.credential import Credential
+from services.site import Address, Site
 from services.telemetry import Telemetry
 
 
@@ -33,10 +34,10 @@ class Instances:
         """True for a provider with a credential, or without a pool, as a caller may bring a key at any time."""
         return name not in self.pools or len(self.pools[name]) > 0
 
-    def is_billed(self, name: str) -> bool:
-        """False for a provider whose answers nobody pays for one by one."""
+    def is_billed(self, name: str, credential: str | None = None) -> bool:
+        """False for a provider whose answers nobody pays for one by one: with the key of that id, or with any."""
         site = self.sites.get(name)
-        return site is None or not site.flat_fee
+        return site is None or site.is_billed(credential)
 
     @property
     def used(self) -> list[str]:
@@ -73,9 +74,21 @@ class InstanceBuilder:
         providers = {name: PROVIDERS[one.kind](name, one, self._clock) for name, one in enabled.items()}
         sources = {name: ProviderSource(name, one) for name, one in enabled.items() if one.auth != "passthrough"}
         pools = {name: self._pool(source, enabled[name], providers[name]) for name, source in sources.items()}
-        sites = {name: _site(one, providers[name], pools.get(name)) for name, one in enabled.items()}
+        elsewhere = {name: self._elsewhere(name, one) for name, one in enabled.items()}
+        sites = {name: _site(one, providers[name], pools.get(name), elsewhere[name]) for name, one in enabled.items()}
         routes = [_route(one, providers[name]) for name, one in enabled.items()]
         return Instances(providers, sources, pools, sites, routes)
+
+    def _elsewhere(self, name: str, settings: ProviderSettings) -> dict[str, Address]:
+        """Where those keys are used that have an address of their own, by their ids."""
+        # Of a key that stands twice the first entry counts.
+        urls = {Credential(name, key.key.get_secret_value()).id: key.base_url for key in reversed(settings.keys)}
+        places = {url: settings.model_copy(update={"base_url": url}) for url in urls.values() if url is not None}
+        addresses = {
+            url: Address(PROVIDERS[settings.kind](name, there, self._clock), _is_flat_fee(there))
+            for url, there in places.items()
+        }
+        return {ident: addresses[url] for ident, url in urls.items() if url is not None}
 
     def _pool(self, source: ProviderSource, settings: ProviderSettings, provider: Provider) -> CredentialPool:
         changed = partial(self._telemetry.queue_changed, provider.name)
@@ -97,10 +110,12 @@ class InstanceBuilder:
         )
 
 
-def _site(settings: ProviderSettings, provider: Provider, pool: CredentialPool | None) -> Site:
+def _site(
+    settings: ProviderSettings, provider: Provider, pool: CredentialPool | None, elsewhere: Mapping[str, Address]
+) -> Site:
     # A pool without a credential is false, and still is a pool.
     keys = CallersOwn(provider.name) if pool is None else pool
-    return Site(provider, keys, settings.timeout, settings.strict, _is_flat_fee(settings))
+    return Site(provider, keys, settings.timeout, settings.strict, _is_flat_fee(settings), elsewhere)
 
 
 def _is_flat_fee(settings: ProviderSettings) -> bool:
