@@ -7,6 +7,7 @@ from random import Random
 
 from config.settings import ProviderSettings, Settings
 from core.clock import Clock
+from core.credentials.accounts import Accounts
 from core.credentials.callers_own import CallersOwn
 from core.credentials.fair_queue import FairQueue
 from core.credentials.pool import CredentialPool
@@ -71,9 +72,10 @@ class InstanceBuilder:
     def build(self) -> Instances:
         """One of each."""
         enabled = {name: one for name, one in self._settings.providers.items() if one.enabled}
+        accounts = Accounts()
         providers = {name: PROVIDERS[one.kind](name, one, self._clock) for name, one in enabled.items()}
         sources = {name: ProviderSource(name, one) for name, one in enabled.items() if one.auth != "passthrough"}
-        pools = {name: self._pool(source, enabled[name], providers[name]) for name, source in sources.items()}
+        pools = {name: self._pool(source, enabled[name], providers[name], accounts) for name, source in sources.items()}
         elsewhere = {name: self._elsewhere(name, one) for name, one in enabled.items()}
         sites = {name: _site(one, providers[name], pools.get(name), elsewhere[name]) for name, one in enabled.items()}
         routes = [_route(one, providers[name]) for name, one in enabled.items()]
@@ -85,12 +87,14 @@ class InstanceBuilder:
         urls = {Credential(name, key.key.get_secret_value()).id: key.base_url for key in reversed(settings.keys)}
         places = {url: settings.model_copy(update={"base_url": url}) for url in urls.values() if url is not None}
         addresses = {
-            url: Address(PROVIDERS[settings.kind](name, there, self._clock), _is_flat_fee(there))
+            url: Address(PROVIDERS[settings.kind](name, there, self._clock), there.flat_fee())
             for url, there in places.items()
         }
         return {ident: addresses[url] for ident, url in urls.items() if url is not None}
 
-    def _pool(self, source: ProviderSource, settings: ProviderSettings, provider: Provider) -> CredentialPool:
+    def _pool(
+        self, source: ProviderSource, settings: ProviderSettings, provider: Provider, accounts: Accounts
+    ) -> CredentialPool:
         changed = partial(self._telemetry.queue_changed, provider.name)
         served = partial(self._telemetry.queue_served, provider.name)
         return CredentialPool(
@@ -107,6 +111,7 @@ class InstanceBuilder:
             facts=provider.limit_facts,
             queue=FairQueue(settings.queue, self._clock, changed, served),
             probes=type(provider).probe is not Provider.probe,
+            accounts=accounts,
         )
 
 
@@ -115,12 +120,7 @@ def _site(
 ) -> Site:
     # A pool without a credential is false, and still is a pool.
     keys = CallersOwn(provider.name) if pool is None else pool
-    return Site(provider, keys, settings.timeout, settings.strict, _is_flat_fee(settings), elsewhere)
-
-
-def _is_flat_fee(settings: ProviderSettings) -> bool:
-    """True when the gateway's owner pays no price for each token: a subscription, a web login, or another's key."""
-    return settings.kind == "glm-web" or "/coding/" in settings.base_url or settings.auth == "passthrough"
+    return Site(provider, keys, settings.timeout, settings.strict, settings.flat_fee(), elsewhere)
 
 
 def _route(settings: ProviderSettings, provider: Provider) -> Route:

@@ -39,7 +39,8 @@ class Rule:
     blacklisted only while the provider works with another one. `reason` is what an operator reads.
 
     It is about the credential as a whole, unless `model`: about it and the model that was asked for. `account`: about
-    all credentials of the same account. `limit`: as wide besides as the provider's limits are (LimitFacts).
+    all credentials of the same account. `limit`: about the account too, and where each model has limits of its own
+    (LimitFacts) about that model alone.
     """
 
     fault: bool = True
@@ -115,7 +116,7 @@ def rule_for(error: GatewayError) -> Rule:
 def reach_of(error: GatewayError, facts: LimitFacts) -> Reach:
     """How far `error` reaches at a provider with these facts."""
     rule = rule_for(error)
-    return Reach(rule.model or (rule.limit and facts.per_model), rule.account or (rule.limit and facts.per_account))
+    return Reach(rule.model or (rule.limit and facts.per_model), rule.account or rule.limit)
 
 
 def judge(

@@ -18,7 +18,8 @@ def providers(url: str) -> dict[str, Any]:
         {"key": METERED, "name": "metered", "priority": 1},
     ]
     address = f"{url}/zai/api/paas/v4/chat/completions"
-    return {"glm": {"base_url": address, "strategy": "priority", "keys": keys}}
+    twin = {"kind": "glm", "base_url": address, "api_key": METERED, "models": ["glm-4.5-air"]}
+    return {"glm": {"base_url": address, "strategy": "priority", "keys": keys}, "twin": twin}
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,18 @@ def test_a_health_check_asks_where_the_key_is_used(house: House) -> None:
     house.upstream.reset()
     house.pass_time(3600)
     assert asked(house) == [(PLAN, "coding/paas/v4/models")]
+
+
+def test_a_key_that_is_too_fast_in_one_instance_rests_in_the_other(house: House) -> None:
+    (gateway,) = house.gateways
+    house.upstream.script(glm_error("1308", 429), times=1, when=is_for_plan)
+    house.upstream.script(glm_error("1302", 429), times=1, when=lambda request: not is_for_plan(request))
+    assert gateway.chat(model="glm/glm-4.6").status_code == 429
+    refused = gateway.chat(model="twin/glm-4.5-air")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "credentials_exhausted")
+    assert [key for key, _ in asked(house)] == [PLAN, METERED]
+    house.pass_time(2)
+    assert gateway.chat(model="twin/glm-4.5-air").ok
 
 
 def test_an_address_that_fails_opens_no_circuit_for_keys_that_are_used_elsewhere(house: House) -> None:

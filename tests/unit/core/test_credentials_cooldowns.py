@@ -22,7 +22,6 @@ from core.providers.openai_faults import Said
 from schemas.limit import LimitFacts
 from tests.unit.core.pools_kit import PER_MODEL, Plant, but, fail, fit, ident, info, key, wait
 
-GLM = LimitFacts(per_account=False)
 HOUR = 3600
 USED_UP = UpstreamQuotaExhausted("no", code="usage_limit_reached", retry_after=500)
 
@@ -46,8 +45,8 @@ def reach(error: GatewayError, facts: LimitFacts = LimitFacts()) -> tuple[str, s
 @pytest.mark.parametrize(
     ("code", "left", "left_for_others", "not_shared"),
     [
-        ("1302", "bc", "bc", "bc"),
-        ("1303", "bc", "bc", "bc"),
+        ("1302", "c", "c", "c"),
+        ("1303", "c", "c", "c"),
         ("1305", "bc", "abc", "bc"),
         ("1312", "bc", "abc", "bc"),
         ("1311", "bc", "abc", "bc"),
@@ -69,12 +68,12 @@ def reach(error: GatewayError, facts: LimitFacts = LimitFacts()) -> tuple[str, s
     ],
 )
 def test_glms_codes_reach_as_far_as_they_mean(code: str, left: str, left_for_others: str, not_shared: str) -> None:
-    assert reach(glm(code), GLM) == (left, left_for_others, not_shared)
+    assert reach(glm(code)) == (left, left_for_others, not_shared)
 
 
 @pytest.mark.parametrize(
     ("facts", "left", "left_for_others"),
-    [(LimitFacts(), "c", "c"), (PER_MODEL, "c", "abc"), (GLM, "bc", "bc")],
+    [(LimitFacts(), "c", "c"), (PER_MODEL, "c", "abc")],
 )
 def test_a_rate_limit_reaches_as_far_as_the_provider_limits(facts: LimitFacts, left: str, left_for_others: str) -> None:
     assert reach(UpstreamRateLimited("slow", retry_after=9), facts)[:2] == (left, left_for_others)
