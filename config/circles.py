@@ -1,14 +1,15 @@
 """Addresses of providers that lead back to the gateway itself, which would ask itself without end."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from config.layers import Origin, SettingPath
 from config.masking import mask_url
 from config.problems import place
-from config.settings import Settings
+from config.settings import ProviderSettings, Settings
 
+Location = tuple[str | int, ...]
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -20,15 +21,24 @@ def circles(settings: Settings, origins: Mapping[SettingPath, Origin]) -> list[s
     """
     here, port = settings.server.host, settings.server.port
     return [
-        _line(name, provider.base_url, origins)
+        _line(name, location, url, origins)
         for name, provider in settings.providers.items()
-        if provider.enabled and _leads_to(provider.base_url, here, port)
+        if provider.enabled
+        for location, url in _addresses(name, provider)
+        if _leads_to(url, here, port)
     ]
 
 
-def _line(name: str, url: str, origins: Mapping[SettingPath, Origin]) -> str:
-    location = ("providers", name, "base_url")
-    origin = origins.get(location)
+def _addresses(name: str, provider: ProviderSettings) -> Iterator[tuple[Location, str]]:
+    """The address of an instance, and those that its keys have of their own, each with where it is set."""
+    yield ("providers", name, "base_url"), provider.base_url
+    for number, key in enumerate(provider.keys):
+        if key.base_url is not None:
+            yield ("providers", name, "keys", number, "base_url"), key.base_url
+
+
+def _line(name: str, location: Location, url: str, origins: Mapping[SettingPath, Origin]) -> str:
+    origin = origins.get(tuple(map(str, location)))
     advice = "write the provider's"
     if origin is not None and not origin.place:
         variable = f"GATEWAY__PROVIDERS__{name.upper().replace('-', '_')}__BASE_URL"

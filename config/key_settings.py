@@ -19,9 +19,13 @@ class KeyLimitSettings(Group):
 
 
 class KeySettings(KeyLimitSettings):
-    """One key. `priority` 0 goes first; keys with the same `account` are known to share its limits and its money."""
+    """One key. `priority` 0 goes first; keys with the same `account` are known to share its limits and its money.
+
+    `base_url` is where it is used instead of the instance's address.
+    """
 
     key: SecretStr = Field(min_length=1)
+    base_url: str | None = Field(None, pattern=r"^https?://")
     name: str | None = None
     weight: int = Field(1, ge=1, le=1000)
     priority: int = Field(0, ge=0, le=2)

@@ -85,6 +85,11 @@ class ProviderSettings(Group):
             raise ValueError(f"auth none sends no key: leave out {_KEY_FIELDS}, or write auth: bearer")
         return self
 
+    def flat_fee(self, url: str | None = None) -> bool:
+        """True when nobody pays a price for each token at `url`, the instance's own unless given: it is a subscription,
+        a web login, or the caller's key."""
+        return self.kind == "glm-web" or "/coding/" in (url or self.base_url) or self.auth == "passthrough"
+
 
 def unconfigured(name: str) -> dict[str, Any]:
     """What holds of the instance `name` before anything is said of it: its kind, when it is called like one."""

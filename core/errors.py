@@ -314,12 +314,23 @@ class UpstreamRateLimited(UpstreamError):
 
 
 class UpstreamQuotaExhausted(UpstreamError):
-    """This credential's plan or money is used up; `retry_after` is set when a reset is known."""
+    """This credential's plan or money is used up.
+
+    Only what opens by itself, by its code, has a `retry_after`: nobody's money comes back by the clock, whatever the
+    header of a refusal says.
+    """
+
+    OPENS_BY_ITSELF: ClassVar[frozenset[str]] = frozenset({"usage_limit_reached", "spend_limit_reached"})
 
     status = 429
     type = "insufficient_quota"
     code = "insufficient_quota"
     retryable = False
+
+    def __init__(self, message: str, **options: Any) -> None:
+        super().__init__(message, **options)
+        if self.code not in self.OPENS_BY_ITSELF:
+            self.retry_after = None
 
 
 class UpstreamUnauthorized(UpstreamError):

@@ -18,8 +18,11 @@ class Credential:
     """A secret of one provider instance. `id` is a short hash of it and is the only name others see.
 
     `headers` are sent instead of those the provider would sign with: the caller's own, passed through untouched.
-    `priority` 0 goes before 1 and 2, `slots` is how many requests it serves at a time, and credentials with the same
-    `account` are known to share its money and its plan.
+    `priority` 0 goes before 1 and 2, `slots` is how many requests it serves at a time.
+
+    Credentials of one `vendor` (None: of this instance alone) with the same `account` are known to share its money, its
+    plan and its rate. So are those with the same secret and the same `purse`, as a key may have a plan at one address
+    and money at another. `owners` are the names of who is behind it; it shares an account with all that have one.
     """
 
     provider: str
@@ -31,12 +34,19 @@ class Credential:
     slots: int | None = None
     account: str | None = None
     limits: KeyLimits = UNLIMITED
+    vendor: str | None = None
+    purse: str = ""
     id: str = field(init=False)
+    owners: frozenset[tuple[str, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # The first 12 hex digits of the SHA-256 of provider and secret.
         digest = sha256(f"{self.provider}\0{self.secret}".encode()).hexdigest()
         object.__setattr__(self, "id", digest[:12])
+        vendor = self.vendor or self.provider
+        account = {("account", vendor, self.account)} if self.account is not None else set()
+        key = {("key", vendor, self.purse, self.secret)} if self.secret else set()
+        object.__setattr__(self, "owners", frozenset(account | key))
 
 
 class TokenStats(BaseModel):

@@ -36,12 +36,11 @@ class LimitFacts:
     """How a kind of provider limits those who use it.
 
     `cached_reads`: tokens that come from a prompt cache count toward the input limit. `per_model`: each model has
-    limits of its own. `per_account`: the rate is the account's, whichever of its keys is used.
+    limits of its own. Whichever of an account's keys is used, the limits are the account's.
     """
 
     cached_reads: bool = True
     per_model: bool = False
-    per_account: bool = True
 
 
 PLAIN = LimitFacts()

@@ -65,3 +65,8 @@ class Outcome:
     turn: Literal["completed", "incomplete", "unstored"] | None = None
     said: Mapping[str, Any] | None = None
     """What was answered, when that is to be logged."""
+
+    @property
+    def paid(self) -> float | None:
+        """What is paid for it in USD: nothing where nobody pays for answers one by one."""
+        return 0.0 if self.notional else self.cost

@@ -123,7 +123,7 @@ def build_services(
 
     instances = InstanceBuilder(settings, store, clock, worker_id, rng, telemetry).build()
     pools, sites = instances.pools, instances.sites
-    prober = Prober(instances.providers, transport, reachability)
+    prober = Prober(instances.sites, transport, reachability)
     tokens = TokenService(pools, instances.sources, prober, store.counters, settings.tokens, clock, worker_id)
     routing = RoutingService(catalogue, instances.routes, instances.is_usable, settings.model_map, settings.routes)
     recollection = Recollection(store.counters, clock)

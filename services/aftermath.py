@@ -10,7 +10,8 @@ from schemas.model import Target
 from services.affinity import Affinity, Binding
 from services.cache_guard import Answered, CacheGuard
 from services.routing import RoutingService
-from services.run import Run, Site
+from services.run import Run
+from services.site import Site
 
 CALLERS_OWN = "callers"
 """Stands for all the keys that callers bring, of which there may be any number."""
@@ -96,6 +97,6 @@ class Aftermath:
                 begun=run.begun_at,
                 usage=outcome.usage,
                 diagnostics=run.diagnostics,
-                notional=site.flat_fee,
+                notional=outcome.notional,
             )
         )

@@ -136,7 +136,7 @@ class ChatStream:
         self._note_part()
         try:
             if outcome.usage is not None and run.target is not None:
-                run.hold.settle(run.target.provider, outcome.usage, outcome.cost)
+                run.hold.settle(run.target.provider, outcome.usage, outcome.paid)
             elif outcome.finish_reason is None:
                 run.hold.refund()
         except StoreUnavailable:

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from config.settings import CircuitSettings
-from core.breaker import OF_ONE_MODEL, Circuit, CircuitState, closed, outage
+from core.breaker import OF_ALL_MODELS, OF_ONE_MODEL, WHOLE, Circuit, CircuitState, closed, outage
 from core.clock import Clock
 from core.errors import CircuitOpen, GatewayError, StoreUnavailable
 from core.store.base import Record, Store
@@ -43,10 +43,13 @@ class Permit:
         """Content has come."""
         self.circuits.succeeded(self)
 
-    def failed(self, error: GatewayError) -> None:
-        """The try failed before content came; what is not the provider's own fault is not counted."""
+    def failed(self, error: GatewayError, host: str = WHOLE) -> None:
+        """The try failed before content came; what is not the provider's own fault is not counted.
+
+        `host` is where it was sent, of a provider whose keys are used at several.
+        """
         if outage(error):
-            self.circuits.failed(self, error)
+            self.circuits.failed(self, error, host)
 
     def release(self) -> None:
         """The try is over, or was never made; another request may be the next probe."""
@@ -117,13 +120,13 @@ class Circuits:
             circuit = self._circuits.get(name, Circuit())
             self._set(name, circuit.success(permit.began, now, self._settings))
 
-    def failed(self, permit: Permit, error: GatewayError) -> None:
+    def failed(self, permit: Permit, error: GatewayError, host: str) -> None:
         """The provider failed; for `Permit`."""
-        now, code = self._clock.now(), error.code or error.type
-        names = _names(permit.target)
-        for name in names[:1] if isinstance(error, OF_ONE_MODEL) else names:
-            circuit = self._circuits.get(name, Circuit())
-            self._set(name, circuit.failure(code, permit.began, now, self._settings))
+        own, provider = _names(permit.target)
+        self._failed(own, permit, error, host)
+        if not isinstance(error, OF_ONE_MODEL):
+            part = host if isinstance(error, OF_ALL_MODELS) else f"{permit.target.model} {host}"
+            self._failed(provider, permit, error, part)
 
     def release(self, permit: Permit) -> None:
         """Let others be probes; for `Permit`."""
@@ -150,6 +153,10 @@ class Circuits:
             self._publish(name)
         self._read(lambda: self._store.records.all(KIND))
         self._forget()
+
+    def _failed(self, name: str, permit: Permit, error: GatewayError, part: str) -> None:
+        circuit, code = self._circuits.get(name, Circuit()), error.code or error.type
+        self._set(name, circuit.failure(code, permit.began, self._clock.now(), self._settings, part))
 
     def _not_closed(self, target: Target) -> list[str]:
         circuits = self._circuits

@@ -38,7 +38,8 @@ from services.gate import gated
 from services.next_try import fails_over, stays
 from services.queueing import lease_in_turn
 from services.refusals import Refusals
-from services.run import Call, Lease, Run, Site
+from services.run import Call, Run
+from services.site import Lease, Site
 from services.thoughts import ThoughtMemory
 from services.upstream_events import events_of
 
@@ -139,8 +140,9 @@ class Dispatcher:
             raise failure
         run.note(failure)
         run.excluded |= self._sites[target.provider].shares(lease.credential, failure)
+        is_away = isinstance(failure, HOST_IS_AWAY) and not self._sites[target.provider].elsewhere
         # Another key leads to the same host; another target may not.
-        return stays(failure) and not (run.others and isinstance(failure, HOST_IS_AWAY))
+        return stays(failure) and not (run.others and is_away)
 
     def _is_affordable(self, run: Run, target: Target) -> bool:
         """False when a limit of the target's own has no room for the request."""
@@ -226,7 +228,7 @@ class Dispatcher:
             error, run.lease = failure.code or failure.type, None
             lease.fail(failure, self._clock.monotonic() - began)
             if not run.committed:
-                permit.failed(failure)
+                permit.failed(failure, self._sites[target.provider].host(lease.credential))
             raise
         except GeneratorExit:
             error = None if run.committed else ClientGone.code
@@ -244,10 +246,11 @@ class Dispatcher:
 
     def _exchange(self, run: Run, target: Target, credential: Credential) -> Iterator[ChatChunk]:
         site = self._sites[target.provider]
+        provider = site.at(credential.id).provider
         # A client may repeat its own id, but a provider may demand a new one for every request (GLM's code 1231).
         attempt_id = f"{run.call.request_id[:52]}-{uuid4().hex[:10]}"
         request = self._refusals.applied(target.provider, run.request)
-        upstream = site.provider.build(request, target, credential, attempt_id)
+        upstream = provider.build(request, target, credential, attempt_id)
         run.outcome.dropped = upstream.dropped
         lost = [name for name in upstream.dropped if not name.startswith(BETA_FLAG)]
         if lost and (site.strict or run.strict):
@@ -260,10 +263,10 @@ class Dispatcher:
             site.learn(credential, exchange.headers, target.model)
             run.outcome.capacity = site.capacity(target.model)
             if exchange.status >= 300:
-                error = site.provider.error(exchange.status, exchange.headers, exchange.read(65_536))
+                error = provider.error(exchange.status, exchange.headers, exchange.read(65_536))
                 raise whose(error, credential)
             events = events_of(exchange.headers, exchange.blocks())
-            for chunk in gated(site.provider.decode(events, request), lambda: self._commit(run, exchange)):
+            for chunk in gated(provider.decode(events, request), lambda: self._commit(run, exchange)):
                 if isinstance(chunk, Started):
                     run.diagnostics = chunk.diagnostics
                 run.finished = run.finished or isinstance(chunk, Finished)

@@ -72,7 +72,7 @@ class EmbeddingService:
         answered = next(target for target in targets if target.provider == outcome.provider)
         usage = None if tokens is None else Usage(uncached=tokens, output=0)
         self._spending.note(outcome, answered, usage)
-        hold.settle(answered.provider, usage, outcome.cost)
+        hold.settle(answered.provider, usage, outcome.paid)
 
 
 def _tokens(request: EmbeddingRequest) -> int:

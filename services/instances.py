@@ -7,6 +7,7 @@ from random import Random
 
 from config.settings import ProviderSettings, Settings
 from core.clock import Clock
+from core.credentials.accounts import Accounts
 from core.credentials.callers_own import CallersOwn
 from core.credentials.fair_queue import FairQueue
 from core.credentials.pool import CredentialPool
@@ -15,7 +16,8 @@ from core.providers import PROVIDERS
 from core.providers.base import Provider
 from core.routing import Route, listed
 from core.store.base import Store
-from services.run import Site
+from schemas.credential import Credential
+from services.site import Address, Site
 from services.telemetry import Telemetry
 
 
@@ -33,10 +35,10 @@ class Instances:
         """True for a provider with a credential, or without a pool, as a caller may bring a key at any time."""
         return name not in self.pools or len(self.pools[name]) > 0
 
-    def is_billed(self, name: str) -> bool:
-        """False for a provider whose answers nobody pays for one by one."""
+    def is_billed(self, name: str, credential: str | None = None) -> bool:
+        """False for a provider whose answers nobody pays for one by one: with the key of that id, or with any."""
         site = self.sites.get(name)
-        return site is None or not site.flat_fee
+        return site is None or site.is_billed(credential)
 
     @property
     def used(self) -> list[str]:
@@ -70,14 +72,29 @@ class InstanceBuilder:
     def build(self) -> Instances:
         """One of each."""
         enabled = {name: one for name, one in self._settings.providers.items() if one.enabled}
+        accounts = Accounts()
         providers = {name: PROVIDERS[one.kind](name, one, self._clock) for name, one in enabled.items()}
         sources = {name: ProviderSource(name, one) for name, one in enabled.items() if one.auth != "passthrough"}
-        pools = {name: self._pool(source, enabled[name], providers[name]) for name, source in sources.items()}
-        sites = {name: _site(one, providers[name], pools.get(name)) for name, one in enabled.items()}
+        pools = {name: self._pool(source, enabled[name], providers[name], accounts) for name, source in sources.items()}
+        elsewhere = {name: self._elsewhere(name, one) for name, one in enabled.items()}
+        sites = {name: _site(one, providers[name], pools.get(name), elsewhere[name]) for name, one in enabled.items()}
         routes = [_route(one, providers[name]) for name, one in enabled.items()]
         return Instances(providers, sources, pools, sites, routes)
 
-    def _pool(self, source: ProviderSource, settings: ProviderSettings, provider: Provider) -> CredentialPool:
+    def _elsewhere(self, name: str, settings: ProviderSettings) -> dict[str, Address]:
+        """Where those keys are used that have an address of their own, by their ids."""
+        # Of a key that stands twice the first entry counts.
+        urls = {Credential(name, key.key.get_secret_value()).id: key.base_url for key in reversed(settings.keys)}
+        places = {url: settings.model_copy(update={"base_url": url}) for url in urls.values() if url is not None}
+        addresses = {
+            url: Address(PROVIDERS[settings.kind](name, there, self._clock), there.flat_fee())
+            for url, there in places.items()
+        }
+        return {ident: addresses[url] for ident, url in urls.items() if url is not None}
+
+    def _pool(
+        self, source: ProviderSource, settings: ProviderSettings, provider: Provider, accounts: Accounts
+    ) -> CredentialPool:
         changed = partial(self._telemetry.queue_changed, provider.name)
         served = partial(self._telemetry.queue_served, provider.name)
         return CredentialPool(
@@ -94,18 +111,16 @@ class InstanceBuilder:
             facts=provider.limit_facts,
             queue=FairQueue(settings.queue, self._clock, changed, served),
             probes=type(provider).probe is not Provider.probe,
+            accounts=accounts,
         )
 
 
-def _site(settings: ProviderSettings, provider: Provider, pool: CredentialPool | None) -> Site:
+def _site(
+    settings: ProviderSettings, provider: Provider, pool: CredentialPool | None, elsewhere: Mapping[str, Address]
+) -> Site:
     # A pool without a credential is false, and still is a pool.
     keys = CallersOwn(provider.name) if pool is None else pool
-    return Site(provider, keys, settings.timeout, settings.strict, _is_flat_fee(settings))
-
-
-def _is_flat_fee(settings: ProviderSettings) -> bool:
-    """True when the gateway's owner pays no price for each token: a subscription, a web login, or another's key."""
-    return settings.kind == "glm-web" or "/coding/" in settings.base_url or settings.auth == "passthrough"
+    return Site(provider, keys, settings.timeout, settings.strict, settings.flat_fee(), elsewhere)
 
 
 def _route(settings: ProviderSettings, provider: Provider) -> Route:

@@ -28,7 +28,7 @@ from schemas.outcome import Attempt, Outcome
 from schemas.usage import Usage
 from services.blame import scrub, whose
 from services.hold import Hold, nothing_held
-from services.run import Lease, Need, Site
+from services.site import Lease, Need, Site
 
 T = TypeVar("T")
 Build = Callable[[Provider, Target, Credential, str], UpstreamRequest]
@@ -90,8 +90,10 @@ class Once:
     def _attempt(self, question: Question, target: Target, site: Site, lease: Lease, build: Build, read: Read[T]) -> T:
         began, error = self._clock.monotonic(), None
         question.outcome.provider, question.outcome.upstream_model = target.provider, target.model
+        question.outcome.credential = lease.credential.id
         try:
-            result = self._exchange(question, target, site.provider, lease.credential, build, read)
+            provider = site.at(lease.credential.id).provider
+            result = self._exchange(question, target, provider, lease.credential, build, read)
         except GatewayError as failure:
             scrub(failure, lease.credential)
             error = failure.code or failure.type

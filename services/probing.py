@@ -8,6 +8,7 @@ from core.providers.base import Provider
 from core.transport import Transport
 from schemas.credential import Credential
 from services.reachability import Reachability
+from services.site import Site
 
 PROBE_SECONDS = 10.0
 
@@ -15,14 +16,14 @@ PROBE_SECONDS = 10.0
 class Prober:
     """A call of the provider's own free question; what it shows of the provider counts as traffic does."""
 
-    def __init__(self, providers: Mapping[str, Provider], transport: Transport, reachability: Reachability) -> None:
-        self._providers = providers
+    def __init__(self, sites: Mapping[str, Site], transport: Transport, reachability: Reachability) -> None:
+        self._sites = sites
         self._transport = transport
         self._reachability = reachability
 
     def __call__(self, credential: Credential) -> GatewayError | None:
         """What is wrong with the credential, or None when it works or nothing can be asked."""
-        provider = self._providers[credential.provider]
+        provider = self._sites[credential.provider].at(credential.id).provider
         error = self._ask(provider, credential)
         self._reachability.note(credential.provider, error.code if error is not None else None)
         return error

@@ -11,7 +11,7 @@ from core.breaker import Circuit
 from core.clock import Clock
 from core.errors import NotFound
 from core.store.base import Records
-from schemas.credential import TokenInfo
+from schemas.credential import Credential, TokenInfo
 from services.circuits import Circuits
 from services.reachability import Reachability
 from services.tokens import TokenService
@@ -75,6 +75,7 @@ class ProviderService:
             "name": name,
             "kind": settings.kind,
             "base_url": masked(settings.base_url),
+            "key_base_urls": _own_addresses(name, settings),
             "enabled": settings.enabled,
             "auth": settings.auth,
             "circuit": self._circuit(name),
@@ -114,6 +115,12 @@ def masked(url: str) -> str:
     """Scheme, host, port and path of an address: what else stands in it may be a secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _own_addresses(name: str, settings: ProviderSettings) -> dict[str, str]:
+    """Where those keys are used that have an address of their own, by their ids."""
+    given = [(key.key.get_secret_value(), key.base_url) for key in settings.keys]
+    return {Credential(name, secret).id: masked(url) for secret, url in reversed(given) if url is not None}
 
 
 def _wait(circuit: Circuit, now: float) -> float | None:

@@ -9,7 +9,8 @@ from core.errors import SlotsBusy
 from core.waiting import pause
 from schemas.model import Target
 from schemas.stream import ChatChunk, KeepAlive
-from services.run import Lease, Run, Site
+from services.run import Run
+from services.site import Lease, Site
 
 PAUSE = 0.1
 """Seconds between two looks at the slots, which other workers hold too."""

@@ -1,13 +1,12 @@
-"""What the dispatcher works on: the provider instances, and where one request stands among them."""
+"""Where one request stands among the provider instances."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from core.cancel import Cancellation
 from core.counting import estimate_request
-from core.credentials.callers_own import CallersOwn
-from core.credentials.fair_queue import FairQueue, Ticket
+from core.credentials.fair_queue import Ticket
 from core.errors import (
     CircuitOpen,
     GatewayError,
@@ -18,11 +17,9 @@ from core.errors import (
     UpstreamUnauthorized,
     UpstreamUnreachable,
 )
-from core.providers.base import Provider, UpstreamRequest
+from core.providers.base import UpstreamRequest
 from core.signs import SignsOfLife
 from schemas.chat import ChatRequest
-from schemas.credential import Credential
-from schemas.limit import Capacity, LimitReading
 from schemas.model import Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
@@ -31,123 +28,12 @@ from schemas.stream import ChatChunk, ReasoningDelta, TextDelta, ToolCallDelta
 from schemas.usage import Usage
 from services.circuits import Permit
 from services.hold import Hold, nothing_held
+from services.site import Lease, Need, Site
 
 SAME_AGAIN = (UpstreamUnreachable, UpstreamServerError, UpstreamBroken, UpstreamTokenExpired)
 """Failures that may be over with the next try, for which the only credential is asked once more."""
 
 CHARACTERS_PER_TOKEN = 4
-
-
-class Lease(Protocol):
-    """A credential that is in use, given back exactly once."""
-
-    @property
-    def credential(self) -> Credential: ...
-
-    @property
-    def overflows(self) -> bool: ...
-
-    def succeed(self, usage: Usage | None, seconds: float, cost: float | None) -> None: ...
-
-    def fail(self, error: GatewayError, seconds: float) -> None: ...
-
-    def abandon(self) -> None: ...
-
-
-class Pool(Protocol):
-    """The credentials of one provider instance."""
-
-    @property
-    def queue(self) -> FairQueue: ...
-
-    @property
-    def limited(self) -> bool: ...
-
-    def lease(
-        self,
-        exclude: frozenset[str] = frozenset(),
-        *,
-        model: str = "",
-        tokens: int = 0,
-        prefer: str | None = None,
-        ticket: Ticket | None = None,
-    ) -> Lease: ...
-
-    def learn(self, credential_id: str, readings: Iterable[LimitReading], model: str = "") -> None: ...
-
-    def shares(self, credential_id: str, error: GatewayError) -> frozenset[str]: ...
-
-    def capacity(self, model: str = "") -> Capacity: ...
-
-    def __len__(self) -> int: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What a credential is needed for: the upstream model, and about so many prompt tokens.
-
-    `prefer` is the id of the one to take as long as it is fit, `ticket` the place in the queue of a request that waits
-    for a slot.
-    """
-
-    model: str = ""
-    tokens: int = 0
-    prefer: str | None = None
-    ticket: Ticket | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A provider instance with its credentials; `silence` is the longest wait for its next byte, in seconds.
-
-    `strict`: a request that it cannot carry whole is refused. `flat_fee`: nobody pays for its answers one by one.
-    """
-
-    provider: Provider
-    pool: Pool | CallersOwn
-    silence: float
-    strict: bool = False
-    flat_fee: bool = False
-
-    @property
-    def has_pool(self) -> bool:
-        """False when callers bring their own credentials."""
-        return not isinstance(self.pool, CallersOwn)
-
-    @property
-    def has_choice(self) -> bool:
-        """True when there are several credentials to choose from."""
-        return not isinstance(self.pool, CallersOwn) and len(self.pool) > 1
-
-    def lease(self, own: Mapping[str, str], exclude: frozenset[str], now: float, need: Need | None = None) -> Lease:
-        """A credential that is not in `exclude`: one of the pool's, or the caller's.
-
-        Raises CredentialsExhausted, NoCredentials, or Unauthorized when the caller has to bring one and did not.
-        """
-        if isinstance(self.pool, CallersOwn):
-            return self.pool.lease(own, exclude, now)
-        need = need or Need()
-        return self.pool.lease(exclude, model=need.model, tokens=need.tokens, prefer=need.prefer, ticket=need.ticket)
-
-    @property
-    def counts_tokens(self) -> bool:
-        """True when it matters how many tokens a prompt has."""
-        return not isinstance(self.pool, CallersOwn) and self.pool.limited
-
-    def learn(self, credential: Credential, headers: Mapping[str, str], model: str) -> None:
-        """Take over what an answer for `model` says of the limits of one of the pool's credentials."""
-        if not isinstance(self.pool, CallersOwn):
-            self.pool.learn(credential.id, self.provider.limits(headers), model)
-
-    def shares(self, credential: Credential, failure: GatewayError) -> frozenset[str]:
-        """The ids of the credentials that `failure` speaks for."""
-        if isinstance(self.pool, CallersOwn):
-            return frozenset({credential.id})
-        return self.pool.shares(credential.id, failure)
-
-    def capacity(self, model: str) -> Capacity | None:
-        """What is left of the pool; None where callers bring their own credentials."""
-        return None if isinstance(self.pool, CallersOwn) else self.pool.capacity(model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,14 +41,14 @@ class Spending:
         bounds: BoundTable,
         rates: RateLimitSettings,
         budget: CostBudgetSettings,
-        is_billed: Callable[[str], bool],
+        is_billed: Callable[[str, str | None], bool],
         watch: BudgetWatch,
         slots: StreamSlots,
         telemetry: Telemetry,
         clock: Clock,
     ) -> None:
-        """`is_billed` is False for providers whose answers nobody pays for one by one."""
-        self.is_billed = is_billed
+        """`is_billed` takes the name of a provider, and the id of a credential or None for any."""
+        self._is_billed = is_billed
         self._store = store
         self._bounds = bounds
         self._rates = rates
@@ -81,7 +81,11 @@ class Spending:
         """Write down what an answer used, and what that cost or would have."""
         price = target.info.price_on(self._today(), usage.prompt if usage is not None else 0)
         outcome.usage, outcome.cost = usage, cost_of(usage, price)
-        outcome.billed_model, outcome.notional = target.info.id, not self.is_billed(target.provider)
+        outcome.billed_model, outcome.notional = target.info.id, not self.is_billed(target.provider, outcome.credential)
+
+    def is_billed(self, provider: str, credential: str | None = None) -> bool:
+        """False for a provider whose answers nobody pays for one by one, with that credential or with any."""
+        return self._is_billed(provider, credential)
 
     def reserve_target(self, need: Need, target: Target) -> Reserved:
         """Reserve what is bounded for a provider and a model. Raises as `open` does."""

@@ -39,7 +39,8 @@ class Rule:
     blacklisted only while the provider works with another one. `reason` is what an operator reads.
 
     It is about the credential as a whole, unless `model`: about it and the model that was asked for. `account`: about
-    all credentials of the same account. `limit`: as wide besides as the provider's limits are (LimitFacts).
+    all credentials of the same account. `limit`: about the account too, and where each model has limits of its own
+    (LimitFacts) about that model alone.
     """
 
     fault: bool = True
@@ -76,14 +77,15 @@ RULES: tuple[tuple[type[GatewayError], str | None, Rule], ...] = (
     ),
     (
         UpstreamQuotaExhausted,
-        "fair_use_limit",
-        Rule(told=True, blacklists=True, account=True, probe=NEVER, reason="restricted for its use"),
+        "spend_limit_reached",
+        Rule(told=True, blacklists=True, account=True, probe=HOUR, reason="spending limit reached"),
     ),
     (
         UpstreamQuotaExhausted,
-        None,
-        Rule(told=True, blacklists=True, account=True, probe=HOUR, reason="out of money"),
+        "fair_use_limit",
+        Rule(blacklists=True, account=True, probe=NEVER, reason="restricted for its use"),
     ),
+    (UpstreamQuotaExhausted, None, Rule(blacklists=True, account=True, probe=HOUR, reason="out of money")),
     (UpstreamOverloaded, None, Rule(fault=False, model=True, told=True, grows=True, reason="a model is overloaded")),
     (UpstreamUnreachable, None, OUTAGE),
     (UpstreamTimeout, None, OUTAGE),
@@ -114,7 +116,7 @@ def rule_for(error: GatewayError) -> Rule:
 def reach_of(error: GatewayError, facts: LimitFacts) -> Reach:
     """How far `error` reaches at a provider with these facts."""
     rule = rule_for(error)
-    return Reach(rule.model or (rule.limit and facts.per_model), rule.account or (rule.limit and facts.per_account))
+    return Reach(rule.model or (rule.limit and facts.per_model), rule.account or rule.limit)
 
 
 def judge(
@@ -154,7 +156,7 @@ def judge(
         throttles=int(rule.grows and not same_burst),
         cooldown_until=now + cooldown if cooldown else 0.0,
         blacklisted=blacklists,
-        reason=_reason(rule, error, cooldown),
+        reason=_reason(rule, error),
         probe_at=now + rule.probe if asked_again else 0.0,
         probe_every=rule.probe if asked_again else 0.0,
     )
@@ -186,7 +188,5 @@ def _backoff(throttles: int, rng: Random) -> float:
     return step * (0.75 + rng.random() / 4)
 
 
-def _reason(rule: Rule, error: GatewayError, cooldown: float) -> str | None:
-    if rule.blacklists and cooldown:
-        return "quota used up"
+def _reason(rule: Rule, error: GatewayError) -> str | None:
     return rule.reason or (f"errors in a row, the last: {error.code}" if rule.fault else None)

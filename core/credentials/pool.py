@@ -7,6 +7,7 @@ import structlog
 
 from config.settings import QueueSettings, TokenSettings
 from core.clock import Clock
+from core.credentials.accounts import Accounts
 from core.credentials.capacity import capacity_of
 from core.credentials.choosing import Choice, Chosen
 from core.credentials.fair_queue import FairQueue, Ticket
@@ -19,7 +20,7 @@ from core.credentials.sharing import Sharing
 from core.credentials.shortage import Wanted
 from core.credentials.slots import Slots
 from core.credentials.strategies import STRATEGIES
-from core.credentials.verdicts import ErrorHook, Verdicts, sharers
+from core.credentials.verdicts import ErrorHook, Verdicts
 from core.errors import GatewayError, NotFound
 from core.store.base import Counters, Records
 from core.store.memory import MemoryCounters
@@ -51,12 +52,13 @@ class CredentialPool:
         facts: LimitFacts = PLAIN,
         queue: FairQueue | None = None,
         probes: bool = True,
+        accounts: Accounts | None = None,
     ) -> None:
         """Reads the store once, so that what was blacklisted before a restart is so from the first lease on.
 
         `on_error` is told the credential's id and the error's code for each error held against it. `counters` hold the
         slots, in this process unless given. `strategy` None is that of `settings`. `facts` say how the provider limits
-        its keys, and `probes` that it can be asked for free whether a key works.
+        its keys, and `probes` that it can be asked for free whether a key works. `accounts` are those of all pools.
         """
         self.provider_name = provider_name
         self.queue = FairQueue(QueueSettings(), clock) if queue is None else queue
@@ -68,7 +70,8 @@ class CredentialPool:
         self._strategy_name = strategy or settings.strategy
         self._sharing = Sharing(records, settings, clock, worker_id)
         self._slots = Slots(MemoryCounters() if counters is None else counters, clock, worker_id)
-        self._verdicts = Verdicts(provider_name, facts, self._sharing, clock, rng, on_error)
+        self._accounts = Accounts() if accounts is None else accounts
+        self._verdicts = Verdicts(facts, self._accounts, self._sharing, clock, rng, on_error)
         self._log = structlog.get_logger(__name__)
         self._members: dict[str, Member] = {}
         self._leaving: dict[str, Member] = {}
@@ -111,6 +114,7 @@ class CredentialPool:
             member.become(credential)
             self._members[member.id] = member
         self._leaving = known
+        self._accounts.join(self.provider_name, self._members)
         strategy = STRATEGIES[self._strategy_name](self._rng)
         self._choice = Choice(self.provider_name, strategy, self._slots, self.queue)
         self._sharing.refresh(list(self._members.values()))
@@ -134,17 +138,17 @@ class CredentialPool:
         return any(member.quota.known for member in self._members.values())
 
     def learn(self, credential_id: str, readings: Iterable[LimitReading], model: str = "") -> None:
-        """Take over what the provider said of the credential's limits when it was asked for `model`."""
-        member = self._members.get(credential_id)
-        if member is not None:
-            member.learn(readings, model, self._clock.now())
+        """Take over what the provider said of the limits of the credential's account when it was asked for `model`."""
+        member, now, told = self._members.get(credential_id), self._clock.now(), tuple(readings)
+        for one in (member, *self._accounts.others(member)) if member is not None and told else ():
+            one.learn(told, model, now)
 
     def shares(self, credential_id: str, error: GatewayError) -> frozenset[str]:
         """The ids of all credentials that `error` on this one speaks for, itself included."""
         member = self._members.get(credential_id)
         if member is None or not reach_of(error, self._facts).account:
             return frozenset({credential_id})
-        return frozenset({credential_id, *(other.id for other in sharers(member, self._members))})
+        return frozenset({credential_id, *(other.id for other in self._accounts.others(member))})
 
     def capacity(self, model: str = "") -> Capacity:
         """What is left of all credentials that can be used now, for `model`."""

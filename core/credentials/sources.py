@@ -1,15 +1,34 @@
 """Where credentials come from."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from os import fstat
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 
 from config.settings import KeyLimitSettings, KeySettings, ProviderSettings
 from core.credentials.token_file import NUMBERS, Entry, parse
+from core.prompt_cache.rules import GENERIC, family_of
 from schemas.credential import Credential
 from schemas.limit import KeyLimits
+
+ANYBODYS = GENERIC | {"ollama"}
+"""Kinds whose vendor is whoever is at the address."""
+
+PLAN = "plan"
+"""The purse of what is paid by a flat fee."""
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What all credentials of one place have in common; `limits` are those of one of which none are said."""
+
+    provider: str
+    limits: KeyLimitSettings = field(default_factory=KeyLimitSettings)
+    vendor: str | None = None
+    purse: str = ""
 
 
 class FileSource:
@@ -19,12 +38,10 @@ class FileSource:
     does not exist holds no tokens.
     """
 
-    def __init__(self, provider: str, path: Path, limits: KeyLimitSettings | None = None) -> None:
-        """`limits` are those of a token for which the file has none."""
-        self._limits = limits or KeyLimitSettings()
+    def __init__(self, common: Common, path: Path) -> None:
         self.credentials: tuple[Credential, ...] = ()
         self.problem: str | None = None
-        self._provider = provider
+        self._common = common
         self._path = path
         self._seen: object = None
         self._log = structlog.get_logger(__name__)
@@ -35,7 +52,7 @@ class FileSource:
             content = self._read()
             if content is None:
                 return None
-            self.credentials = _credentials(self._provider, parse(content), self._limits)
+            self.credentials = _credentials(self._common, parse(content))
         except ValueError as error:
             self._refuse(str(error))
             return None
@@ -73,12 +90,12 @@ class ProviderSource:
     """
 
     def __init__(self, provider: str, settings: ProviderSettings) -> None:
+        common = _common(provider, settings)
         bare = (Entry(secret) for key in settings.api_keys if (secret := key.get_secret_value().strip()))
         unsigned = (Credential(provider, ""),) if settings.auth == "none" else ()
-        known = (*map(_entry, settings.keys), *bare)
-        self._keys = (*_credentials(provider, known, settings.key_limits), *unsigned)
-        file = settings.token_file
-        self._file = FileSource(provider, file, settings.key_limits) if file else None
+        known = (_credential(_common(provider, settings, key.base_url), _entry(key)) for key in settings.keys)
+        self._keys = (*_unique((*known, *_credentials(common, bare))), *unsigned)
+        self._file = FileSource(common, settings.token_file) if settings.token_file else None
         self._polled = False
 
     @property
@@ -93,20 +110,35 @@ class ProviderSource:
         return _unique((*self._keys, *(tokens or ()))) if first or tokens is not None else None
 
 
+def _common(provider: str, settings: ProviderSettings, url: str | None = None) -> Common:
+    """What holds for credentials of the instance that are used at `url`, its own address unless given."""
+    vendor = family_of(settings.kind, provider)
+    if settings.kind in ANYBODYS:
+        vendor = _host(url or settings.base_url) or provider
+    return Common(provider, settings.key_limits, vendor, PLAN if settings.flat_fee(url) else "")
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return ""
+
+
 def _entry(key: KeySettings) -> Entry:
     numbers = {name: value for name in NUMBERS if (value := getattr(key, name)) is not None}
     return Entry(key.key.get_secret_value(), key.name, key.account, numbers)
 
 
-def _credentials(provider: str, entries: Iterable[Entry], limits: KeyLimitSettings) -> tuple[Credential, ...]:
-    return _unique(_credential(provider, entry, limits) for entry in entries)
+def _credentials(common: Common, entries: Iterable[Entry]) -> tuple[Credential, ...]:
+    return _unique(_credential(common, entry) for entry in entries)
 
 
-def _credential(provider: str, entry: Entry, defaults: KeyLimitSettings) -> Credential:
-    said = {**defaults.model_dump(), **entry.numbers}
+def _credential(common: Common, entry: Entry) -> Credential:
+    said = {**common.limits.model_dump(), **entry.numbers}
     limits = KeyLimits(said["requests_per_minute"], said["input_tokens_per_minute"], said["output_tokens_per_minute"])
     return Credential(
-        provider,
+        common.provider,
         entry.token,
         entry.name,
         said.get("weight", 1),
@@ -114,6 +146,8 @@ def _credential(provider: str, entry: Entry, defaults: KeyLimitSettings) -> Cred
         slots=said["slots"],
         account=entry.account,
         limits=limits,
+        vendor=common.vendor,
+        purse=common.purse,
     )
 
 

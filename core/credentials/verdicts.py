@@ -7,6 +7,7 @@ from random import Random
 import structlog
 
 from core.clock import Clock
+from core.credentials.accounts import Accounts
 from core.credentials.lease import Failed, Lease, Succeeded
 from core.credentials.member import Member
 from core.credentials.policy import Reach, judge, reach_of, rule_for
@@ -24,10 +25,16 @@ class Verdicts:
     """Decides what outcomes mean for the members of one pool; what weighs against one is written at once."""
 
     def __init__(
-        self, provider: str, facts: LimitFacts, sharing: Sharing, clock: Clock, rng: Random, on_error: ErrorHook | None
+        self,
+        facts: LimitFacts,
+        accounts: Accounts,
+        sharing: Sharing,
+        clock: Clock,
+        rng: Random,
+        on_error: ErrorHook | None,
     ) -> None:
-        self._provider = provider
         self._facts = facts
+        self._accounts = accounts
         self._sharing = sharing
         self._clock = clock
         self._rng = rng
@@ -44,7 +51,7 @@ class Verdicts:
         self._count(member, Tally(requests=1), Change(lease.epoch), urgent=False)
 
     def failed(self, member: Member, lease: Lease, outcome: Failed, members: Mapping[str, Member]) -> None:
-        """A request failed; `members` are all of the pool, of which some may share the blame."""
+        """A request failed, for which the whole account may be to blame; `members` are all of the pool."""
         error, now = outcome.error, self._clock.now()
         reach = reach_of(error, self._facts)
         change = self._judged(error, member, lease, now, members, reach)
@@ -54,7 +61,7 @@ class Verdicts:
         if fault:
             tally = Tally(requests=1, failures=1, seconds=outcome.seconds, errors={kind: 1}, recent="0")
         self._count(member, tally, change, urgent=change.weighs)
-        for other in sharers(member, members) if reach.account else ():
+        for other in self._accounts.others(member) if reach.account else ():
             # Their own epochs: a lease on one credential knows nothing of another one's resets.
             self._count(other, Tally(), replace(change, epoch=other.standing.epoch), urgent=change.weighs)
         if fault and self._on_error is not None:
@@ -82,7 +89,7 @@ class Verdicts:
                 self._sharing.reset(member)
             except StoreUnavailable:
                 return  # the next check may tell the others
-            self._log.warning("token_repaired", token_id=member.id, provider=self._provider)
+            self._log.warning("token_repaired", token_id=member.id, provider=member.credential.provider)
         else:
             again = Change(standing.epoch, probe_at=now + standing.probe_every, probe_every=standing.probe_every)
             self._count(member, Tally(), again, urgent=True)
@@ -116,7 +123,7 @@ class Verdicts:
 
     def _tell(self, member: Member, before: Standing) -> None:
         after, now = member.standing, self._clock.now()
-        facts = {"token_id": member.id, "provider": self._provider, "reason": after.reason}
+        facts = {"token_id": member.id, "provider": member.credential.provider, "reason": after.reason}
         if after.state != before.state and after.epoch == before.epoch:
             self._log.warning(STATE_EVENTS[after.state], errors=after.errors, **facts)
         if after.cools(now) and not before.cools(now):
@@ -125,14 +132,6 @@ class Verdicts:
             if rest.until > now and (model not in before.models or before.models[model].until <= now):
                 facts["reason"] = "may not use the model" if rest.refused else "the model's limit or overload"
                 self._log.warning("token_cooldown", model=model, seconds=round(rest.until - now, 3), **facts)
-
-
-def sharers(member: Member, members: Mapping[str, Member]) -> list[Member]:
-    """The other members that are known to share the account of this one."""
-    account = member.credential.account
-    if account is None:
-        return []
-    return [other for other in members.values() if other is not member and other.credential.account == account]
 
 
 def _provider_works(member: Member, members: Mapping[str, Member]) -> bool:

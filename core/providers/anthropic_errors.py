@@ -90,12 +90,13 @@ def error_of(trouble: Trouble, status: int | None, wait: float | None, now: floa
     """
     said = trouble.said
     kind = _kind(trouble, status, wait)
-    if kind is UpstreamQuotaExhausted and wait is None:
-        wait = _until_regained(said.message, now)
-    path = _PATH.match(said.message) if issubclass(kind, InvalidRequest) else None
-    told = Said(said.message, said.code or trouble.cause, said.type, said.param)
     # A key that may not use one model is sound for the others.
     code = "model_not_found" if kind is UpstreamForbidden and _MODEL.search(said.message) else None
+    if kind is UpstreamQuotaExhausted:
+        wait = _until_regained(said.message, now)
+        code = None if wait is None else "spend_limit_reached"
+    path = _PATH.match(said.message) if issubclass(kind, InvalidRequest) else None
+    told = Said(said.message, said.code or trouble.cause, said.type, said.param)
     error = fault(kind, told, code=code, param=said.param or (path[1] if path else None), retry_after=wait)
     if trouble.cause:
         error.details = {**(error.details or {}), "error_code": scrubbed(trouble.cause)}

@@ -19,7 +19,6 @@ from schemas.chat import DialectName, DocumentPart, ImagePart, Message
 from schemas.codec import dumps
 from schemas.credential import Credential
 from schemas.embedding import EmbeddingRequest
-from schemas.limit import LimitFacts
 from schemas.model import Ability, Target, ThinkingControl
 from schemas.stream import FinishReason
 
@@ -30,7 +29,6 @@ class GLM(OpenAICompatible):
     """All hosts of the open platform, Coding Plan ones too; the state it holds is the cache of signed tokens."""
 
     kind: ClassVar[str] = "glm"
-    limit_facts: ClassVar[LimitFacts] = LimitFacts(per_account=False)
     # GLM knows too little of OpenAI's parameters for a client's body to go on as it is.
     dialect: ClassVar[DialectName | None] = None
     issuer: ClassVar[str | None] = "glm"

@@ -10,7 +10,6 @@ from core.providers.anthropic_compatible import STOP_REASONS, AnthropicCompatibl
 from core.providers.anthropic_errors import Trouble
 from core.providers.anthropic_stream import Answer
 from core.providers.zhipu_errors import business_error
-from schemas.limit import LimitFacts
 from schemas.model import Ability, ThinkingControl
 from schemas.stream import FinishReason
 
@@ -25,7 +24,6 @@ class GLMAnthropic(AnthropicCompatible):
     """
 
     kind: ClassVar[str] = "glm-anthropic"
-    limit_facts: ClassVar[LimitFacts] = LimitFacts(per_account=False)
     control: ClassVar[ThinkingControl] = "switch"
     issuer: ClassVar[str | None] = "glm"
     abilities: ClassVar[frozenset[Ability]] = frozenset({"streaming", "tools", "thinking", "prompt_cache"})

@@ -17,7 +17,6 @@ from core.sse import SILENCE, Event
 from schemas.chat import ChatRequest
 from schemas.codec import dumps
 from schemas.credential import Credential
-from schemas.limit import LimitFacts
 from schemas.model import Target
 from schemas.stream import ChatChunk, KeepAlive
 
@@ -26,7 +25,6 @@ class GLMWeb(Provider):
     """chat.z.ai; `base_url` is the whole URL of its chat endpoint."""
 
     kind: ClassVar[str] = "glm-web"
-    limit_facts: ClassVar[LimitFacts] = LimitFacts(per_account=False)
 
     def authorize(self, credential: Credential) -> dict[str, str]:
         return {"Authorization": f"Bearer {credential.secret}"}

@@ -10,7 +10,7 @@ import pytest
 
 from tests.gateway import eventually
 from tests.integration.conftest import FAST
-from tests.integration.routing_kit import CHAIN, House, running
+from tests.integration.routing_kit import BROKEN, CHAIN, House, running
 from tests.integration.test_shared_state import only
 from tests.redis_server import RedisServer
 from tests.upstreams.openai_answers import openai_error, openai_stream
@@ -18,6 +18,11 @@ from tests.upstreams.steps import Hold, stream
 
 QUICK = {"failures": 3, "open_seconds": 1, "max_open_seconds": 4}
 SLOW = {"failures": 3, "open_seconds": 300}
+
+
+def state(house: House) -> str:
+    """That of the circuit of the one model of `a`."""
+    return str(house.provider("a")["targets"][0]["circuit"]["state"])
 
 
 def trip(house: House, name: str = "a", times: int = 3) -> None:
@@ -56,7 +61,7 @@ def test_what_is_shown_and_what_happens_agree(tmp_path: Path) -> None:
         assert house.provider("a")["circuit"]["state"] == "closed"
         trip(house, times=2)
         shown = house.provider("a")
-        assert shown["circuit"]["state"] == "open"
+        assert shown["circuit"]["state"] == "closed", "it has answered for no other model, nor failed"
         assert [(one["model"], one["circuit"]["state"]) for one in shown["targets"]] == [("m-a", "open")]
         assert eventually(lambda: house.provider("a")["requests"] == {"succeeded": 0, "failed": 2})
         assert eventually(lambda: house.provider("b")["requests"] == {"succeeded": 2, "failed": 0})
@@ -69,6 +74,28 @@ def test_what_is_shown_and_what_happens_agree(tmp_path: Path) -> None:
         assert house.asked == {"a": 2, "b": 2}, "nothing was asked for any of it"
 
 
+def test_one_broken_model_leaves_the_others_of_its_provider_alone(tmp_path: Path) -> None:
+    second = {"name": "second", "match": {"models": ["common"]}, "targets": [{"model": "a/common"}]}
+    routes = [{**second, "fallbacks": ["m-b"]}, *CHAIN]
+    with running(tmp_path, routes, circuit=SLOW) as house:
+        house.upstream.script(list(BROKEN), times=None, when=lambda request: request.body["model"] == "m-a")
+        for _ in range(4):
+            assert house.answered() == "b"
+        assert house.asked == {"a": 3, "b": 4}
+        assert house.answered("common") == "a"
+        shown = house.provider("a")
+        assert shown["circuit"]["state"] == "closed"
+        assert {one["model"]: one["circuit"]["state"] for one in shown["targets"]}["m-a"] == "open"
+        eventual_metrics(house, "a", 2)
+        assert house.gateway.post("/v1/providers/a/reset", None).json()["targets"][-1]["circuit"]["state"] == "closed"
+        house.forget()
+        house.breaks("a")
+        for model in ("common", "any", "common", "any", "common"):
+            assert house.answered(model) == "b"
+        assert house.asked == {"a": 3, "b": 5}, "several models fail, and none answers"
+        assert house.provider("a")["circuit"]["state"] == "open"
+
+
 def eventual_metrics(house: House, provider: str, state: int) -> str:
     wanted = f'glm_circuit_state{{provider="{provider}"}} {state}.0'
     assert eventually(lambda: wanted in house.gateway.get("/v1/metrics").text)
@@ -79,7 +106,7 @@ def test_of_many_requests_one_finds_out_whether_it_is_back(tmp_path: Path) -> No
     with running(tmp_path, circuit=QUICK) as house:
         trip(house)
         house.forget()
-        assert eventually(lambda: house.provider("a")["circuit"]["state"] == "half_open")
+        assert eventually(lambda: state(house) == "half_open")
         house.breaks("a", steps=[Hold("probe"), *stream(openai_stream("back"))], times=1)
         with ThreadPoolExecutor(20) as pool:
             answers = [pool.submit(house.answered, stream=True) for _ in range(20)]
@@ -88,17 +115,17 @@ def test_of_many_requests_one_finds_out_whether_it_is_back(tmp_path: Path) -> No
             house.upstream.release(gate="probe")
             assert Counter(answer.result() for answer in answers) == {"a": 1, "b": 19}
         assert house.asked == {"a": 1, "b": 19}
-        assert house.provider("a")["circuit"]["state"] == "closed"
+        assert state(house) == "closed"
         assert house.answered() == "a"
 
 
 def test_a_probe_that_fails_keeps_it_out_for_twice_as_long(tmp_path: Path) -> None:
     with running(tmp_path, circuit=QUICK) as house:
         trip(house)
-        assert eventually(lambda: house.provider("a")["circuit"]["state"] == "half_open")
+        assert eventually(lambda: state(house) == "half_open")
         assert house.answered() == "b"
         assert house.asked["a"] == 4
-        circuit = house.provider("a")["circuit"]
+        circuit = house.provider("a")["targets"][0]["circuit"]
         assert (circuit["state"], circuit["opened"]) == ("open", 2)
         assert 1 < circuit["retry_in_seconds"] <= 2
         assert house.answered() == "b"
@@ -121,10 +148,10 @@ def test_the_only_target_is_tried_whatever_its_circuit_says(tmp_path: Path) -> N
     with running(tmp_path, [], circuit={**SLOW, "failures": 1}, retry={"max_attempts": 1}) as house:
         house.breaks("a")
         assert [house.ask("m-a").status_code for _ in range(3)] == [502] * 3
-        assert house.provider("a")["circuit"]["state"] == "open"
+        assert state(house) == "open"
         house.forget()
         assert house.answered("m-a") == "a"
-        assert house.provider("a")["circuit"]["state"] == "closed"
+        assert state(house) == "closed"
 
 
 @pytest.mark.parametrize(("status", "kind"), [(400, "invalid_request_error"), (401, "authentication_error")])
@@ -197,7 +224,7 @@ def test_four_workers_probe_once_together(tmp_path: Path) -> None:
             trip(house)
         for worker in house.gateway.workers():
             with only(house.gateway, worker):
-                assert eventually(lambda: house.provider("a")["circuit"]["state"] == "half_open")
+                assert eventually(lambda: state(house) == "half_open")
         house.forget()
         house.breaks("a", steps=[Hold("probe"), *stream(openai_stream("back"))], times=1)
         with ThreadPoolExecutor(20) as pool:

@@ -1,6 +1,6 @@
 """Two instances or one with providers that cache prompts behind them, all by one clock, and conversations with them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -128,8 +128,17 @@ class House:
 
 
 @contextmanager
-def house_in(directory: Path, instances: int, redis_url: str | None, **failover: Any) -> Iterator[House]:
-    """So many instances on one redis, or one embedded; `failover` are other settings of it."""
+def house_in(
+    directory: Path,
+    instances: int,
+    redis_url: str | None,
+    providers: Callable[[str], dict[str, Any]] = lambda _: {},
+    **failover: Any,
+) -> Iterator[House]:
+    """So many instances on one redis, or one embedded; `failover` are other settings of it.
+
+    `providers` says what there is instead of, or beside, the usual ones behind an address.
+    """
     with Upstream() as upstream, ExitStack() as stack:
         stack.enter_context(logging_as_before())
         clock = FakeClock(NOW)
@@ -138,6 +147,7 @@ def house_in(directory: Path, instances: int, redis_url: str | None, **failover:
                 "anthropic": {"base_url": f"{upstream.url}/anthropic", "api_keys": list(KEYS)},
                 "openai": {"base_url": f"{upstream.url}/openai/v1", "api_keys": ["o-1", "o-2"]},
                 "glm": {"base_url": f"{upstream.url}/zai/api/paas/v4/chat/completions", "api_key": "id.secret"},
+                **providers(upstream.url),
             },
             "failover": {"enabled": True, "loss_threshold": THRESHOLD, **failover},
             **({"store": {"redis_url": redis_url, "timeout": 5}} if redis_url else {}),

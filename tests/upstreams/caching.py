@@ -12,9 +12,10 @@ from tests.upstreams.steps import Exchange, Step
 from tests.upstreams.vendors import BY_PATH, Vendor, with_headers
 from tests.upstreams.wire import Request
 
-Mood = Literal["well", "forgetful", "silent", "lying", "mute", "throttled", "poor", "broken"]
+Mood = Literal["well", "forgetful", "silent", "lying", "mute", "throttled", "poor", "teasing", "broken"]
 """`forgetful`: writes and never reads. `silent`: neither writes nor reads. `lying`: caches, and says that it did not.
-`mute`: caches, and says nothing of it. `throttled`: 429 with `Retry-After`. `poor`: no money. `broken`: 500."""
+`mute`: caches, and says nothing of it. `throttled`: 429 with `Retry-After`. `poor`: no money. `teasing`: no money, and
+a `Retry-After` all the same. `broken`: 500."""
 SHARED = "anyone"
 """The account of one who would have all the keys in one."""
 
@@ -110,6 +111,8 @@ class CachingProvider:
     def _refused(self, vendor: Vendor, account: str, mood: Mood) -> list[Step] | None:
         if mood == "poor":
             return vendor.poor()
+        if mood == "teasing":
+            return with_headers(vendor.poor(), {"Retry-After": str(self.retry_after)})
         if mood == "broken":
             return vendor.broken()
         wait = self.retry_after if mood == "throttled" else None

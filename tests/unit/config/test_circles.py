@@ -31,6 +31,14 @@ def test_that_advice_works(tmp_path):
     assert problems(tmp_path, OPENAI_BASE_URL=BACK, **good) == []
 
 
+def test_the_address_of_a_key_is_looked_at_too(tmp_path):
+    keys = f"[{{key: k}}, {{key: l, base_url: '{BACK}'}}]"
+    (line,) = problems(tmp_path, f"providers: {{glm: {{keys: {keys}}}}}")
+    assert line == (
+        f"gateway.yaml: providers.glm.keys[1].base_url: {BACK} is this gateway's own address; write the provider's"
+    )
+
+
 def test_each_such_address_is_told_with_its_place(tmp_path):
     yaml = f"providers: {{mine: {{kind: openai-compatible, base_url: '{BACK}'}}}}"
     (tmp_path / ".env").write_text("OLLAMA_BASE_URL=http://localhost:8976\n")

@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from config.loader import load
-from config.settings import MatchSettings, ModelSettings, ProviderSettings, RouteSettings, Settings
+from config.settings import KeySettings, MatchSettings, ModelSettings, ProviderSettings, RouteSettings, Settings
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "config" / "examples"
 
@@ -31,6 +31,7 @@ def test_the_full_example_shows_every_setting():
     assert set(shown["routes"][0]) == set(RouteSettings.model_fields)
     assert set(shown["routes"][0]["match"]) == set(MatchSettings.model_fields)
     assert set(shown["providers"]["glm"]) == set(ProviderSettings.model_fields)
+    assert set(shown["providers"]["glm-china"]["keys"][0]) == set(KeySettings.model_fields)
     assert set(shown["models"]["our-model"]) | set(shown["models"]["fast"]) == set(ModelSettings.model_fields)
 
 

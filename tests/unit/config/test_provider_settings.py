@@ -109,7 +109,7 @@ def test_a_wrong_value_is_told_with_what_is_allowed(tmp_path, entry, said):
 def test_a_key_may_say_all_that_is_promised_of_itself(tmp_path):
     entry = (
         "{kind: openai, strategy: least_loaded, queue: {max_wait: 5, max_waiting: 0}, key_limits: {slots: 4},"
-        " keys: [{key: k, name: n, requests_per_minute: 60, input_tokens_per_minute: 1000,"
+        " keys: [{key: k, name: n, base_url: 'https://h/v1', requests_per_minute: 60, input_tokens_per_minute: 1000,"
         " output_tokens_per_minute: 100, weight: 2, priority: 1, slots: 1, account: x}, l]}"
     )
     made = provider(tmp_path, entry)
@@ -121,6 +121,7 @@ def test_a_key_may_say_all_that_is_promised_of_itself(tmp_path):
         "output_tokens_per_minute": 100,
         "slots": 1,
         "name": "n",
+        "base_url": "https://h/v1",
         "weight": 2,
         "priority": 1,
         "account": "x",
@@ -132,6 +133,12 @@ def test_a_key_may_say_all_that_is_promised_of_itself(tmp_path):
         0,
         4,
     )
+
+
+def test_the_address_of_a_key_is_looked_at_like_that_of_its_instance(tmp_path):
+    (line,) = problems(tmp_path, "{kind: glm, keys: [{key: hush-hush, base_url: 'api.z.ai/v4'}]}")
+    assert line.startswith("gateway.yaml: providers.x.keys[0].base_url: 'api.z.ai/v4' is not a URL that starts with")
+    assert HUSH not in line
 
 
 def test_by_default_a_request_waits_half_a_minute_among_a_hundred(tmp_path):

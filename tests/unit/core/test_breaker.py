@@ -29,9 +29,9 @@ SETTINGS = CircuitSettings(failures=3, failure_share=0.5, min_calls=10, window=6
 NOW = 1_000_000.0
 
 
-def failed(circuit: Circuit, times: int = 1, at: float = NOW, began: float | None = None) -> Circuit:
+def failed(circuit: Circuit, times: int = 1, at: float = NOW, began: float | None = None, part: str = "") -> Circuit:
     for _ in range(times):
-        circuit = circuit.failure("upstream_timeout", at if began is None else began, at, SETTINGS)
+        circuit = circuit.failure("upstream_timeout", at if began is None else began, at, SETTINGS, part)
     return circuit
 
 
@@ -131,6 +131,70 @@ def test_the_success_of_a_sole_target_that_was_asked_all_the_same_closes_it() ->
 def test_the_failures_of_a_sole_target_do_not_keep_it_open_for_longer() -> None:
     again = failed(OPEN, 10, NOW + 5)
     assert (again.state, again.open_until, again.changed_at) == ("open", OPEN.open_until, OPEN.changed_at)
+
+
+# Failures of one part of what it is for
+
+
+def parts(names: str, circuit: Circuit = Circuit(), at: float = NOW) -> Circuit:  # noqa: B008 - it is frozen
+    """After a failure of each of these parts, "-" for one of the whole."""
+    for name in names:
+        circuit = failed(circuit, at=at, part=name.replace("-", ""))
+    return circuit
+
+
+@pytest.mark.parametrize(
+    ("names", "state"),
+    [
+        ("a" * 50, "closed"),
+        ("aa", "closed"),
+        ("ab", "closed"),
+        ("aab", "open"),
+        ("aba", "open"),
+        ("abc", "open"),
+        ("---", "open"),
+        ("--a", "closed"),
+        ("a-a-a-", "open"),
+    ],
+)
+def test_a_part_that_fails_alone_says_nothing_of_the_whole(names: str, state: CircuitState) -> None:
+    assert parts(names).state == state
+
+
+def test_a_part_that_failed_often_needs_more_than_a_mishap_of_another() -> None:
+    settings = SETTINGS.model_copy(update={"failures": 5})
+    circuit, states = Circuit(), []
+    for name in "a" * 50 + "bb":
+        circuit = circuit.failure("x", NOW, NOW, settings, name)
+        states.append(circuit.state)
+    assert states == ["closed"] * 51 + ["open"]
+
+
+def test_one_part_may_fail_in_every_second_call() -> None:
+    circuit = Circuit()
+    for _ in range(50):
+        circuit = parts("a", answered(circuit))
+    assert circuit.state == "closed"
+    for _ in range(4):
+        circuit = parts("ab", answered(circuit, NOW + 100), NOW + 100)
+    assert circuit.state == "open"
+
+
+def test_one_part_does_not_keep_a_half_open_circuit_from_those_that_work() -> None:
+    open_ = parts("aab")
+    still = parts("aaa", open_, NOW + 10)
+    assert still.at(NOW + 10).state == "half_open"
+    assert answered(still, NOW + 10).state == "closed"
+    again = parts("b", still, NOW + 10)
+    assert (again.state, again.open_until) == ("open", NOW + 30)
+
+
+def test_made_up_names_of_parts_do_not_fill_the_memory() -> None:
+    circuit = Circuit()
+    for number in range(1000):
+        circuit = failed(circuit, part=f"part-{number}")
+    assert circuit.state == "open"
+    assert len(circuit.failed) < 40
 
 
 def test_a_clock_that_was_set_back_does_not_break_the_window() -> None:

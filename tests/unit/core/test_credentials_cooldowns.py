@@ -22,7 +22,6 @@ from core.providers.openai_faults import Said
 from schemas.limit import LimitFacts
 from tests.unit.core.pools_kit import PER_MODEL, Plant, but, fail, fit, ident, info, key, wait
 
-GLM = LimitFacts(per_account=False)
 HOUR = 3600
 USED_UP = UpstreamQuotaExhausted("no", code="usage_limit_reached", retry_after=500)
 
@@ -46,8 +45,8 @@ def reach(error: GatewayError, facts: LimitFacts = LimitFacts()) -> tuple[str, s
 @pytest.mark.parametrize(
     ("code", "left", "left_for_others", "not_shared"),
     [
-        ("1302", "bc", "bc", "bc"),
-        ("1303", "bc", "bc", "bc"),
+        ("1302", "c", "c", "c"),
+        ("1303", "c", "c", "c"),
         ("1305", "bc", "abc", "bc"),
         ("1312", "bc", "abc", "bc"),
         ("1311", "bc", "abc", "bc"),
@@ -69,12 +68,12 @@ def reach(error: GatewayError, facts: LimitFacts = LimitFacts()) -> tuple[str, s
     ],
 )
 def test_glms_codes_reach_as_far_as_they_mean(code: str, left: str, left_for_others: str, not_shared: str) -> None:
-    assert reach(glm(code), GLM) == (left, left_for_others, not_shared)
+    assert reach(glm(code)) == (left, left_for_others, not_shared)
 
 
 @pytest.mark.parametrize(
     ("facts", "left", "left_for_others"),
-    [(LimitFacts(), "c", "c"), (PER_MODEL, "c", "abc"), (GLM, "bc", "bc")],
+    [(LimitFacts(), "c", "c"), (PER_MODEL, "c", "abc")],
 )
 def test_a_rate_limit_reaches_as_far_as_the_provider_limits(facts: LimitFacts, left: str, left_for_others: str) -> None:
     assert reach(UpstreamRateLimited("slow", retry_after=9), facts)[:2] == (left, left_for_others)
@@ -87,6 +86,12 @@ def test_geminis_daily_quota_is_a_models_own() -> None:
     assert trouble is not None
     error = trouble_error(trouble, 429, None, Plant().now)
     assert reach(error, PER_MODEL) == ("c", "abc", "c")
+
+
+def test_a_spending_limit_is_all_models_and_all_of_the_account() -> None:
+    limit = UpstreamQuotaExhausted("no", code="spend_limit_reached", retry_after=500)
+    assert reach(limit, PER_MODEL) == ("c", "c", "c")
+    assert limit.retry_after == 500
 
 
 def test_keys_of_no_known_account_share_nothing() -> None:
@@ -224,6 +229,19 @@ def test_a_key_without_money_is_checked_every_hour_and_comes_back_by_itself() ->
     assert [log["event"] for log in logs] == ["token_repaired"]
     other.sync()
     assert fit(other) == "a"
+
+
+@pytest.mark.parametrize("error", [glm("1113"), glm("1309"), UpstreamQuotaExhausted("empty"), glm("1313")])
+def test_money_does_not_come_back_by_the_clock_whatever_a_header_says(error: GatewayError) -> None:
+    told = type(error)("empty", code=error.code, retry_after=5)
+    plant = Plant(key("a"), key("b"))
+    pool = plant.worker()
+    fail(pool, told)
+    assert told.retry_after is None, "nor is the client told so"
+    plant.clock.advance(HOUR / 2)
+    assert (fit(pool), info(pool).status) == ("b", "blacklisted")
+    pool.reset(ident("a"))
+    assert fit(pool) == "ab"
 
 
 @pytest.mark.parametrize(

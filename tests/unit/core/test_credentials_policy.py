@@ -85,13 +85,14 @@ def test_a_burst_of_rate_limits_doubles_the_cooldown_only_once() -> None:
 
 
 def test_a_used_up_quota_waits_for_its_reset_when_that_is_known() -> None:
-    change = verdict(UpstreamQuotaExhausted("no", retry_after=3600))
+    change = verdict(UpstreamQuotaExhausted("no", code="usage_limit_reached", retry_after=3600))
     assert (change.cooldown_until, change.blacklisted) == (NOW + 3600, False)
 
 
 def test_a_key_without_money_is_blacklisted_and_says_so() -> None:
-    change = verdict(UpstreamQuotaExhausted("no"))
-    assert (change.blacklisted, change.reason) == (True, "out of money")
+    for told in (None, 5.0):
+        change = verdict(UpstreamQuotaExhausted("no", retry_after=told))
+        assert (change.blacklisted, change.cooldown_until, change.reason) == (True, 0, "out of money")
 
 
 def test_requests_that_ran_when_it_became_degraded_do_not_count_further() -> None:

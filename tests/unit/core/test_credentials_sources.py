@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from config.settings import ProviderSettings
-from core.credentials.sources import FileSource, ProviderSource
+from core.credentials.sources import Common, FileSource, ProviderSource
 from schemas.limit import KeyLimits
 
 URL = "https://example.test"
@@ -36,29 +36,29 @@ def secrets(source: FileSource | ProviderSource) -> list[str] | None:
 )
 def test_every_form_of_the_file_is_read(file: Path, text: str) -> None:
     file.write_text(text, encoding="utf-8")
-    assert secrets(FileSource("glm-web", file)) == ["t1", "t2"]
+    assert secrets(FileSource(Common("glm-web"), file)) == ["t1", "t2"]
 
 
 def test_name_and_weight_are_kept(file: Path) -> None:
     file.write_text('[{"token": "t1", "name": "mine", "weight": 3, "note": "ignored"}]')
-    (credential,) = FileSource("glm-web", file).poll() or ()
+    (credential,) = FileSource(Common("glm-web"), file).poll() or ()
     assert (credential.provider, credential.name, credential.weight) == ("glm-web", "mine", 3)
 
 
 def test_a_missing_file_holds_no_tokens_and_is_fine(file: Path) -> None:
-    source = FileSource("glm-web", file)
+    source = FileSource(Common("glm-web"), file)
     assert (secrets(source), secrets(source), source.problem) == ([], None, None)
 
 
 def test_a_file_that_did_not_change_is_not_reported_again(file: Path) -> None:
     file.write_text('["t1"]')
-    source = FileSource("glm-web", file)
+    source = FileSource(Common("glm-web"), file)
     assert (secrets(source), secrets(source)) == (["t1"], None)
 
 
 def test_a_replaced_file_is_seen_even_when_time_and_size_are_the_same(file: Path) -> None:
     file.write_text('["t1"]')
-    source = FileSource("glm-web", file)
+    source = FileSource(Common("glm-web"), file)
     source.poll()
     other = file.with_name("other")
     other.write_text('["t2"]')
@@ -70,7 +70,7 @@ def test_a_replaced_file_is_seen_even_when_time_and_size_are_the_same(file: Path
 
 def test_a_file_that_goes_away_takes_its_tokens_along(file: Path) -> None:
     file.write_text('["t1"]')
-    source = FileSource("glm-web", file)
+    source = FileSource(Common("glm-web"), file)
     source.poll()
     file.unlink()
     assert secrets(source) == []
@@ -99,7 +99,7 @@ def test_a_file_that_goes_away_takes_its_tokens_along(file: Path) -> None:
 )
 def test_a_broken_file_keeps_the_old_list_with_one_warning_that_shows_nothing(file: Path, text: str, told: str) -> None:
     file.write_text('["old one"]'.replace(" ", "-"))
-    source = FileSource("glm-web", file)
+    source = FileSource(Common("glm-web"), file)
     source.poll()
     file.write_text(text, encoding="utf-8")
     with capture_logs() as logs:
@@ -112,13 +112,13 @@ def test_a_broken_file_keeps_the_old_list_with_one_warning_that_shows_nothing(fi
 
 def test_bytes_that_are_no_text_are_refused_like_any_broken_file(file: Path) -> None:
     file.write_bytes(b'["\xff\xfe"]')
-    source = FileSource("glm-web", file)
+    source = FileSource(Common("glm-web"), file)
     assert source.poll() is None
     assert "not valid JSON" in str(source.problem)
 
 
 def test_a_file_that_cannot_be_read_is_told_once(tmp_path: Path) -> None:
-    source = FileSource("glm-web", tmp_path)
+    source = FileSource(Common("glm-web"), tmp_path)
     with capture_logs() as logs:
         assert (source.poll(), source.poll()) == (None, None)
     assert len(logs) == 1
@@ -127,7 +127,7 @@ def test_a_file_that_cannot_be_read_is_told_once(tmp_path: Path) -> None:
 
 def test_a_repaired_file_is_used_and_the_problem_forgotten(file: Path) -> None:
     file.write_text("oops")
-    source = FileSource("glm-web", file)
+    source = FileSource(Common("glm-web"), file)
     source.poll()
     file.write_text('["t1"]')
     assert secrets(source) == ["t1"]
@@ -160,7 +160,7 @@ def test_a_token_says_the_same_of_itself_as_a_configured_key(file: Path) -> None
         "output_tokens_per_minute": 30,
     }
     file.write_text(json.dumps([{"token": "k", **facts, "note": "ignored"}]))
-    by_file = FileSource("glm", file).poll()
+    by_file = FileSource(Common("glm", vendor="zhipu"), file).poll()
     settings = ProviderSettings(kind="glm", base_url=URL, keys=({"key": " k ", **facts},))
     (credential,) = ProviderSource("glm", settings).poll() or ()
     assert by_file == (credential,)

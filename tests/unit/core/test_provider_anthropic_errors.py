@@ -111,7 +111,12 @@ def test_the_stable_cause_is_carried():
 )
 def test_the_end_of_a_spending_limit_is_read_from_its_text(text, wait):
     told = error("invalid_request_error", f"You have reached your specified API usage limits. {text}")
-    assert told.retry_after == wait
+    assert (told.retry_after, told.code) == (wait, "spend_limit_reached" if wait else "insufficient_quota")
+
+
+def test_no_header_says_when_there_will_be_money():
+    told = error("billing_error", "Your credit balance is too low", 402, {"retry-after": "7"})
+    assert (type(told), told.retry_after) == (errors.UpstreamQuotaExhausted, None)
 
 
 def test_waiting_times_are_honoured():

@@ -28,7 +28,8 @@ from schemas.usage import Usage
 from services.circuits import Circuits
 from services.dispatch import Dispatcher
 from services.recollection import Recollection
-from services.run import Call, Run, Site
+from services.run import Call, Run
+from services.site import Site
 from services.thoughts import ThoughtMemory
 from tests.fakes import FakeClock
 from tests.unit.services.store_fake import DictStore

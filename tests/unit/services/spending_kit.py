@@ -60,7 +60,7 @@ class House:
             bounds,
             limits,
             money,
-            lambda provider: provider not in flat,
+            lambda provider, _: provider not in flat,
             self.watch,
             self.slots,
             telemetry,

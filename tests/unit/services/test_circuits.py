@@ -10,10 +10,13 @@ from core.errors import (
     GatewayError,
     InvalidRequest,
     StoreUnavailable,
+    UpstreamBroken,
     UpstreamOverloaded,
     UpstreamRateLimited,
     UpstreamServerError,
+    UpstreamTimeout,
     UpstreamUnauthorized,
+    UpstreamUnreachable,
 )
 from schemas.model import Target
 from services.circuits import KIND, Circuits
@@ -72,6 +75,23 @@ def test_a_target_that_keeps_failing_is_left_alone() -> None:
         "reason": "upstream_server_error",
     }
     house.only.admit(ELSEWHERE).release()
+
+
+@pytest.mark.parametrize("error", [BROKEN, UpstreamBroken("no"), UpstreamTimeout("silent")])
+def test_one_model_that_fails_leaves_the_others_alone(error: GatewayError) -> None:
+    house = House(2)
+    house.fail(times=50, error=error)
+    assert (house.only.state("p/one"), house.only.state("p")) == ("open", "closed")
+    house.workers[1].sync()
+    for worker in house.workers:
+        refusal(worker, ONE)
+        worker.admit(TWO).release()
+
+
+def test_a_host_that_cannot_be_reached_is_so_for_all_models() -> None:
+    house = House()
+    house.fail(error=UpstreamUnreachable("refused"))
+    assert refusal(house.only, TWO).details["circuit"] == "p"  # type: ignore[index] # it has details
 
 
 def test_what_fails_as_a_whole_is_left_alone_as_a_whole() -> None:
@@ -159,9 +179,9 @@ def test_a_probe_that_nobody_gives_back_blocks_for_a_minute_only() -> None:
 
 def test_both_circuits_must_let_a_request_through() -> None:
     house = House()
-    house.fail(ONE)
+    house.fail(ONE, error=UpstreamUnreachable("refused"))
     house.clock.advance(5)
-    house.fail(TWO)
+    house.fail(TWO, error=UpstreamUnreachable("refused"))
     house.clock.advance(5)
     assert (house.only.state("p"), house.only.state("p/two")) == ("half_open", "open")
     assert refusal(house.only, TWO).retry_after == 5

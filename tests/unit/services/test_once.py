@@ -33,7 +33,7 @@ from services.counting import CountingService
 from services.embeddings import EmbeddingService
 from services.once import Once, Question
 from services.routing import RoutingService
-from services.run import Site
+from services.site import Site
 from services.telemetry import Telemetry
 from services.usage_ledger import UsageLedger
 from tests.fakes import FakeClock

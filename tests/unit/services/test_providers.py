@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from config.settings import CircuitSettings, ProviderSettings
-from core.errors import NotFound, UpstreamServerError
+from core.errors import NotFound, UpstreamUnreachable
 from schemas.model import Target
 from schemas.outcome import Attempt, Outcome
 from services.circuits import Circuits
@@ -50,9 +50,9 @@ class House:
 
     def fail(self) -> None:
         permit = self.circuits.admit(Target("glm", "glm-4.6", INFO), sole=True)
-        permit.failed(UpstreamServerError("no"))
+        permit.failed(UpstreamUnreachable("refused"))
         permit.release()
-        self.see(Attempt("glm", "glm-4.6", "id", 1.0, "upstream_server_error"))
+        self.see(Attempt("glm", "glm-4.6", "id", 1.0, "upstream_unreachable"))
 
 
 def answer(seconds: float) -> Attempt:
@@ -89,10 +89,10 @@ def test_two_failures_are_seen_at_once_wherever_one_looks() -> None:
     house.fail()
     entry = house.service.one("glm")
     assert entry["circuit"]["state"] == "open"
-    assert (entry["circuit"]["reason"], entry["circuit"]["retry_in_seconds"]) == ("upstream_server_error", 15)
+    assert (entry["circuit"]["reason"], entry["circuit"]["retry_in_seconds"]) == ("upstream_unreachable", 15)
     assert [(one["model"], one["circuit"]["state"]) for one in entry["targets"]] == [("glm-4.6", "open")]
     assert entry["requests"] == {"succeeded": 0, "failed": 2}
-    assert [one["code"] for one in entry["last_errors"]] == ["upstream_server_error"] * 2
+    assert [one["code"] for one in entry["last_errors"]] == ["upstream_unreachable"] * 2
     assert entry["reachability"]["reachable"] is False
 
 

@@ -185,7 +185,7 @@ def test_the_only_target_would_be_tried_although_its_circuit_is_open() -> None:
     house = House()
     house.fail("glm", "glm-4.6")
     (only,) = house.explain("glm")["targets"]
-    assert (only["circuit"], only["provider_circuit"]) == ("open", "open")
+    assert (only["circuit"], only["provider_circuit"]) == ("open", "closed")
 
 
 def test_the_table_for_a_terminal_tells_the_same() -> None:

@@ -10,7 +10,8 @@ from core.credentials.callers_own import CallersOwn
 from core.errors import CannotCarry, GatewayError, InvalidRequest, NoCredentials, Unauthorized
 from schemas.chat import ChatRequest, Message, ThinkingBlock
 from schemas.origin import Origin
-from services.run import Call, Site
+from services.run import Call
+from services.site import Site
 from tests.unit.services.chat_kit import ANSWER, FakePool, FakeProvider, Script, Stage
 
 REFUSED = Script(refused=InvalidRequest("thinking may not be replayed"))
