@@ -12,6 +12,7 @@ from config.failover_settings import FailoverSettings
 from config.group import Group, Seconds
 from config.key_settings import KeyLimitSettings, KeySettings, QueueSettings, StrategyName
 from config.limit_settings import BudgetSettings, CostBudgetSettings, RateLimitSettings, RateSettings, UsageSettings
+from config.link_settings import LinkSettings
 from config.logging_settings import LoggingSettings, RequestLogSettings
 from config.model_settings import ModelMap, ModelSettings
 from config.provider_settings import ProviderSettings, default_providers
@@ -33,6 +34,7 @@ __all__ = [
     "JwtSettings",
     "KeyLimitSettings",
     "KeySettings",
+    "LinkSettings",
     "LoggingSettings",
     "MatchSettings",
     "ModelSettings",
@@ -174,6 +176,7 @@ class Settings(Group):
     circuit: CircuitSettings = CircuitSettings()
     failover: FailoverSettings = FailoverSettings()
     pipeline: PipelineSettings = PipelineSettings()
+    links: LinkSettings = LinkSettings()
     conversations: ConversationSettings = ConversationSettings()
     logging: LoggingSettings = LoggingSettings()
     store: StoreSettings = StoreSettings()

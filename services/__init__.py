@@ -7,9 +7,11 @@ from random import Random
 from uuid import uuid4
 
 from config.settings import Settings
+from core.addresses import Reach
 from core.catalogue import Catalogue, load_catalogue
 from core.clock import Clock, SystemClock
 from core.counting import TokenCounter
+from core.fetcher import Fetcher
 from core.metrics import Metrics
 from core.pipeline import Pipeline
 from core.redaction import Redactor
@@ -41,6 +43,7 @@ from services.instances import InstanceBuilder
 from services.interceptors import MetricsInterceptor, ResponseLogInterceptor
 from services.key_book import KeyBook
 from services.limits import LimitService
+from services.linked_media import AT_A_TIME, LinkedMedia
 from services.models import ModelService
 from services.money_parts import money_parts
 from services.once import Once
@@ -136,7 +139,12 @@ def build_services(
     access = AccessService(settings.access.keys, book, tokens_of(settings.access.jwt, transport, clock))
     counter = TokenCounter()
     once = Once(sites, transport, settings.retry, clock)
-    dispatcher = Dispatcher(sites, transport, settings.stream, settings.retry, Backoff(rng), clock, thoughts, circuits)
+    # Strangers get a transport of their own, so that they push no provider's connections out of the pool.
+    fetching = Transport(clock, connections=AT_A_TIME)
+    media = LinkedMedia(settings.links, Fetcher(fetching, Reach(settings.links.networks), clock), clock)
+    dispatcher = Dispatcher(
+        sites, transport, settings.stream, settings.retry, Backoff(rng), clock, thoughts, circuits, media
+    )
     personal = settings.logging.requests.personal_data == "redact"
     redactor = Redactor(secrets, personal=personal, patterns=settings.logging.requests.patterns)
     exchanges = ExchangeLog(settings.logging.requests, redactor, write_exchange, clock)
@@ -189,6 +197,7 @@ def build_services(
         traffic.sync(store.records)
         census.leave()
         transport.close()
+        fetching.close()
         store.close()
 
     data_dir = settings.server.data_dir

@@ -18,6 +18,7 @@ from core.errors import (
     RateLimited,
     Unauthorized,
     Unpriced,
+    UnusableLink,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
@@ -35,6 +36,7 @@ from schemas.stream import ChatChunk, Finished, KeepAlive, Started
 from services.blame import scrub, whose
 from services.circuits import Circuits, Permit
 from services.gate import gated
+from services.linked_media import LinkedMedia
 from services.next_try import fails_over, stays
 from services.queueing import lease_in_turn
 from services.refusals import Refusals
@@ -60,6 +62,7 @@ class Dispatcher:
         clock: Clock,
         thoughts: ThoughtMemory,
         circuits: Circuits,
+        media: LinkedMedia,
     ) -> None:
         self._sites = sites
         self._transport = transport
@@ -68,6 +71,7 @@ class Dispatcher:
         self._backoff = backoff
         self._clock = clock
         self._circuits = circuits
+        self._media = media
         self._budget = RetryBudget(retry.budget_share, retry.budget_min, clock)
         self._refusals = Refusals(thoughts)
 
@@ -104,6 +108,12 @@ class Dispatcher:
         raise run.verdict()
 
     def _at_target(self, run: Run, target: Target, *, last: bool) -> Iterator[ChatChunk]:
+        try:
+            yield from self._media.bring(run, target, self._sites[target.provider].provider)
+        except UnusableLink as unusable:
+            run.note(unusable)
+            run.pass_over(target, unusable)
+            return
         began = _tries(run)
         while self._may_try(run, again=_tries(run) > began):
             permit = self._permit(run, target) if self._is_affordable(run, target) else None
@@ -246,6 +256,7 @@ class Dispatcher:
         # A client may repeat its own id, but a provider may demand a new one for every request (GLM's code 1231).
         attempt_id = f"{run.call.request_id[:52]}-{uuid4().hex[:10]}"
         request = self._refusals.applied(target.provider, run.request)
+        request = self._media.inlined(run, request, target, site.provider)
         upstream = site.provider.build(request, target, credential, attempt_id)
         run.outcome.dropped = upstream.dropped
         lost = [name for name in upstream.dropped if not name.startswith(BETA_FLAG)]

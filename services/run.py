@@ -213,6 +213,8 @@ class Run:
     diagnostics: Mapping[str, Any] | None = None
     overflows: bool = False
     """True when the credential tried last stands in for one that only serves as many requests as it may."""
+    fetched: dict[str, str] = field(default_factory=dict, repr=False)
+    """What was fetched for a provider that wants it as data: data URLs by the links."""
     heard: int = 0
     """How many characters of an answer have come."""
     unaffordable: bool = False
