@@ -18,6 +18,7 @@ from config.model_settings import ModelMap, ModelSettings
 from config.provider_settings import ProviderSettings, default_providers
 from config.response_cache_settings import ResponseCacheSettings
 from config.route_settings import CircuitSettings, MatchSettings, Routes, RouteSettings, RouteTargetSettings
+from config.telemetry_settings import TelemetrySettings
 
 __all__ = [
     "AccessSettings",
@@ -52,6 +53,7 @@ __all__ = [
     "Settings",
     "StoreSettings",
     "StreamSettings",
+    "TelemetrySettings",
     "TokenSettings",
     "UsageSettings",
 ]
@@ -179,6 +181,7 @@ class Settings(Group):
     links: LinkSettings = LinkSettings()
     conversations: ConversationSettings = ConversationSettings()
     logging: LoggingSettings = LoggingSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     store: StoreSettings = StoreSettings()
     health: HealthSettings = HealthSettings()
 

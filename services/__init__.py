@@ -56,6 +56,7 @@ from services.spending import Spending
 from services.telemetry import Telemetry
 from services.thoughts import ThoughtMemory
 from services.tokens import TokenService
+from services.tracing import TracingService, tracing_of
 from services.traffic import Traffic
 from services.usage_ledger import UsageLedger
 
@@ -93,6 +94,7 @@ class Services:
     failover: FailoverService
     cache_ledger: CacheLedger
     decisions: DecisionLog
+    tracing: TracingService | None
     background: Background
     set_gauges: Callable[[], None]
     close: Callable[[], None]
@@ -162,6 +164,7 @@ def build_services(
         conversations.store, store.records, store.counters, settings.conversations, clock, worker_id
     )
     census = Census(store, clock, worker_id)
+    tracing = tracing_of(settings, transport, clock)
 
     def set_gauges() -> None:
         telemetry.gauges(tokens.usable_count(), store.degraded, memory_share())
@@ -185,6 +188,7 @@ def build_services(
             Chore("check_tokens", SYNC_SECONDS, tokens.check_health),
             *caches.chores,
             *money.chores,
+            *([Chore("send_traces", SYNC_SECONDS, tracing.send)] if tracing is not None else []),
         )
     )
 
@@ -196,6 +200,8 @@ def build_services(
         book.share_uses()
         traffic.sync(store.records)
         census.leave()
+        if tracing is not None:
+            tracing.close()
         transport.close()
         fetching.close()
         store.close()
@@ -239,6 +245,7 @@ def build_services(
         failover=caches.failover,
         cache_ledger=caches.ledger,
         decisions=decisions,
+        tracing=tracing,
         background=background,
         set_gauges=set_gauges,
         close=close,

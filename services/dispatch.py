@@ -1,6 +1,7 @@
 """Tries targets and credentials in turn until one begins to answer."""
 
 from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
 from uuid import uuid4
 
 from config.settings import RetrySettings, StreamSettings
@@ -227,6 +228,9 @@ class Dispatcher:
         run.outcome.credential = lease.credential.id
         run.overflows = lease.overflows
         run.account = lease.credential.account or lease.credential.id
+        run.trace = run.call.origin.trace.attempt(
+            "chat", target.provider, target.model, lease.credential.id, run.request
+        )
         error: str | None = None
         try:
             yield from self._exchange(run, target, lease.credential)
@@ -250,6 +254,7 @@ class Dispatcher:
             run.outcome.upstream_seconds += seconds
             tried = (target.provider, target.model, lease.credential.id)
             run.outcome.attempts.append(Attempt(*tried, seconds, error, run.first_content))
+            run.trace.ended(error)
 
     def _exchange(self, run: Run, target: Target, credential: Credential) -> Iterator[ChatChunk]:
         site = self._sites[target.provider]
@@ -263,6 +268,8 @@ class Dispatcher:
         if lost and (site.strict or run.strict):
             raise CannotCarry(f"This cannot be carried to the provider: {', '.join(lost)}.", param=lost[0])
         run.sent, run.sent_at = upstream, self._clock.now()
+        if trace := run.trace.headers():
+            upstream = replace(upstream, headers={**upstream.headers, **trace})
         exchange = self._transport.open(upstream, self._patience(run, site), run.call.cancel)
         try:
             for _ in exchange.opening():
@@ -276,7 +283,9 @@ class Dispatcher:
             for chunk in gated(site.provider.decode(events, request), lambda: self._commit(run, exchange)):
                 if isinstance(chunk, Started):
                     run.diagnostics = chunk.diagnostics
-                run.finished = run.finished or isinstance(chunk, Finished)
+                if isinstance(chunk, Finished):
+                    run.finished = True
+                    run.trace.finished(chunk)
                 yield chunk
         finally:
             if run.finished:
@@ -302,6 +311,7 @@ class Dispatcher:
         run.begun_at, now = self._clock.now(), self._clock.monotonic()
         run.outcome.time_to_first_token = now - run.call.started
         run.first_content = now - (run.trying_since or now)
+        run.trace.first_content(run.first_content)
         if run.permit is not None:
             run.permit.begun()
 
