@@ -2,12 +2,14 @@
 # the image that runs.
 FROM python:3.11-slim AS build
 RUN python -m venv --without-pip /opt/venv
-COPY requirements.txt /tmp/
+# requirements-otel.txt has what traces need as well.
+ARG LOCK=requirements.txt
+COPY ${LOCK} /tmp/requirements.txt
 RUN python -m pip --python /opt/venv/bin/python install --quiet --no-cache-dir --disable-pip-version-check \
     --require-hashes --only-binary :all: -r /tmp/requirements.txt
 COPY . /app
 # The root is read-only when it runs, so the bytecode is made here, and trusted whatever a copy did to the times.
-RUN rm /app/requirements.txt && python -m compileall -q --invalidation-mode unchecked-hash /app
+RUN rm /app/requirements*.txt && python -m compileall -q --invalidation-mode unchecked-hash /app
 
 FROM python:3.11-slim
 ENV PATH=/opt/venv/bin:$PATH \

@@ -1,6 +1,6 @@
 # Everything runs in ./.venv, made on first use; nothing needs root. PYTHON=python3.12 make ... chooses an interpreter.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lint format setup dev clients lock upgrade clean
+.PHONY: help run test check bench lint format setup otel dev clients lock upgrade clean
 
 PY := .venv/bin/python
 NODE := tests/real/node
@@ -37,6 +37,9 @@ format: dev ## rewrite the files in the house style
 setup: ## fill .venv with what the gateway needs
 	@scripts/setup.sh runtime
 
+otel: ## fill .venv with what traces need as well
+	@scripts/setup.sh otel
+
 dev: ## fill .venv with what development needs as well
 	@scripts/setup.sh dev
 
@@ -49,7 +52,8 @@ $(NODE)/node_modules/.package-lock.json: $(NODE)/package-lock.json
 
 lock: clients ## write all lock files after a change of the dependencies in pyproject.toml or package.json
 	$(LOCK) --output-file requirements.txt
-	$(LOCK) --extra dev --constraints requirements.txt --output-file requirements-dev.txt
+	$(LOCK) --extra otel --constraints requirements.txt --output-file requirements-otel.txt
+	$(LOCK) --extra dev --constraints requirements-otel.txt --output-file requirements-dev.txt
 	$(LOCK) --extra dev --extra clients --constraints requirements-dev.txt --output-file requirements-clients.txt
 	.venv/bin/npm $(if $(LOCK_OPTIONS),update,install) --package-lock-only --prefix $(NODE)
 

@@ -224,10 +224,11 @@ def _explained(settings: Settings, body: bytes, model: str | None, anthropic: bo
 def _settings() -> Settings:
     from core.catalogue import load_catalogue
     from core.catalogue_check import dead_names
+    from core.tracing import missing
 
     try:
         settings = load()
-        problems = dead_names(settings, load_catalogue(settings.models))
+        problems = [*dead_names(settings, load_catalogue(settings.models)), *missing(settings.telemetry)]
     except ConfigurationError as error:
         _give_up(str(error))
     except ValueError as error:

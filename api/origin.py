@@ -21,7 +21,8 @@ def origin_of(http: Request) -> Origin:
     caller = context.caller
     tenant = context.client_ip if caller is None or caller.anonymous else caller.id
     wish = _cache_wish(http.headers.get("X-Cache"))
-    return Origin(context.request_id, context.started, tenant, context.own, caller, context.client_ip, wish)
+    asked = (context.request_id, context.started, tenant, context.own, caller, context.client_ip, wish)
+    return Origin(*asked, trace=context.trace)
 
 
 def _cache_wish(said: str | None) -> Wish | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic_core import from_json
 
@@ -10,6 +11,7 @@ from config.vendors import VENDORS
 
 PREFIX = "GATEWAY__"
 CALLER_KEYS = "GATEWAY_API_KEYS"
+TRACE_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 ROLES = ("admin", "operator", "user")
 VARIABLES: Mapping[str, tuple[SettingPath, ...]] = {
     "HOST": (("server", "host"),),
@@ -22,6 +24,8 @@ VARIABLES: Mapping[str, tuple[SettingPath, ...]] = {
     "REDIS_URL": (("store", "redis_url"),),
     "TOKEN_FILE": (("providers", "glm-web", "token_file"),),
     "GLM_TIMEOUT": (("providers", "glm", "timeout"), ("providers", "glm-web", "timeout")),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": (("telemetry", "endpoint"),),
+    "OTEL_SERVICE_NAME": (("telemetry", "service_name"),),
     "CACHE_FAILOVER_ENABLED": (("failover", "enabled"),),
     "CACHE_FAILOVER_LOSS_THRESHOLD": (("failover", "loss_threshold"),),
     "CACHE_FAILOVER_COOLDOWN_MINUTES": (("failover", "cooldown_minutes"),),
@@ -46,6 +50,9 @@ def environment_layer(variables: Mapping[str, str], suffix: str = "", providers:
     if CALLER_KEYS in given:
         origin = Origin(CALLER_KEYS + suffix)
         layer.put(("access", "keys"), _caller_keys(given[CALLER_KEYS], origin.source, layer.problems), origin)
+    if TRACE_HEADERS in given:
+        origin = Origin(TRACE_HEADERS + suffix)
+        layer.put(("telemetry", "headers"), _trace_headers(given[TRACE_HEADERS], origin.source, layer.problems), origin)
     for name in sorted(given, key=str.upper):
         if name.upper().startswith(PREFIX):
             layer.put(_path(name, known), _value(given[name]), Origin(name + suffix))
@@ -67,6 +74,18 @@ def _value(text: str) -> Any:
         return from_json(text, allow_inf_nan=False)
     except ValueError:
         return text
+
+
+def _trace_headers(text: str, source: str, problems: list[str]) -> dict[str, str]:
+    """OpenTelemetry's own spelling: `name=value,name=value`, with values percent-encoded."""
+    headers: dict[str, str] = {}
+    for number, entry in enumerate((entry.strip() for entry in text.split(",") if entry.strip()), start=1):
+        name, equals, value = entry.partition("=")
+        if not (equals and name.strip()):
+            problems.append(f"{source} (telemetry.headers): entry {number} is not name=value")
+        else:
+            headers[name.strip()] = unquote(value.strip())
+    return headers
 
 
 def _caller_keys(text: str, source: str, problems: list[str]) -> list[dict[str, str]]:

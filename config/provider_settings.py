@@ -1,24 +1,19 @@
 """The settings of one provider instance, and the instances that exist without being configured."""
 
-import re
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from config.group import Group, Seconds
+from config.header_check import sendable
 from config.key_settings import KeyLimitSettings, KeySettings, QueueSettings, StrategyName
-from config.masking import mask_text
 from config.vendors import VENDORS, Kind
 
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_VALUE = re.compile(r"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?")
 KEY_FIELDS = ("api_keys", "keys", "token_file")
 """The settings that give an instance keys."""
 
 _KEY_FIELDS = "api_keys, keys and token_file"
-OWN_HEADERS = frozenset({"connection", "content-length", "content-type", "host", "transfer-encoding"})
-"""Headers that say how a request is sent, which no setting may change."""
 
 
 class ProviderSettings(Group):
@@ -65,14 +60,7 @@ class ProviderSettings(Group):
     @field_validator("headers")
     @classmethod
     def _sendable(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, value in headers.items():
-            if not _HEADER_NAME.fullmatch(name):
-                raise ValueError(f"{mask_text(repr(name))} is no name of a header")
-            if name.lower() in OWN_HEADERS:
-                raise ValueError(f"the header {name} is the gateway's own")
-            if not _HEADER_VALUE.fullmatch(value.get_secret_value()):
-                raise ValueError(f"the value of the header {name} cannot be sent")
-        return headers
+        return sendable(headers)
 
     @model_validator(mode="after")
     def _signable(self) -> "ProviderSettings":

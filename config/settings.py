@@ -12,11 +12,13 @@ from config.failover_settings import FailoverSettings
 from config.group import Group, Seconds
 from config.key_settings import KeyLimitSettings, KeySettings, QueueSettings, StrategyName
 from config.limit_settings import BudgetSettings, CostBudgetSettings, RateLimitSettings, RateSettings, UsageSettings
+from config.link_settings import LinkSettings
 from config.logging_settings import LoggingSettings, RequestLogSettings
 from config.model_settings import ModelMap, ModelSettings
 from config.provider_settings import ProviderSettings, default_providers
 from config.response_cache_settings import ResponseCacheSettings
 from config.route_settings import CircuitSettings, MatchSettings, Routes, RouteSettings, RouteTargetSettings
+from config.telemetry_settings import TelemetrySettings
 
 __all__ = [
     "AccessSettings",
@@ -33,6 +35,7 @@ __all__ = [
     "JwtSettings",
     "KeyLimitSettings",
     "KeySettings",
+    "LinkSettings",
     "LoggingSettings",
     "MatchSettings",
     "ModelSettings",
@@ -50,6 +53,7 @@ __all__ = [
     "Settings",
     "StoreSettings",
     "StreamSettings",
+    "TelemetrySettings",
     "TokenSettings",
     "UsageSettings",
 ]
@@ -174,8 +178,10 @@ class Settings(Group):
     circuit: CircuitSettings = CircuitSettings()
     failover: FailoverSettings = FailoverSettings()
     pipeline: PipelineSettings = PipelineSettings()
+    links: LinkSettings = LinkSettings()
     conversations: ConversationSettings = ConversationSettings()
     logging: LoggingSettings = LoggingSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     store: StoreSettings = StoreSettings()
     health: HealthSettings = HealthSettings()
 

@@ -5,6 +5,7 @@ GatewayError
 │   ├── ContextLengthExceeded     400   the prompt does not fit the model
 │   ├── ContentRefused            400   a safety service refused the prompt or the answer
 │   ├── CannotCarry               400   a strict target would have to leave something out
+│   ├── UnusableLink              400   what the client has linked cannot be fetched for the provider
 │   ├── ModelNotFound             404   no route for that model name
 │   ├── NotFound                  404   no such path or thing
 │   ├── MethodNotAllowed          405
@@ -94,6 +95,12 @@ class CannotCarry(InvalidRequest):
     """A target that is to carry requests whole or not at all would have to leave something out."""
 
     code = "unsupported_parameter"
+
+
+class UnusableLink(InvalidRequest):
+    """An image or a document that the client has linked cannot be fetched; another provider may not need it to be."""
+
+    code = "unusable_link"
 
 
 class ModelNotFound(InvalidRequest):

@@ -34,11 +34,27 @@ MAX_BYTES = 32 * 1024 * 1024
 """The longest body that is read of an answer to `Transport.call`."""
 
 
+ADDRESS = "gateway_address"
+"""The attribute of a prepared request that says where to connect to."""
+
+
 class _Adapter(HTTPAdapter):
     """requests' adapter, which hands out urllib3's response: cookies and redirects of a provider mean nothing here."""
 
     def build_response(self, req: Any, resp: Any) -> Any:
         return resp
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        """Where to connect to: the address that a request names, with the certificate still that of its host."""
+        where: Any
+        how: Any
+        where, how = super().build_connection_pool_key_attributes(request, verify, cert)
+        address = getattr(request, ADDRESS, None)
+        if address is not None:
+            if where["scheme"] == "https":
+                how |= {"server_hostname": where["host"], "assert_hostname": where["host"]}
+            where["host"] = address
+        return where, how
 
 
 class Transport:
@@ -80,6 +96,8 @@ class Transport:
         prepared.method, prepared.url, prepared.body = request.method, request.url, request.body or None
         prepared.headers = CaseInsensitiveDict(request.headers)
         prepared.headers["Accept-Encoding"] = "identity"
+        if request.address is not None:
+            setattr(prepared, ADDRESS, request.address)
         if request.body:
             prepared.headers["Content-Length"] = str(len(request.body))
         timeout = (patience.connect, patience.silence)

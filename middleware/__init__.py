@@ -12,6 +12,7 @@ from middleware.exchange_log import RequestLog
 from middleware.metrics import RequestMetrics
 from middleware.rate_limit import RateLimit
 from middleware.request_context import RequestContexts
+from middleware.tracing import RequestTraces
 from middleware.validation import Validation
 from services import Services
 from services.roles import UNLIMITED
@@ -29,6 +30,7 @@ def stack(
     settings, clock = services.settings.server, services.clock
     return [
         RequestContexts(clock, settings.trusted_proxies),
+        RequestTraces(services.tracing, UNLIMITED, follow=services.settings.telemetry.follow),
         AccessLog(write_access, clock),
         RequestLog(services.exchanges),
         RequestMetrics(services.telemetry, clock),

@@ -41,6 +41,8 @@ class AccessLog:
             "ms": _ms(self._clock.monotonic() - context.started),
             "ip": context.client_ip,
         }
+        if context.trace_id is not None:
+            line["trace_id"] = context.trace_id
         if context.caller is not None:
             line["caller"] = context.caller.name
         if context.error is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from schemas.caller import Caller
 from schemas.outcome import Outcome
+from schemas.trace import UNTRACED, RequestTrace
 
 ENVIRON_KEY = "gateway.context"
 
@@ -16,7 +17,8 @@ class RequestContext:
 
     `started` is a monotonic time in seconds; `body` is the JSON body once validation has run, `raw_body` the
     same as bytes; `own` are headers in which the caller sent a key of its own for a provider;
-    `outcome` is set by whoever asks a provider; `headers` are added to whatever answer is sent.
+    `outcome` is set by whoever asks a provider; `trace` is told of every try, and `trace_id` names it; `headers` are
+    added to whatever answer is sent.
     """
 
     request_id: str
@@ -28,4 +30,6 @@ class RequestContext:
     own: Mapping[str, str] = field(default_factory=dict, repr=False)
     outcome: Outcome | None = None
     error: str | None = None
+    trace: RequestTrace = UNTRACED
+    trace_id: str | None = None
     headers: dict[str, str] = field(default_factory=dict)

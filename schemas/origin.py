@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from schemas.caller import Caller
+from schemas.trace import UNTRACED, RequestTrace
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,9 @@ class Origin:
     ip: str = ""
     cache: Literal["use", "bypass", "refresh"] | None = None
     """What the client wants of answers that are kept; None when it did not say."""
+
+    trace: RequestTrace = field(default=UNTRACED, repr=False)
+    """Who is told of every try at a provider."""
 
     @property
     def caller_id(self) -> str:

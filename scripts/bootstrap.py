@@ -11,9 +11,19 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 # Debian and Ubuntu ship python3 without pip and ensurepip, so the unmodified wheel of pip comes with the project.
 PIP = ROOT / "scripts" / "pip-26.3-py3-none-any.whl" / "pip"
-LOCKS = {"runtime": "requirements.txt", "dev": "requirements-dev.txt", "clients": "requirements-clients.txt"}
+LOCKS = {
+    "runtime": "requirements.txt",
+    "otel": "requirements-otel.txt",
+    "dev": "requirements-dev.txt",
+    "clients": "requirements-clients.txt",
+}
 # Each lock holds every package of those it includes, in the same version.
-INCLUDES = {"runtime": ("runtime",), "dev": ("runtime", "dev"), "clients": ("runtime", "dev", "clients")}
+INCLUDES = {
+    "runtime": ("runtime",),
+    "otel": ("runtime", "otel"),
+    "dev": ("runtime", "otel", "dev"),
+    "clients": ("runtime", "otel", "dev", "clients"),
+}
 
 
 class SetupFailed(Exception):

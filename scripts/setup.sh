@@ -1,6 +1,6 @@
 #!/bin/sh
 # Find a Python that is new enough, then let bootstrap.py fill .venv with it.
-# usage: setup.sh runtime|dev|clients        PYTHON=... in the environment says which interpreter to use.
+# usage: setup.sh runtime|otel|dev|clients        PYTHON=... in the environment says which interpreter to use.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -7,9 +7,11 @@ from random import Random
 from uuid import uuid4
 
 from config.settings import Settings
+from core.addresses import Reach
 from core.catalogue import Catalogue, load_catalogue
 from core.clock import Clock, SystemClock
 from core.counting import TokenCounter
+from core.fetcher import Fetcher
 from core.metrics import Metrics
 from core.pipeline import Pipeline
 from core.redaction import Redactor
@@ -41,6 +43,7 @@ from services.instances import InstanceBuilder
 from services.interceptors import MetricsInterceptor, ResponseLogInterceptor
 from services.key_book import KeyBook
 from services.limits import LimitService
+from services.linked_media import AT_A_TIME, LinkedMedia
 from services.models import ModelService
 from services.money_parts import money_parts
 from services.once import Once
@@ -53,6 +56,7 @@ from services.spending import Spending
 from services.telemetry import Telemetry
 from services.thoughts import ThoughtMemory
 from services.tokens import TokenService
+from services.tracing import TracingService, tracing_of
 from services.traffic import Traffic
 from services.usage_ledger import UsageLedger
 
@@ -90,6 +94,7 @@ class Services:
     failover: FailoverService
     cache_ledger: CacheLedger
     decisions: DecisionLog
+    tracing: TracingService | None
     background: Background
     set_gauges: Callable[[], None]
     close: Callable[[], None]
@@ -136,7 +141,12 @@ def build_services(
     access = AccessService(settings.access.keys, book, tokens_of(settings.access.jwt, transport, clock))
     counter = TokenCounter()
     once = Once(sites, transport, settings.retry, clock)
-    dispatcher = Dispatcher(sites, transport, settings.stream, settings.retry, Backoff(rng), clock, thoughts, circuits)
+    # Strangers get a transport of their own, so that they push no provider's connections out of the pool.
+    fetching = Transport(clock, connections=AT_A_TIME)
+    media = LinkedMedia(settings.links, Fetcher(fetching, Reach(settings.links.networks), clock), clock)
+    dispatcher = Dispatcher(
+        sites, transport, settings.stream, settings.retry, Backoff(rng), clock, thoughts, circuits, media
+    )
     personal = settings.logging.requests.personal_data == "redact"
     redactor = Redactor(secrets, personal=personal, patterns=settings.logging.requests.patterns)
     exchanges = ExchangeLog(settings.logging.requests, redactor, write_exchange, clock)
@@ -154,6 +164,7 @@ def build_services(
         conversations.store, store.records, store.counters, settings.conversations, clock, worker_id
     )
     census = Census(store, clock, worker_id)
+    tracing = tracing_of(settings, transport, clock)
 
     def set_gauges() -> None:
         telemetry.gauges(tokens.usable_count(), store.degraded, memory_share())
@@ -177,6 +188,7 @@ def build_services(
             Chore("check_tokens", SYNC_SECONDS, tokens.check_health),
             *caches.chores,
             *money.chores,
+            *([Chore("send_traces", SYNC_SECONDS, tracing.send)] if tracing is not None else []),
         )
     )
 
@@ -188,7 +200,10 @@ def build_services(
         book.share_uses()
         traffic.sync(store.records)
         census.leave()
+        if tracing is not None:
+            tracing.close()
         transport.close()
+        fetching.close()
         store.close()
 
     data_dir = settings.server.data_dir
@@ -230,6 +245,7 @@ def build_services(
         failover=caches.failover,
         cache_ledger=caches.ledger,
         decisions=decisions,
+        tracing=tracing,
         background=background,
         set_gauges=set_gauges,
         close=close,

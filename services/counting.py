@@ -38,7 +38,8 @@ class CountingService:
         if targets[0].provider in self._asks:
             outcome = Outcome(model=request.model, stream=False)
             try:
-                return self._once.ask(Question(origin, outcome, PATIENCE), targets[:1], partial(_build, request), _read)
+                question = Question(origin, outcome, PATIENCE, "count_tokens")
+                return self._once.ask(question, targets[:1], partial(_build, request), _read)
             except (ModelNotFound, NotFound):
                 pass  # some hosts count nothing, or not for every model
             except InvalidRequest:

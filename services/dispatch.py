@@ -1,6 +1,7 @@
 """Tries targets and credentials in turn until one begins to answer."""
 
 from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
 from uuid import uuid4
 
 from config.settings import RetrySettings, StreamSettings
@@ -18,6 +19,7 @@ from core.errors import (
     RateLimited,
     Unauthorized,
     Unpriced,
+    UnusableLink,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
@@ -35,6 +37,7 @@ from schemas.stream import ChatChunk, Finished, KeepAlive, Started
 from services.blame import scrub, whose
 from services.circuits import Circuits, Permit
 from services.gate import gated
+from services.linked_media import LinkedMedia
 from services.next_try import fails_over, stays
 from services.queueing import lease_in_turn
 from services.refusals import Refusals
@@ -61,6 +64,7 @@ class Dispatcher:
         clock: Clock,
         thoughts: ThoughtMemory,
         circuits: Circuits,
+        media: LinkedMedia,
     ) -> None:
         self._sites = sites
         self._transport = transport
@@ -69,6 +73,7 @@ class Dispatcher:
         self._backoff = backoff
         self._clock = clock
         self._circuits = circuits
+        self._media = media
         self._budget = RetryBudget(retry.budget_share, retry.budget_min, clock)
         self._refusals = Refusals(thoughts)
 
@@ -105,6 +110,12 @@ class Dispatcher:
         raise run.verdict()
 
     def _at_target(self, run: Run, target: Target, *, last: bool) -> Iterator[ChatChunk]:
+        try:
+            yield from self._media.bring(run, target, self._sites[target.provider].provider)
+        except UnusableLink as unusable:
+            run.note(unusable)
+            run.pass_over(target, unusable)
+            return
         began = _tries(run)
         while self._may_try(run, again=_tries(run) > began):
             permit = self._permit(run, target) if self._is_affordable(run, target) else None
@@ -220,6 +231,9 @@ class Dispatcher:
         run.outcome.credential = lease.credential.id
         run.overflows = lease.overflows
         run.account = lease.credential.account or lease.credential.id
+        run.trace = run.call.origin.trace.attempt(
+            "chat", target.provider, target.model, lease.credential.id, run.request
+        )
         error: str | None = None
         try:
             yield from self._exchange(run, target, lease.credential)
@@ -243,6 +257,7 @@ class Dispatcher:
             run.outcome.upstream_seconds += seconds
             tried = (target.provider, target.model, lease.credential.id)
             run.outcome.attempts.append(Attempt(*tried, seconds, error, run.first_content))
+            run.trace.ended(error)
 
     def _exchange(self, run: Run, target: Target, credential: Credential) -> Iterator[ChatChunk]:
         site = self._sites[target.provider]
@@ -250,12 +265,15 @@ class Dispatcher:
         # A client may repeat its own id, but a provider may demand a new one for every request (GLM's code 1231).
         attempt_id = f"{run.call.request_id[:52]}-{uuid4().hex[:10]}"
         request = self._refusals.applied(target.provider, run.request)
+        request = self._media.inlined(run, request, target, provider)
         upstream = provider.build(request, target, credential, attempt_id)
         run.outcome.dropped = upstream.dropped
         lost = [name for name in upstream.dropped if not name.startswith(BETA_FLAG)]
         if lost and (site.strict or run.strict):
             raise CannotCarry(f"This cannot be carried to the provider: {', '.join(lost)}.", param=lost[0])
         run.sent, run.sent_at = upstream, self._clock.now()
+        if trace := run.trace.headers():
+            upstream = replace(upstream, headers={**upstream.headers, **trace})
         exchange = self._transport.open(upstream, self._patience(run, site), run.call.cancel)
         try:
             for _ in exchange.opening():
@@ -269,7 +287,9 @@ class Dispatcher:
             for chunk in gated(provider.decode(events, request), lambda: self._commit(run, exchange)):
                 if isinstance(chunk, Started):
                     run.diagnostics = chunk.diagnostics
-                run.finished = run.finished or isinstance(chunk, Finished)
+                if isinstance(chunk, Finished):
+                    run.finished = True
+                    run.trace.finished(chunk)
                 yield chunk
         finally:
             if run.finished:
@@ -295,6 +315,7 @@ class Dispatcher:
         run.begun_at, now = self._clock.now(), self._clock.monotonic()
         run.outcome.time_to_first_token = now - run.call.started
         run.first_content = now - (run.trying_since or now)
+        run.trace.first_content(run.first_content)
         if run.permit is not None:
             run.permit.begun()
 

@@ -50,7 +50,7 @@ class EmbeddingService:
         hold = self._spending.open_texts(_tokens(request), origin, targets)
         outcome.caller, outcome.allowance = origin.caller_id, hold.allowance
         try:
-            embeddings = self._ask(request, Question(origin, outcome, PATIENCE, hold), targets)
+            embeddings = self._ask(request, Question(origin, outcome, PATIENCE, "embeddings", hold), targets)
         except GatewayError as error:
             outcome.error = error.code or error.type
             raise

@@ -1,7 +1,7 @@
 """Once: asks a provider something that has one short answer, beside the path of chats."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from uuid import uuid4
 
@@ -11,6 +11,7 @@ from core.clock import Clock
 from core.errors import (
     CredentialsExhausted,
     GatewayError,
+    InternalError,
     ModelNotFound,
     NoCredentials,
     RateLimited,
@@ -25,6 +26,7 @@ from schemas.credential import Credential
 from schemas.model import Target
 from schemas.origin import Origin
 from schemas.outcome import Attempt, Outcome
+from schemas.trace import AttemptTrace
 from schemas.usage import Usage
 from services.blame import scrub, whose
 from services.hold import Hold, nothing_held
@@ -37,11 +39,12 @@ Read = Callable[[Provider, bytes], T]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, in `seconds` at most, and for whom."""
+    """What is asked, in `seconds` at most, and for whom; `operation` is a word for it."""
 
     origin: Origin
     outcome: Outcome
     seconds: float
+    operation: str
     hold: Hold = field(default_factory=nothing_held)
 
 
@@ -89,27 +92,32 @@ class Once:
 
     def _attempt(self, question: Question, target: Target, site: Site, lease: Lease, build: Build, read: Read[T]) -> T:
         began, error = self._clock.monotonic(), None
+        trace = question.origin.trace.attempt(question.operation, target.provider, target.model, lease.credential.id)
         question.outcome.provider, question.outcome.upstream_model = target.provider, target.model
         question.outcome.credential = lease.credential.id
         try:
             provider = site.at(lease.credential.id).provider
-            result = self._exchange(question, target, provider, lease.credential, build, read)
+            result = self._exchange(question, target, provider, lease.credential, build, read, trace)
         except GatewayError as failure:
             scrub(failure, lease.credential)
             error = failure.code or failure.type
             lease.fail(failure, self._clock.monotonic() - began)
             raise
         except BaseException:
+            error = InternalError.code
             lease.abandon()
             raise
         else:
-            lease.succeed(_usage(result), self._clock.monotonic() - began, None)
+            usage = _usage(result)
+            lease.succeed(usage, self._clock.monotonic() - began, None)
+            trace.used(usage.prompt if usage is not None else None)
             return result
         finally:
             seconds = self._clock.monotonic() - began
             question.outcome.upstream_seconds += seconds
             attempt = Attempt(target.provider, target.model, lease.credential.id, seconds, error)
             question.outcome.attempts.append(attempt)
+            trace.ended(error)
 
     def _exchange(
         self,
@@ -119,9 +127,12 @@ class Once:
         credential: Credential,
         build: Build,
         read: Read[T],
+        trace: AttemptTrace,
     ) -> T:
         attempt_id = f"{question.origin.request_id[:52]}-{uuid4().hex[:10]}"
         upstream = build(provider, target, credential, attempt_id)
+        if headers_of_trace := trace.headers():
+            upstream = replace(upstream, headers={**upstream.headers, **headers_of_trace})
         status, headers, body = self._transport.call(upstream, question.seconds, Cancellation())
         if status >= 300:
             raise whose(provider.error(status, headers, body), credential)

@@ -25,6 +25,7 @@ from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.route import PassedOver
 from schemas.stream import ChatChunk, ReasoningDelta, TextDelta, ToolCallDelta
+from schemas.trace import NO_ATTEMPT, AttemptTrace
 from schemas.usage import Usage
 from services.circuits import Permit
 from services.hold import Hold, nothing_held
@@ -99,6 +100,10 @@ class Run:
     diagnostics: Mapping[str, Any] | None = None
     overflows: bool = False
     """True when the credential tried last stands in for one that only serves as many requests as it may."""
+    fetched: dict[str, str] = field(default_factory=dict, repr=False)
+    """What was fetched for a provider that wants it as data: data URLs by the links."""
+    trace: AttemptTrace = NO_ATTEMPT
+    """Who is told of the try under way."""
     heard: int = 0
     """How many characters of an answer have come."""
     unaffordable: bool = False

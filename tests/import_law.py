@@ -22,6 +22,7 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
 
 PLACES: Mapping[str, tuple[str, ...]] = {
     "flask": ("app.py", "api/", "middleware/"),
+    "opentelemetry": ("core/tracing.py",),
     "redis": ("core/store/redis.py",),
     "requests": ("core/transport.py", "client/"),
 }

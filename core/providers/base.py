@@ -23,7 +23,7 @@ from core.errors import (
 )
 from core.prompt_cache.forms import Form
 from core.sse import Event
-from schemas.chat import ChatRequest, DialectName
+from schemas.chat import ChatRequest, DialectName, DocumentPart, ImagePart
 from schemas.credential import Credential
 from schemas.embedding import EmbeddingRequest, Embeddings
 from schemas.limit import PLAIN, LimitFacts, LimitReading
@@ -36,6 +36,7 @@ class UpstreamRequest:
     """Everything that goes over the wire, plus the names of what could not be carried (`dropped`, OpenAI's names).
 
     `sent` is the prompt's body as a mapping, whose model may be named otherwise, and `form` the form it is in.
+    `address` is where to connect to, whatever the host's name leads to.
     """
 
     url: str
@@ -45,6 +46,7 @@ class UpstreamRequest:
     dropped: tuple[str, ...] = ()
     sent: Mapping[str, Any] | None = field(default=None, repr=False)
     form: Form | None = None
+    address: str | None = None
 
 
 class Provider(ABC):
@@ -83,6 +85,10 @@ class Provider(ABC):
         if credential.headers is not None:
             return {**self._headers, **credential.headers}
         return {**self._headers, **(self.authorize(credential) if credential.secret else {})}
+
+    def inlines(self, request: ChatRequest, target: Target, part: ImagePart | DocumentPart) -> bool:
+        """True for a part that can be shown as data, and not by its address."""
+        return False
 
     @abstractmethod
     def build(self, request: ChatRequest, target: Target, credential: Credential, request_id: str) -> UpstreamRequest:

@@ -15,7 +15,7 @@ from core.providers.openai_faults import Said
 from core.providers.openai_history import is_linked, portable
 from core.providers.openai_messages import Wire
 from core.providers.zhipu_errors import TOKEN_EXPIRED, business_error
-from schemas.chat import DialectName, DocumentPart, ImagePart, Message
+from schemas.chat import ChatRequest, DialectName, DocumentPart, ImagePart, Message
 from schemas.codec import dumps
 from schemas.credential import Credential
 from schemas.embedding import EmbeddingRequest
@@ -65,6 +65,9 @@ class GLM(OpenAICompatible):
         if order := glm_content.instructions(draft):
             wire.append({"role": "system", "content": order})
         return wire
+
+    def inlines(self, request: ChatRequest, target: Target, part: ImagePart | DocumentPart) -> bool:
+        return False
 
     def takes(self, draft: Draft, part: ImagePart | DocumentPart) -> bool:
         """Whether the model reads `part`: those that see read documents as well, by their address."""

@@ -16,7 +16,7 @@ from core.providers.ollama_errors import THINKING, ollama_error
 from core.providers.ollama_fields import wire_body
 from core.providers.stream_end import until_ended
 from core.sse import SILENCE, Event
-from schemas.chat import ChatRequest
+from schemas.chat import ChatRequest, DocumentPart, ImagePart
 from schemas.codec import dumps, loads
 from schemas.credential import Credential
 from schemas.embedding import EmbeddingRequest, Embeddings
@@ -43,6 +43,9 @@ class Ollama(Provider):
 
     def authorize(self, credential: Credential) -> dict[str, str]:
         return {"Authorization": f"Bearer {credential.secret}"} if credential.secret else {}
+
+    def inlines(self, request: ChatRequest, target: Target, part: ImagePart | DocumentPart) -> bool:
+        return isinstance(part, ImagePart)
 
     def build(self, request: ChatRequest, target: Target, credential: Credential, request_id: str) -> UpstreamRequest:
         draft = Draft(request, target, request_id)

@@ -62,6 +62,11 @@ class OpenAICompatible(Provider):
     def authorize(self, credential: Credential) -> dict[str, str]:
         return {"Authorization": f"Bearer {credential.secret}"}
 
+    def inlines(self, request: ChatRequest, target: Target, part: ImagePart | DocumentPart) -> bool:
+        """OpenAI has no place for the address of a document; what came in its own form goes as it is."""
+        native = request.native.dialect == self.dialect
+        return isinstance(part, DocumentPart) and not native and "documents" in target.info.abilities
+
     def build(self, request: ChatRequest, target: Target, credential: Credential, request_id: str) -> UpstreamRequest:
         native = request.native.dialect == self.dialect
         draft = Draft(request if native else fitting(request), target, request_id)

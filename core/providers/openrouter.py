@@ -8,7 +8,8 @@ from core.providers.openai_compatible import OpenAICompatible
 from core.providers.openai_history import can_read
 from core.providers.openai_messages import Wire, wire_part
 from core.providers.openai_native import Policy
-from schemas.chat import DocumentPart, ImagePart, Message, TextPart
+from schemas.chat import ChatRequest, DocumentPart, ImagePart, Message, TextPart
+from schemas.model import Target
 
 LEVELS = tuple(level for level in RISING if level != "max")
 """The efforts it knows; each is fitted to the model there."""
@@ -25,6 +26,9 @@ class OpenRouter(OpenAICompatible):
         if not any(isinstance(part, (TextPart, ImagePart)) and part.cache for part in message.parts):
             return super().content(draft, message, index)
         return [{**wire_part(part), **_mark(part)} for part in message.parts]
+
+    def inlines(self, request: ChatRequest, target: Target, part: ImagePart | DocumentPart) -> bool:
+        return False
 
     def takes(self, draft: Draft, part: ImagePart | DocumentPart) -> bool:
         """Whether the model reads `part`; documents may be given by their address."""

@@ -67,6 +67,8 @@ def test_every_promised_variable_sets_something(folder):
         "CACHE_FAILOVER_ENABLED": "true",
         "CACHE_FAILOVER_LOSS_THRESHOLD": "2.5",
         "CACHE_FAILOVER_COOLDOWN_MINUTES": "5",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+        "OTEL_SERVICE_NAME": "our-gateway",
     }
     assert set(VARIABLES) - set(values) == {
         variable

@@ -173,12 +173,14 @@ class FakeTransport:
     def __init__(self, keys: Sequence[tuple[str, Any]] | None) -> None:
         self.keys = keys
         self.calls = 0
+        self.asked: list[str] = []
         self.status = 200
         self.more: list[Any] = []
         self.delay = 0.0
 
     def call(self, request: Any, seconds: float, cancel: Any, max_bytes: int) -> tuple[int, dict[str, str], bytes]:
         self.calls += 1
+        self.asked.append(request.url)
         assert (seconds, max_bytes) == (5.0, 1024 * 1024)
         gevent.sleep(self.delay)
         if self.keys is None:
@@ -320,3 +322,12 @@ def test_a_key_that_cannot_be_used_is_no_reason_to_do_without_the_others(odd: An
     remote = Remote([("one", RSA)])
     remote.transport.more = [odd]
     assert remote.enter().name == "u1"
+
+
+def test_what_a_token_says_of_its_signers_address_is_never_followed() -> None:
+    remote = Remote([("one", RSA)])
+    stranger = {"jku": "http://127.0.0.1/keys", "x5u": "http://127.0.0.1/key.pem"}
+    for kid in ("one", "theirs"):
+        with pytest.raises(Unauthorized):
+            remote.door.enter(key=OTHER, algorithm="RS256", headers={"kid": kid, **stranger})
+    assert set(remote.transport.asked) == {"https://id/keys"}

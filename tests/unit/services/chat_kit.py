@@ -6,12 +6,13 @@ from datetime import date
 from random import Random
 from typing import Any
 
-from config.settings import CircuitSettings, QueueSettings, RetrySettings, StreamSettings
+from config.settings import CircuitSettings, LinkSettings, QueueSettings, RetrySettings, StreamSettings
 from core import sse
 from core.cancel import Cancellation
 from core.credentials.fair_queue import FairQueue
 from core.errors import CredentialsExhausted, GatewayError, NoCredentials
 from core.exchange import Patience
+from core.fetcher import Bounds
 from core.providers.base import Provider, UpstreamRequest, status_error
 from core.retry import Backoff
 from core.signs import SignsOfLife
@@ -27,6 +28,7 @@ from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
 from schemas.usage import Usage
 from services.circuits import Circuits
 from services.dispatch import Dispatcher
+from services.linked_media import LinkedMedia
 from services.recollection import Recollection
 from services.run import Call, Run
 from services.site import Site
@@ -113,6 +115,21 @@ class FakeTransport:
         exchange = FakeExchange(self.scripts[len(self.exchanges)], self.clock)
         self.exchanges.append(exchange)
         return exchange
+
+
+@dataclass
+class FakeFetcher:
+    """Has the files that it was given, and knows what was asked for."""
+
+    files: dict[str, bytes | GatewayError] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def fetch(self, url: str, accept: str, bounds: Bounds, cancel: Cancellation) -> bytes:
+        self.asked.append(url)
+        found = self.files[url]
+        if isinstance(found, GatewayError):
+            raise found
+        return found
 
 
 class FakeProvider(Provider):
@@ -221,8 +238,10 @@ class Stage:
         retry: RetrySettings | None = None,
         circuit: CircuitSettings | None = None,
         clock: FakeClock | None = None,
+        links: LinkSettings | None = None,
     ) -> None:
         self.clock = clock or FakeClock()
+        self.fetcher = FakeFetcher()
         self.transport = FakeTransport(self.clock, list(scripts))
         self.pool = pool or FakePool("one", "a", "b")
         self.other = other or FakePool("two", "c")
@@ -243,6 +262,7 @@ class Stage:
             self.clock,
             self.thoughts,
             self.circuits,
+            LinkedMedia(links or LinkSettings(), self.fetcher, self.clock),
         )
         self.run = Run(
             chat_request(),

@@ -85,7 +85,7 @@ class House:
         return answer[0], {}, answer[1]
 
     def ask(self) -> int:
-        question = Question(Origin("req-1", self.clock.monotonic()), self.outcome, 5)
+        question = Question(Origin("req-1", self.clock.monotonic()), self.outcome, 5, "embeddings")
         targets = self.routing.targets("m")
         return self.once.ask(question, targets, self._build, lambda provider, body: provider.read_count(body))
 
