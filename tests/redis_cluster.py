@@ -15,13 +15,14 @@ NODE_TIMEOUT_MS = 700
 
 
 class RedisCluster:
-    """Three masters on loopback that share the slots; the first `replicas` of them have a replica each."""
+    """Three masters on loopback that share the slots; the one that has the key `copied` has a replica."""
 
-    def __init__(self, directory: Path, *, replicas: int = 0, password: str | None = None) -> None:
+    def __init__(self, directory: Path, *, copied: str | None = None, password: str | None = None) -> None:
         self._password = password
+        self._copied = copied
         self._stack = ExitStack()
         self.masters = [self._server(directory / f"master{number}") for number in range(3)]
-        self.replicas = [self._server(directory / f"replica{number}") for number in range(replicas)]
+        self.replicas = [] if copied is None else [self._server(directory / "replica")]
 
     @property
     def url(self) -> str:
@@ -99,6 +100,13 @@ class RedisCluster:
             assert time.monotonic() < until, "the cluster does not come together"
             time.sleep(0.02)
 
+    def wait_until_copied(self) -> None:
+        """Until the replica has all that its master was told."""
+        until = time.monotonic() + PATIENCE
+        master, replica = self.owner(self._copied or ""), self.replicas[0]
+        while self._offset(master, "master_repl_offset") != self._offset(replica, "slave_repl_offset"):
+            assert time.monotonic() < until, "the replica stays behind"
+
     def lose(self, server: RedisServer) -> None:
         """Kill a master, as a crash would."""
         server.stop()
@@ -120,6 +128,9 @@ class RedisCluster:
     def _id(self, server: RedisServer) -> str:
         return str(self.client(server).execute_command("CLUSTER MYID").decode())
 
+    def _offset(self, server: RedisServer, name: str) -> int:
+        return int(self.client(server).execute_command("INFO", "replication").decode().split(f"{name}:")[1].split()[0])
+
     def _found(self) -> None:
         share = REDIS_CLUSTER_HASH_SLOTS // len(self.masters) + 1
         for number, one in enumerate(self.masters):
@@ -130,8 +141,8 @@ class RedisCluster:
             for port in self._clients:
                 client.execute_command("CLUSTER MEET", "127.0.0.1", port)
         self.wait_until_whole()
-        for replica, master in zip(self.replicas, self.masters, strict=False):
-            self._follow(replica, master)
+        for replica in self.replicas:
+            self._follow(replica, self.owner(self._copied or ""))
 
     def _follow(self, replica: RedisServer, master: RedisServer) -> None:
         until = time.monotonic() + PATIENCE

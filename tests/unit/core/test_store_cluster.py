@@ -159,7 +159,7 @@ def test_a_node_that_is_frozen_costs_a_bounded_time_and_the_others_tell_what_the
 
 @pytest.fixture
 def doomed(tmp_path: Path) -> Iterator[RedisCluster]:
-    with RedisCluster(tmp_path, replicas=1) as cluster:
+    with RedisCluster(tmp_path, copied=LIMITS) as cluster:
         yield cluster
 
 
@@ -171,14 +171,14 @@ def resilient(cluster: RedisCluster, clock: FakeClock) -> Store:
 
 
 def test_when_a_master_fails_the_store_goes_on_alone_until_its_replica_has_taken_over(doomed: RedisCluster) -> None:
-    clock, lost = FakeClock(NOW), doomed.masters[0]
+    clock, lost = FakeClock(NOW), doomed.owner(LIMITS)
     names = [f"kind{n}" for n in range(30)]
     on_lost = next(one for one in names if doomed.owner(f"ours:{{ours:records:{one}}}") is lost)
     on_living = next(one for one in names if doomed.owner(f"ours:{{ours:records:{one}}}") is not lost)
     with closing(resilient(doomed, clock)) as store, capture_logs() as logs:
         for kind in (on_lost, on_living):
             store.records.put(kind, "key", {"n": 1})
-        assert doomed.client(lost).execute_command("WAIT", 1, 5000) == 1
+        doomed.wait_until_copied()
         doomed.lose(lost)
         with pytest.raises(StoreUnavailable):
             store.records.put(on_lost, "key", {"n": 2})
