@@ -19,6 +19,8 @@ OWNERS_KEY = """\
   Other machines need the admin key that was shown at the first start. If it is lost: python app.py keys list,
   then keys rotate."""
 
+HOMES = {"one": "redis", "sentinel": "redis behind sentinels", "cluster": "a redis cluster"}
+
 EXAMPLES = """\
 Try it, these work as they stand:
 
@@ -108,6 +110,6 @@ def _keys(provider: ProviderSettings, count: int) -> str:
 
 
 def _state(settings: Settings) -> str:
-    if settings.store.redis_url is not None:
-        return f"redis, {settings.workers} workers"
+    if settings.store.address is not None:
+        return f"{HOMES[settings.store.address.kind]}, {settings.workers} workers"
     return f"{settings.server.data_dir / 'gateway.db'}, 1 worker (set REDIS_URL for more)"

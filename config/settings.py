@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from config.access_settings import AccessSettings, ApiKeySettings, CallerLimitSettings, JwtSettings
 from config.conversation_settings import ConversationSettings
@@ -16,8 +16,10 @@ from config.link_settings import LinkSettings
 from config.logging_settings import LoggingSettings, RequestLogSettings
 from config.model_settings import ModelMap, ModelSettings
 from config.provider_settings import ProviderSettings, default_providers
+from config.redis_address import RedisAddress
 from config.response_cache_settings import ResponseCacheSettings
 from config.route_settings import CircuitSettings, MatchSettings, Routes, RouteSettings, RouteTargetSettings
+from config.store_settings import StoreSettings
 from config.telemetry_settings import TelemetrySettings
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "QueueSettings",
     "RateLimitSettings",
     "RateSettings",
+    "RedisAddress",
     "RequestLogSettings",
     "ResponseCacheSettings",
     "RetrySettings",
@@ -136,14 +139,6 @@ class PipelineSettings(Group):
     """What the response pipeline does."""
 
     content_filter: ContentFilterSettings = ContentFilterSettings()
-
-
-class StoreSettings(Group):
-    """`redis_url` None keeps everything in this process and a SQLite file under `data_dir`."""
-
-    redis_url: SecretStr | None = None
-    prefix: str = "glm"
-    timeout: float = Field(0.2, gt=0, le=5)
 
 
 class HealthSettings(Group):

@@ -23,10 +23,10 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
 PLACES: Mapping[str, tuple[str, ...]] = {
     "flask": ("app.py", "api/", "middleware/"),
     "opentelemetry": ("core/tracing.py",),
-    "redis": ("core/store/redis.py",),
+    "redis": ("core/store/redis",),
     "requests": ("core/transport.py", "client/"),
 }
-"""The only files, or folders, that may import these libraries."""
+"""The only files, or folders, that may import these libraries; how their paths begin."""
 
 ENVIRONMENT_READER = "config/loader.py"
 ENVIRONMENT_NAMES = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}

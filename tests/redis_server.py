@@ -1,9 +1,11 @@
 """A real redis for tests."""
 
+import contextlib
 import os
 import shutil
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,15 +14,28 @@ PATIENCE = 20.0
 
 
 class RedisServer:
-    """A redis on a free loopback port. `durable` keeps its data over a restart, by an append-only file."""
+    """A redis on a free loopback port. `durable` keeps its data over a restart, by an append-only file.
 
-    def __init__(self, directory: Path, *, durable: bool = False, password: str | None = None) -> None:
+    `options` are more of redis's own; `ready` is the word by which it says that it serves.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *options: str,
+        durable: bool = False,
+        password: str | None = None,
+        ready: str = "eady to accept connections",
+        bus: bool = False,
+    ) -> None:
+        """With `bus`, the port 10,000 above is free too, as a cluster's servers need it."""
         self._directory = directory
+        self._options = options
         self._durable = durable
         self._password = password
+        self._ready = ready
         self._binary = redis_binary()
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = int(free.getsockname()[1])
+        self.port = free_port(bus=bus)
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -41,12 +56,17 @@ class RedisServer:
         options += ["--appendonly", "yes" if self._durable else "no", "--appendfsync", "always"]
         if self._password:
             options += ["--requirepass", self._password]
+        self._launch([*options, *self._options])
+
+    def _launch(self, options: Sequence[str]) -> None:
         self._process = subprocess.Popen([self._binary, *options], stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
+        lines = []
         for line in self._process.stdout:
-            if "eady to accept connections" in line:
+            lines.append(line)
+            if self._ready in line:
                 return
-        raise AssertionError("redis did not start")
+        raise AssertionError("redis did not start:\n" + "".join(lines))
 
     def stop(self) -> None:
         """Kill it, as a crash would."""
@@ -66,6 +86,17 @@ class RedisServer:
         """Answer again."""
         assert self._process is not None
         os.kill(self._process.pid, 18)
+
+
+def free_port(*, bus: bool = False) -> int:
+    """One that nobody has; with `bus`, nor the one 10,000 above."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = int(free.getsockname()[1])
+            if not bus:
+                return port
+            with contextlib.suppress(OSError, OverflowError), socket.create_server(("127.0.0.1", port + 10_000)):
+                return port
 
 
 def redis_binary() -> str:

@@ -11,19 +11,21 @@ from core.store.windows import check
 class Link(Protocol):
     """What reaches redis; every method raises StoreUnavailable."""
 
-    def run(self, command: str, *arguments: str | bytes) -> Any: ...
-
     def script(self, name: str, keys: Sequence[str], arguments: Sequence[str | bytes | float]) -> Any: ...
 
-    def set_all(self, texts: Mapping[str, str], milliseconds: int) -> None: ...
+    def run_all(self, commands: Sequence[tuple[str, ...]]) -> None: ...
+
+    def texts(self, keys: Sequence[str]) -> list[bytes | None]: ...
 
 
 class RedisCounters:
-    """Windows as lists under one hash tag, so that one script reaches all of a call in a cluster too."""
+    """Windows under one hash tag, so that one script reaches all of a call in a cluster too; the rest is spread."""
 
     def __init__(self, link: Link, prefix: str) -> None:
         self._link = link
         self._prefix = prefix
+        # The prefix stands in it too, so that the meters of two gateways need not be at one server of a cluster.
+        self._tag = f"{prefix}:{{{prefix}:limits}}"
 
     def take(self, windows: Sequence[Window], now: float) -> Taken:
         """Count every window's cost, or none of them, in one round trip.
@@ -59,16 +61,17 @@ class RedisCounters:
         self._link.script("unclaim", [self._places_key(name)], [owner])
 
     def keep(self, texts: Mapping[str, str], seconds: float, now: float) -> None:
-        """Keep short texts under these names for `seconds`, in one round trip."""
+        """Keep short texts under these names for `seconds`, in one round trip to each server."""
         if not texts:
             return
-        self._link.set_all({self._kept_key(name): text for name, text in texts.items()}, max(1, int(seconds * 1000)))
+        lifetime = str(max(1, int(seconds * 1000)))
+        self._link.run_all([("SET", self._kept_key(name), text, "PX", lifetime) for name, text in texts.items()])
 
     def kept(self, names: Sequence[str], now: float) -> dict[str, str]:
-        """Those of the names under which a text is kept, in one round trip."""
+        """Those of the names under which a text is kept, in one round trip to each server."""
         if not names:
             return {}
-        values = self._link.run("MGET", *map(self._kept_key, names))
+        values = self._link.texts([self._kept_key(name) for name in names])
         return {name: value.decode() for name, value in zip(names, values, strict=True) if value is not None}
 
     def _asked(self, windows: Sequence[Window], times: list[float]) -> tuple[list[str], list[str | float]]:
@@ -77,13 +80,12 @@ class RedisCounters:
         arguments: list[str | float] = [*times]
         for one in windows:
             kind = "" if one.kind == "sliding" else f"{one.kind}:"
-            keys.append(f"{self._prefix}:{{limits}}:{kind}{float(one.seconds)}:{one.key}")
+            keys.append(f"{self._tag}:{kind}{float(one.seconds)}:{one.key}")
             arguments += (one.kind, one.limit, one.seconds, one.cost)
         return keys, arguments
 
     def _kept_key(self, name: str) -> str:
-        # One hash tag, so that one command reaches all of them in a cluster too.
-        return f"{self._prefix}:{{kept}}:{name}"
+        return f"{self._prefix}:kept:{name}"
 
     def _places_key(self, name: str) -> str:
         return f"{self._prefix}:places:{name}"

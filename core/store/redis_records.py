@@ -12,7 +12,7 @@ _ATTEMPTS = 100
 class Link(Protocol):
     """What reaches redis; every method raises StoreUnavailable."""
 
-    def run(self, command: str, *arguments: str | bytes) -> Any: ...
+    def run(self, command: str, key: str, *arguments: str | bytes | float) -> Any: ...
 
     def script(self, name: str, keys: Sequence[str], arguments: Sequence[str | bytes | float]) -> Any: ...
 
@@ -84,4 +84,4 @@ class RedisRecords:
 
     def _hash(self, kind: str) -> str:
         # One hash tag for both keys of a kind, so that one script reaches them in a cluster too.
-        return f"{self._prefix}:{{records:{kind}}}"
+        return f"{self._prefix}:{{{self._prefix}:records:{kind}}}"

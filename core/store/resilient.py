@@ -19,11 +19,15 @@ T = TypeVar("T")
 
 
 class Gate:
-    """The breaker in front of the home: one failure closes it, and once a second one call may try again."""
+    """The breaker in front of the home: one failure closes it, and once a second one call may try again.
 
-    def __init__(self, clock: Clock) -> None:
+    That one asks first whether all of the home `answers`, as a part of it may be away still.
+    """
+
+    def __init__(self, clock: Clock, answers: Callable[[], bool]) -> None:
         self.degraded = False
         self._clock = clock
+        self._answers = answers
         self._retry_at = 0.0
         self._log = structlog.get_logger(__name__)
 
@@ -35,6 +39,8 @@ class Gate:
                 raise StoreUnavailable("the shared store cannot be reached")
             # The others go on alone while this one finds out.
             self._retry_at = now + RETRY_SECONDS
+            if not self._answers():
+                raise StoreUnavailable("the shared store cannot be reached")
         try:
             result = call()
         except Overtaken:
@@ -66,7 +72,7 @@ class ResilientStore:
 
     def __init__(self, home: Store, clock: Clock) -> None:
         self._home = home
-        self._gate = Gate(clock)
+        self._gate = Gate(clock, home.ping)
         self._counters = _Counters(home.counters, self._gate)
         self._records = _Records(home.records, self._gate)
 

@@ -14,6 +14,7 @@ from core.store.redis import RedisStore
 from core.store.resilient import ResilientStore
 from tests.fakes import FakeClock
 from tests.integration.providers_kit import World, running_world
+from tests.redis_cluster import RedisCluster
 from tests.redis_server import RedisServer
 
 Opening = Callable[[], Store]
@@ -28,7 +29,14 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
         yield server
 
 
-@pytest.fixture(params=["embedded", "redis", "resilient"])
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    """One cluster for all tests."""
+    with RedisCluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["embedded", "redis", "resilient", "cluster"])
 def open_home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opening]:
     """Opens the same home again with each call, as another worker or the next run would."""
     opened: list[Store] = []
@@ -38,7 +46,8 @@ def open_home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Openin
         if request.param == "embedded":
             store: Store = EmbeddedStore(tmp_path / "data")
         else:
-            url = SecretStr(request.getfixturevalue("redis_server").url)
+            server = "redis_cluster" if request.param == "cluster" else "redis_server"
+            url = SecretStr(request.getfixturevalue(server).url)
             store = RedisStore(StoreSettings(redis_url=url, prefix=prefix, timeout=PATIENT))
         if request.param == "resilient":
             store = ResilientStore(store, FakeClock())

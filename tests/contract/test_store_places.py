@@ -69,7 +69,7 @@ def test_places_that_many_want_are_given_to_as_many_as_there_are(store: Store) -
     assert sum(together(8, lambda: claim(store, f"owner {next(names)}", limit=3))) == 3
 
 
-@pytest.mark.parametrize("open_home", ["redis", "resilient"], indirect=True)
+@pytest.mark.parametrize("open_home", ["redis", "resilient", "cluster"], indirect=True)
 def test_all_workers_share_the_places(open_home: Opening) -> None:
     one, two = open_home(), open_home()
     assert claim(one, "a", limit=1)

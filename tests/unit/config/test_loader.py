@@ -169,10 +169,10 @@ def test_a_variable_wins_over_a_short_name_in_yaml(folder):
 
 
 def test_yaml_strings_are_filled_in(folder):
-    text = "providers: {glm: {api_key: '${A}.${B:-b}'}}\nstore: {prefix: '$${A}', redis_url: '${NONE:-}'}\n"
+    text = "providers: {glm: {api_key: '${A}.${B:-b}'}}\ndefault_model: '$${A}'\nstore: {redis_url: '${NONE:-}'}\n"
     settings = load({"A": "a"}, folder(text, "A=never\n"))
     assert keys(settings) == ["a.b"]
-    assert (settings.store.prefix, settings.store.redis_url) == ("${A}", None)
+    assert (settings.default_model, settings.store.redis_url) == ("${A}", None)
 
 
 def test_dotenv_fills_yaml_strings_too(folder):

@@ -120,15 +120,15 @@ def test_every_key_has_the_prefix_and_those_of_windows_one_hash_tag(store: Redis
     store.records.put("kind", "key", {})
     keys = sorted(key.decode() for key in admin.keys())  # noqa: SIM118 - a client is no mapping
     assert keys == [
-        *("ours:lock:l", "ours:{limits}:0.5:b", "ours:{limits}:60.0:a"),
-        *("ours:{records:kind}", "ours:{records:kind}:order"),
+        *("ours:lock:l", "ours:{ours:limits}:0.5:b", "ours:{ours:limits}:60.0:a"),
+        *("ours:{ours:records:kind}", "ours:{ours:records:kind}:order"),
     ]
 
 
 def test_what_nobody_uses_any_more_expires(store: RedisStore, admin: redis.Redis) -> None:
     store.counters.take([Window("k", 2, 60)], NOW)
     store.counters.lock("l", "one", 30, NOW)
-    assert 59_000 < admin.pttl("ours:{limits}:60.0:k") <= 62_000
+    assert 59_000 < admin.pttl("ours:{ours:limits}:60.0:k") <= 62_000
     assert 29_000 < admin.pttl("ours:lock:l") <= 30_000
 
 
@@ -141,12 +141,12 @@ def test_refusals_and_readings_leave_nothing_behind(store: RedisStore, admin: re
 def test_a_key_that_is_used_for_ever_holds_no_more_than_its_limit(store: RedisStore, admin: redis.Redis) -> None:
     for second in range(200):
         store.counters.take([Window("k", 10, 60)], NOW + second)
-    assert admin.llen("ours:{limits}:60.0:k") <= 10
+    assert admin.llen("ours:{ours:limits}:60.0:k") <= 10
 
 
 def test_records_never_expire(store: RedisStore, admin: redis.Redis) -> None:
     store.records.put("kind", "key", {})
-    assert admin.pttl("ours:{records:kind}") == -1
+    assert admin.pttl("ours:{ours:records:kind}") == -1
 
 
 def test_processes_together_are_granted_the_limit_exactly(server: RedisServer, admin: redis.Redis) -> None:
