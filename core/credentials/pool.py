@@ -98,6 +98,8 @@ class CredentialPool:
         chosen = self._choice.choose(self._members, Wanted(exclude, model, tokens), now, prefer, ticket)
         member = chosen.member
         reserved = member.select(model, tokens, now)
+        for other in self._accounts.others(member):
+            other.quota.foresee(model, tokens, now)
 
         def end(lease: Lease, outcome: Outcome) -> None:
             self._ended(chosen, reserved, lease, outcome)
