@@ -102,7 +102,18 @@ class Dispatcher:
                 queue, run.longer = list(run.longer), ()
             if run.lease is not None:
                 return
-        raise run.verdict()
+        soonest = min((wait for target in targets if (wait := self._opens_in(run, target)) is not None), default=None)
+        raise run.verdict(soonest, self._clock.now())
+
+    def _opens_in(self, run: Run, target: Target) -> float | None:
+        """Seconds until the target could be asked, with any of its keys, the untried ones included; None: not known."""
+        if (target.provider, target.model) in run.closed:
+            return run.closed[target.provider, target.model]
+        site = self._sites[target.provider]
+        if not site.has_pool:
+            return run.told_wait or None
+        wait = site.opens_in(run.need(target, site))
+        return wait if wait is None or run.sole else max(wait, self._circuits.wait(target))
 
     def _at_target(self, run: Run, target: Target, *, last: bool) -> Iterator[ChatChunk]:
         began = _tries(run)
@@ -151,6 +162,7 @@ class Dispatcher:
         except (RateLimited, Unpriced) as refusal:
             run.note_shortage(refusal)
             run.pass_over(target, refusal)
+            run.closed[target.provider, target.model] = refusal.retry_after
             return False
         return True
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from core.cancel import Cancellation
@@ -101,6 +102,8 @@ class Run:
     """True when the credential tried last stands in for one that only serves as many requests as it may."""
     heard: int = 0
     """How many characters of an answer have come."""
+    closed: dict[tuple[str, str], float | None] = field(default_factory=dict)
+    """The targets that a limit of their own has no room in, with the seconds until it has."""
     unaffordable: bool = False
     """True when the retry budget of all requests is why no other try was made."""
 
@@ -157,9 +160,13 @@ class Run:
         """True when every credential was tried, and the last failure may pass by itself within `longest` seconds."""
         return bool(self.excluded) and isinstance(self.failure, SAME_AGAIN) and self.told_wait <= longest
 
-    def verdict(self) -> GatewayError:
-        """What to tell the client when nothing answered."""
+    def verdict(self, soonest: float | None, now: float) -> GatewayError:
+        """What to tell the client when nothing answered; `soonest` is in how many seconds something could be asked."""
         error = self.failure or NoCredentials("No provider could be asked.")
+        if self.may_wait and soonest is not None:
+            error.retry_after = soonest
+            moment = datetime.fromtimestamp(now + soonest, UTC).isoformat(timespec="seconds")
+            error.details = {**(error.details or {}), "until": moment}
         tried = [{"provider": a.provider, "model": a.model, "error": a.error} for a in self.outcome.attempts]
         if tried:
             spent = {"retry_budget": "spent"} if self.unaffordable else {}

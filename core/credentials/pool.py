@@ -17,7 +17,7 @@ from core.credentials.member import Member
 from core.credentials.policy import reach_of
 from core.credentials.quota import Reserved
 from core.credentials.sharing import Sharing
-from core.credentials.shortage import Wanted
+from core.credentials.shortage import Wanted, opens_in
 from core.credentials.slots import Slots
 from core.credentials.strategies import STRATEGIES
 from core.credentials.verdicts import ErrorHook, Verdicts
@@ -151,6 +151,10 @@ class CredentialPool:
         if member is None or not reach_of(error, self._facts).account:
             return frozenset({credential_id})
         return frozenset({credential_id, *(other.id for other in self._accounts.others(member))})
+
+    def opens_in(self, model: str = "", tokens: int = 0) -> float | None:
+        """Seconds until any credential may be asked for `model` with such a prompt; None when none comes back."""
+        return opens_in(self._members.values(), Wanted(model=model, tokens=tokens), self._clock.now())
 
     def capacity(self, model: str = "") -> Capacity:
         """What is left of all credentials that can be used now, for `model`."""

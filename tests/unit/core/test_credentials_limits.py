@@ -3,10 +3,23 @@
 import pytest
 
 from core.credentials.pool import CredentialPool
-from core.errors import CredentialsExhausted, UpstreamServerError
+from core.errors import CredentialsExhausted, UpstreamForbidden, UpstreamQuotaExhausted, UpstreamServerError
 from schemas.limit import Capacity, LimitFacts
 from schemas.usage import Usage
-from tests.unit.core.pools_kit import CACHED_FREE, PER_MODEL, REFILLS, Plant, but, fit, ident, info, key, reading, wait
+from tests.unit.core.pools_kit import (
+    CACHED_FREE,
+    PER_MODEL,
+    REFILLS,
+    Plant,
+    but,
+    fail,
+    fit,
+    ident,
+    info,
+    key,
+    reading,
+    wait,
+)
 
 
 def left(pool: CredentialPool, kind: str = "requests", secret: str = "a") -> int | None:
@@ -205,6 +218,24 @@ def test_a_reset_voids_what_was_learned() -> None:
     other.sync()
     pool.sync()
     assert (fit(pool), fit(other)) == ("a", "a")
+
+
+def test_the_first_key_that_opens_is_told_whichever_were_tried() -> None:
+    plant = Plant(key("a"), key("b"), key("c", slots=1))
+    pool = plant.worker()
+    assert pool.opens_in("m") == 0
+    pool.learn(ident("a"), [reading("requests", 0, plant.now + 30)])
+    pool.learn(ident("b"), [reading("tokens", 50, plant.now + 20)])
+    pool.lease(prefer=ident("c"))
+    assert (pool.opens_in("m"), pool.opens_in("m", 51)) == (0, 1), "its one slot is free in about a second"
+
+
+def test_a_key_that_does_not_come_back_by_itself_opens_at_no_time() -> None:
+    plant = Plant(key("a"), key("b"))
+    pool = plant.worker()
+    fail(pool, UpstreamQuotaExhausted("empty"), "a")
+    fail(pool, UpstreamForbidden("no", code="model_not_found"), "b")
+    assert (pool.opens_in("m"), pool.opens_in("other")) == (None, 0)
 
 
 # What fills up all the time
