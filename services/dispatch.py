@@ -1,7 +1,6 @@
 """Tries targets and credentials in turn until one begins to answer."""
 
 from collections.abc import Generator, Iterator, Mapping
-from uuid import uuid4
 
 from config.settings import RetrySettings, StreamSettings
 from core.cancel import Cancellation
@@ -9,11 +8,9 @@ from core.clock import Clock
 from core.errors import (
     CannotCarry,
     CircuitOpen,
-    ClientGone,
     ContextLengthExceeded,
     CredentialsExhausted,
     GatewayError,
-    InternalError,
     NoCredentials,
     RateLimited,
     Unauthorized,
@@ -21,31 +18,24 @@ from core.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from core.exchange import Exchange, Patience
 from core.retry import Backoff, RetryBudget
 from core.signs import SignsOfLife
 from core.transport import Transport
 from core.waiting import pause
 from schemas.chat import ChatRequest
-from schemas.credential import Credential
 from schemas.model import Target
 from schemas.origin import Origin
-from schemas.outcome import Attempt
-from schemas.stream import ChatChunk, Finished, KeepAlive, Started
-from services.blame import scrub, whose
+from schemas.stream import ChatChunk, KeepAlive
+from services.attempt import Attempts
 from services.circuits import Circuits, Permit
-from services.gate import gated
 from services.next_try import fails_over, stays
 from services.queueing import lease_in_turn
 from services.refusals import Refusals
 from services.run import Call, Run
 from services.site import Lease, Site
 from services.thoughts import ThoughtMemory
-from services.upstream_events import events_of
 
 HOST_IS_AWAY = (UpstreamUnreachable, UpstreamTimeout)
-BETA_FLAG = "anthropic-beta."
-"""A flag is a client's wish for what it may use, and no part of what it says."""
 
 
 class Dispatcher:
@@ -63,7 +53,6 @@ class Dispatcher:
         circuits: Circuits,
     ) -> None:
         self._sites = sites
-        self._transport = transport
         self._stream = stream
         self._retry = retry
         self._backoff = backoff
@@ -71,6 +60,7 @@ class Dispatcher:
         self._circuits = circuits
         self._budget = RetryBudget(retry.budget_share, retry.budget_min, clock)
         self._refusals = Refusals(thoughts)
+        self._attempts = Attempts(sites, transport, stream, clock, self._refusals)
 
     def call(self, request: ChatRequest, origin: Origin) -> Call:
         """What accompanies `request`."""
@@ -134,7 +124,9 @@ class Dispatcher:
                 run.excluded.clear()
                 continue
             try:
-                yield from self._attempt(run, target, lease, permit)
+                if _tries(run) and not run.mended:
+                    self._budget.spend()
+                yield from self._attempts.chunks(run, target, lease, permit)
             except GatewayError as failure:
                 if not self._stays(run, target, lease, failure):
                     return
@@ -220,94 +212,6 @@ class Dispatcher:
         except Unauthorized as missing:
             run.note(missing)
         return None
-
-    def _attempt(self, run: Run, target: Target, lease: Lease, permit: Permit) -> Iterator[ChatChunk]:
-        began = run.trying_since = self._clock.monotonic()
-        if _tries(run) and not run.mended:
-            self._budget.spend()
-        run.target, run.lease, run.permit, run.mended = target, lease, permit, False
-        run.first_content = None
-        run.outcome.provider, run.outcome.upstream_model = target.provider, target.model
-        run.outcome.credential = lease.credential.id
-        run.overflows = lease.overflows
-        run.account = lease.credential.account or lease.credential.id
-        error: str | None = None
-        try:
-            yield from self._exchange(run, target, lease.credential)
-        except GatewayError as failure:
-            scrub(failure, lease.credential)
-            error, run.lease = failure.code or failure.type, None
-            lease.fail(failure, self._clock.monotonic() - began)
-            if not run.committed:
-                permit.failed(failure, self._sites[target.provider].host(lease.credential))
-            raise
-        except GeneratorExit:
-            error = None if run.committed else ClientGone.code
-            raise
-        except Exception:
-            error = InternalError.code
-            raise
-        finally:
-            seconds = self._clock.monotonic() - began
-            permit.release()
-            run.trying_since = None
-            run.outcome.upstream_seconds += seconds
-            tried = (target.provider, target.model, lease.credential.id)
-            run.outcome.attempts.append(Attempt(*tried, seconds, error, run.first_content))
-
-    def _exchange(self, run: Run, target: Target, credential: Credential) -> Iterator[ChatChunk]:
-        site = self._sites[target.provider]
-        provider = site.at(credential.id).provider
-        # A client may repeat its own id, but a provider may demand a new one for every request (GLM's code 1231).
-        attempt_id = f"{run.call.request_id[:52]}-{uuid4().hex[:10]}"
-        request = self._refusals.applied(target.provider, run.request)
-        upstream = provider.build(request, target, credential, attempt_id)
-        run.outcome.dropped = upstream.dropped
-        lost = [name for name in upstream.dropped if not name.startswith(BETA_FLAG)]
-        if lost and (site.strict or run.strict):
-            raise CannotCarry(f"This cannot be carried to the provider: {', '.join(lost)}.", param=lost[0])
-        run.sent, run.sent_at = upstream, self._clock.now()
-        exchange = self._transport.open(upstream, self._patience(run, site), run.call.cancel)
-        try:
-            for _ in exchange.opening():
-                yield KeepAlive()
-            site.learn(credential, exchange.headers, target.model)
-            run.outcome.capacity = site.capacity(target.model)
-            if exchange.status >= 300:
-                error = provider.error(exchange.status, exchange.headers, exchange.read(65_536))
-                raise whose(error, credential)
-            events = events_of(exchange.headers, exchange.blocks())
-            for chunk in gated(provider.decode(events, request), lambda: self._commit(run, exchange)):
-                if isinstance(chunk, Started):
-                    run.diagnostics = chunk.diagnostics
-                run.finished = run.finished or isinstance(chunk, Finished)
-                yield chunk
-        finally:
-            if run.finished:
-                exchange.drain()
-            exchange.close()
-
-    def _patience(self, run: Run, site: Site) -> Patience:
-        """A provider that was asked for a whole answer says nothing until it is complete."""
-        whole = not run.request.stream and site.provider.dialect == run.request.native.dialect
-        silence = max(site.silence, self._stream.whole_timeout) if whole else site.silence
-        return Patience(
-            self._stream.connect_timeout,
-            silence,
-            self._stream.keep_alive,
-            deadline=run.call.started + self._stream.total_timeout,
-            content_by=self._clock.monotonic() + silence,
-            signs=run.call.signs,
-        )
-
-    def _commit(self, run: Run, exchange: Exchange) -> None:
-        run.committed = True
-        exchange.begun()
-        run.begun_at, now = self._clock.now(), self._clock.monotonic()
-        run.outcome.time_to_first_token = now - run.call.started
-        run.first_content = now - (run.trying_since or now)
-        if run.permit is not None:
-            run.permit.begun()
 
 
 def _tries(run: Run) -> int:
