@@ -28,7 +28,7 @@ from schemas.origin import Origin
 from schemas.stream import ChatChunk, KeepAlive
 from services.attempt import Attempts
 from services.circuits import Circuits, Permit
-from services.next_try import fails_over, stays
+from services.next_try import fails_over, passes_soon, stays
 from services.queueing import lease_in_turn
 from services.refusals import Refusals
 from services.run import Call, Run
@@ -120,7 +120,7 @@ class Dispatcher:
                 permit.release()
                 if not (last and run.may_repeat(self._retry.max_wait)):
                     return
-                yield from self._rest(run)
+                yield from self._rest(run, max(run.told_wait, self._backoff.seconds(len(run.outcome.attempts))))
                 run.excluded.clear()
                 continue
             try:
@@ -128,10 +128,38 @@ class Dispatcher:
                     self._budget.spend()
                 yield from self._attempts.chunks(run, target, lease, permit)
             except GatewayError as failure:
-                if not self._stays(run, target, lease, failure):
+                if not (yield from self._goes_on(run, target, lease, failure)):
                     return
             else:
                 return
+
+    def _goes_on(
+        self, run: Run, target: Target, lease: Lease, failure: GatewayError
+    ) -> Generator[ChatChunk, None, bool]:
+        """True to try the same target again, False to try the next; raises `failure` when it is the answer."""
+        wait = self._warm_wait(run, target, lease, failure)
+        if wait is None:
+            return self._stays(run, target, lease, failure)
+        run.note(failure)
+        run.asked_again = True
+        yield from self._rest(run, wait)
+        return True
+
+    def _warm_wait(self, run: Run, target: Target, lease: Lease, failure: GatewayError) -> float | None:
+        """In how many seconds to ask the same key again, which has the conversation's prompt cached.
+
+        None when it has not, was asked again already, or when that would take long or may not be.
+        """
+        key, site = lease.credential.id, self._sites[target.provider]
+        longest = 0.0 if run.committed or run.asked_again or key != run.prefer else self._retry.warm_wait
+        if not longest or not passes_soon(failure):
+            return None
+        opens = site.opens_in(run.need(target, site), only=key)
+        if opens is None or not self._may_try(run, again=True):
+            return None
+        closed = 0.0 if run.sole else self._circuits.wait(target)
+        wait = max(opens, closed, failure.retry_after or 0.0, self._backoff.seconds(1))
+        return wait if max(wait, run.outcome.attempts[-1].seconds) <= longest else None
 
     def _stays(self, run: Run, target: Target, lease: Lease, failure: GatewayError) -> bool:
         """True to try the same target again, False to try the next; raises `failure` when it is the answer."""
@@ -177,15 +205,14 @@ class Dispatcher:
         run.request, run.mended = changed, True
         return True
 
-    def _rest(self, run: Run) -> Iterator[ChatChunk]:
-        """Wait before the only credential is asked once more: for as long as the provider says, if it does."""
-        until = self._clock.monotonic() + max(run.told_wait, self._backoff.seconds(len(run.outcome.attempts)))
+    def _rest(self, run: Run, seconds: float) -> Iterator[ChatChunk]:
+        """Wait before the same credential is asked once more, with signs of life."""
         while True:
-            now = self._clock.monotonic()
-            pause(min(max(0.0, until - now), 1.0), run.call.cancel)
+            pause(min(seconds, 1.0), run.call.cancel)
             if run.call.signs.due(self._clock.monotonic()):
                 yield KeepAlive()
-            if self._clock.monotonic() >= until:
+            seconds -= 1.0
+            if seconds <= 0:
                 return
 
     def _may_try(self, run: Run, *, again: bool) -> bool:

@@ -83,6 +83,9 @@ class Run:
     account: str = ""
     """Whose prompt cache the credential tried last uses: an account's, or its own."""
 
+    asked_again: bool = False
+    """True when the key that has the conversation's prompt cached was asked once more before it moves."""
+
     trying_since: float | None = None
     """The monotonic time at which the try under way began, which is not among the outcome's attempts yet."""
     permit: Permit | None = None

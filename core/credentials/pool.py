@@ -152,9 +152,13 @@ class CredentialPool:
             return frozenset({credential_id})
         return frozenset({credential_id, *(other.id for other in self._accounts.others(member))})
 
-    def opens_in(self, model: str = "", tokens: int = 0) -> float | None:
-        """Seconds until any credential may be asked for `model` with such a prompt; None when none comes back."""
-        return opens_in(self._members.values(), Wanted(model=model, tokens=tokens), self._clock.now())
+    def opens_in(self, model: str = "", tokens: int = 0, only: str | None = None) -> float | None:
+        """Seconds until any credential, or the one of that id, may be asked for `model` with such a prompt.
+
+        None when none comes back by itself.
+        """
+        members = [member for member in self._members.values() if only in (None, member.id)]
+        return opens_in(members, Wanted(model=model, tokens=tokens), self._clock.now())
 
     def capacity(self, model: str = "") -> Capacity:
         """What is left of all credentials that can be used now, for `model`."""

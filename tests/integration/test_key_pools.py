@@ -26,7 +26,7 @@ from tests.integration.conftest import environment
 from tests.redis_server import RedisServer
 from tests.upstreams.answers import glm_stream
 from tests.upstreams.server import Upstream
-from tests.upstreams.steps import JSON, Events, Head, Hold, whole
+from tests.upstreams.steps import JSON, Drop, Events, Head, Hold, whole
 
 PATIENT = 5.0
 MODEL = "m"
@@ -207,6 +207,19 @@ def test_two_hundred_requests_ask_keys_that_are_told_to_wait_only_once_or_so(
         assert answer.json()["error"]["details"]["until"]
         assert 60 < int(answer.headers["Retry-After"]) <= 120
         assert answer.headers["X-Gateway-Capacity-Keys"] == "0"
+
+
+def test_a_conversation_is_tried_once_more_where_it_is_warm(upstream: Upstream, tmp_path: Path) -> None:
+    settings = environment(upstream, GLM_API_KEY="", GATEWAY__PROVIDERS__GLM__KEYS=key_settings())
+    with Gateway(tmp_path, **settings) as gateway:
+        for _ in range(2):
+            assert gateway.chat(headers={"x-session-id": "s"}).ok
+        for trouble in (whole(b"", 429, {"Retry-After": "1"}), [Drop()]):
+            upstream.script(trouble, times=1)
+            answer = gateway.chat(headers={"x-session-id": "s"})
+            assert (answer.status_code, answer.headers["X-Gateway-Attempts"]) == (200, "2")
+        assert len(upstream.requests) == 6
+        assert len({request.bearer for request in upstream.requests}) == 1
 
 
 def metric(gateway: Gateway, name: str) -> float:

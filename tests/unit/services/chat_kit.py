@@ -194,8 +194,8 @@ class FakePool:
     def shares(self, credential_id: str, error: GatewayError) -> frozenset[str]:
         return frozenset({credential_id})
 
-    def opens_in(self, model: str = "", tokens: int = 0) -> float | None:
-        return self.opens
+    def opens_in(self, model: str = "", tokens: int = 0, only: str | None = None) -> float | None:
+        return self.opens if only is None else self.opens or 0.0
 
     def capacity(self, model: str = "") -> Capacity:
         return Capacity(len(self.credentials))
