@@ -92,7 +92,8 @@ class RetrySettings(Group):
     """How often one request may try, over all credentials and targets, and for how long before the first content.
 
     All second and later tries together are at most `budget_min` and the share `budget_share` of the requests in any ten
-    seconds, in each worker. `max_wait` is the longest wait for the same credential, in seconds.
+    seconds, in each worker. `max_wait` is the longest wait for the same credential, in seconds, and `warm_wait` that
+    for one that has the conversation's prompt cached while there are others.
     """
 
     max_attempts: int = Field(3, ge=1, le=20)
@@ -100,6 +101,7 @@ class RetrySettings(Group):
     budget_share: float = Field(0.2, ge=0, allow_inf_nan=False)
     budget_min: int = Field(10, ge=0)
     max_wait: Seconds = 10
+    warm_wait: float = Field(3, ge=0, allow_inf_nan=False)
 
 
 class TokenSettings(Group):

@@ -36,11 +36,13 @@ class LimitFacts:
     """How a kind of provider limits those who use it.
 
     `cached_reads`: tokens that come from a prompt cache count toward the input limit. `per_model`: each model has
-    limits of its own. Whichever of an account's keys is used, the limits are the account's.
+    limits of its own. `refills`: what is told is a bucket that fills up all the time, and is full at its reset, where
+    others give all of it back at the reset only. Whichever of an account's keys is used, the limits are the account's.
     """
 
     cached_reads: bool = True
     per_model: bool = False
+    refills: bool = False
 
 
 PLAIN = LimitFacts()

@@ -1,8 +1,6 @@
 """Tries targets and credentials in turn until one begins to answer."""
 
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import replace
-from uuid import uuid4
 
 from config.settings import RetrySettings, StreamSettings
 from core.cancel import Cancellation
@@ -10,11 +8,9 @@ from core.clock import Clock
 from core.errors import (
     CannotCarry,
     CircuitOpen,
-    ClientGone,
     ContextLengthExceeded,
     CredentialsExhausted,
     GatewayError,
-    InternalError,
     NoCredentials,
     RateLimited,
     Unauthorized,
@@ -23,32 +19,25 @@ from core.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from core.exchange import Exchange, Patience
 from core.retry import Backoff, RetryBudget
 from core.signs import SignsOfLife
 from core.transport import Transport
 from core.waiting import pause
 from schemas.chat import ChatRequest
-from schemas.credential import Credential
 from schemas.model import Target
 from schemas.origin import Origin
-from schemas.outcome import Attempt
-from schemas.stream import ChatChunk, Finished, KeepAlive, Started
-from services.blame import scrub, whose
+from schemas.stream import ChatChunk, KeepAlive
+from services.attempt import Attempts
 from services.circuits import Circuits, Permit
-from services.gate import gated
 from services.linked_media import LinkedMedia
-from services.next_try import fails_over, stays
+from services.next_try import fails_over, passes_soon, stays
 from services.queueing import lease_in_turn
 from services.refusals import Refusals
 from services.run import Call, Run
 from services.site import Lease, Site
 from services.thoughts import ThoughtMemory
-from services.upstream_events import events_of
 
 HOST_IS_AWAY = (UpstreamUnreachable, UpstreamTimeout)
-BETA_FLAG = "anthropic-beta."
-"""A flag is a client's wish for what it may use, and no part of what it says."""
 
 
 class Dispatcher:
@@ -67,7 +56,6 @@ class Dispatcher:
         media: LinkedMedia,
     ) -> None:
         self._sites = sites
-        self._transport = transport
         self._stream = stream
         self._retry = retry
         self._backoff = backoff
@@ -76,6 +64,7 @@ class Dispatcher:
         self._media = media
         self._budget = RetryBudget(retry.budget_share, retry.budget_min, clock)
         self._refusals = Refusals(thoughts)
+        self._attempts = Attempts(sites, transport, stream, clock, self._refusals, media)
 
     def call(self, request: ChatRequest, origin: Origin) -> Call:
         """What accompanies `request`."""
@@ -107,14 +96,21 @@ class Dispatcher:
                 queue, run.longer = list(run.longer), ()
             if run.lease is not None:
                 return
-        raise run.verdict()
+        soonest = min((wait for target in targets if (wait := self._opens_in(run, target)) is not None), default=None)
+        raise run.verdict(soonest, self._clock.now())
+
+    def _opens_in(self, run: Run, target: Target) -> float | None:
+        """Seconds until the target could be asked, with any of its keys, the untried ones included; None: not known."""
+        if (target.provider, target.model) in run.closed:
+            return run.closed[target.provider, target.model]
+        site = self._sites[target.provider]
+        if not site.has_pool:
+            return run.told_wait or None
+        wait = site.opens_in(run.need(target, site))
+        return wait if wait is None or run.sole else max(wait, self._circuits.wait(target))
 
     def _at_target(self, run: Run, target: Target, *, last: bool) -> Iterator[ChatChunk]:
-        try:
-            yield from self._media.bring(run, target, self._sites[target.provider].provider)
-        except UnusableLink as unusable:
-            run.note(unusable)
-            run.pass_over(target, unusable)
+        if not (yield from self._brought(run, target)):
             return
         began = _tries(run)
         while self._may_try(run, again=_tries(run) > began):
@@ -130,16 +126,56 @@ class Dispatcher:
                 permit.release()
                 if not (last and run.may_repeat(self._retry.max_wait)):
                     return
-                yield from self._rest(run)
+                yield from self._rest(run, max(run.told_wait, self._backoff.seconds(len(run.outcome.attempts))))
                 run.excluded.clear()
                 continue
             try:
-                yield from self._attempt(run, target, lease, permit)
+                if _tries(run) and not run.mended:
+                    self._budget.spend()
+                yield from self._attempts.chunks(run, target, lease, permit)
             except GatewayError as failure:
-                if not self._stays(run, target, lease, failure):
+                if not (yield from self._goes_on(run, target, lease, failure)):
                     return
             else:
                 return
+
+    def _brought(self, run: Run, target: Target) -> Generator[ChatChunk, None, bool]:
+        """True when what the client has linked is there, as far as the target wants it as data."""
+        try:
+            yield from self._media.bring(run, target, self._sites[target.provider].provider)
+        except UnusableLink as unusable:
+            run.note(unusable)
+            run.pass_over(target, unusable)
+            return False
+        return True
+
+    def _goes_on(
+        self, run: Run, target: Target, lease: Lease, failure: GatewayError
+    ) -> Generator[ChatChunk, None, bool]:
+        """True to try the same target again, False to try the next; raises `failure` when it is the answer."""
+        wait = self._warm_wait(run, target, lease, failure)
+        if wait is None:
+            return self._stays(run, target, lease, failure)
+        run.note(failure)
+        run.asked_again = True
+        yield from self._rest(run, wait)
+        return True
+
+    def _warm_wait(self, run: Run, target: Target, lease: Lease, failure: GatewayError) -> float | None:
+        """In how many seconds to ask the same key again, which has the conversation's prompt cached.
+
+        None when it has not, was asked again already, or when that would take long or may not be.
+        """
+        key, site = lease.credential.id, self._sites[target.provider]
+        longest = 0.0 if run.committed or run.asked_again or key != run.prefer else self._retry.warm_wait
+        if not longest or not passes_soon(failure):
+            return None
+        opens = site.opens_in(run.need(target, site), only=key)
+        if opens is None or not self._may_try(run, again=True):
+            return None
+        closed = 0.0 if run.sole else self._circuits.wait(target)
+        wait = max(opens, closed, failure.retry_after or 0.0, self._backoff.seconds(1))
+        return wait if max(wait, run.outcome.attempts[-1].seconds) <= longest else None
 
     def _stays(self, run: Run, target: Target, lease: Lease, failure: GatewayError) -> bool:
         """True to try the same target again, False to try the next; raises `failure` when it is the answer."""
@@ -162,6 +198,7 @@ class Dispatcher:
         except (RateLimited, Unpriced) as refusal:
             run.note_shortage(refusal)
             run.pass_over(target, refusal)
+            run.closed[target.provider, target.model] = refusal.retry_after
             return False
         return True
 
@@ -184,15 +221,14 @@ class Dispatcher:
         run.request, run.mended = changed, True
         return True
 
-    def _rest(self, run: Run) -> Iterator[ChatChunk]:
-        """Wait before the only credential is asked once more: for as long as the provider says, if it does."""
-        until = self._clock.monotonic() + max(run.told_wait, self._backoff.seconds(len(run.outcome.attempts)))
+    def _rest(self, run: Run, seconds: float) -> Iterator[ChatChunk]:
+        """Wait before the same credential is asked once more, with signs of life."""
         while True:
-            now = self._clock.monotonic()
-            pause(min(max(0.0, until - now), 1.0), run.call.cancel)
+            pause(min(seconds, 1.0), run.call.cancel)
             if run.call.signs.due(self._clock.monotonic()):
                 yield KeepAlive()
-            if self._clock.monotonic() >= until:
+            seconds -= 1.0
+            if seconds <= 0:
                 return
 
     def _may_try(self, run: Run, *, again: bool) -> bool:
@@ -219,105 +255,6 @@ class Dispatcher:
         except Unauthorized as missing:
             run.note(missing)
         return None
-
-    def _attempt(self, run: Run, target: Target, lease: Lease, permit: Permit) -> Iterator[ChatChunk]:
-        began = run.trying_since = self._clock.monotonic()
-        if _tries(run) and not run.mended:
-            self._budget.spend()
-        run.target, run.lease, run.permit, run.mended = target, lease, permit, False
-        run.first_content = None
-        run.outcome.provider, run.outcome.upstream_model = target.provider, target.model
-        run.outcome.billed_model = target.info.id
-        run.outcome.credential = lease.credential.id
-        run.overflows = lease.overflows
-        run.account = lease.credential.account or lease.credential.id
-        run.trace = run.call.origin.trace.attempt(
-            "chat", target.provider, target.model, lease.credential.id, run.request
-        )
-        error: str | None = None
-        try:
-            yield from self._exchange(run, target, lease.credential)
-        except GatewayError as failure:
-            scrub(failure, lease.credential)
-            error, run.lease = failure.code or failure.type, None
-            lease.fail(failure, self._clock.monotonic() - began)
-            if not run.committed:
-                permit.failed(failure, self._sites[target.provider].host(lease.credential))
-            raise
-        except GeneratorExit:
-            error = None if run.committed else ClientGone.code
-            raise
-        except Exception:
-            error = InternalError.code
-            raise
-        finally:
-            seconds = self._clock.monotonic() - began
-            permit.release()
-            run.trying_since = None
-            run.outcome.upstream_seconds += seconds
-            tried = (target.provider, target.model, lease.credential.id)
-            run.outcome.attempts.append(Attempt(*tried, seconds, error, run.first_content))
-            run.trace.ended(error)
-
-    def _exchange(self, run: Run, target: Target, credential: Credential) -> Iterator[ChatChunk]:
-        site = self._sites[target.provider]
-        provider = site.at(credential.id).provider
-        # A client may repeat its own id, but a provider may demand a new one for every request (GLM's code 1231).
-        attempt_id = f"{run.call.request_id[:52]}-{uuid4().hex[:10]}"
-        request = self._refusals.applied(target.provider, run.request)
-        request = self._media.inlined(run, request, target, provider)
-        upstream = provider.build(request, target, credential, attempt_id)
-        run.outcome.dropped = upstream.dropped
-        lost = [name for name in upstream.dropped if not name.startswith(BETA_FLAG)]
-        if lost and (site.strict or run.strict):
-            raise CannotCarry(f"This cannot be carried to the provider: {', '.join(lost)}.", param=lost[0])
-        run.sent, run.sent_at = upstream, self._clock.now()
-        if trace := run.trace.headers():
-            upstream = replace(upstream, headers={**upstream.headers, **trace})
-        exchange = self._transport.open(upstream, self._patience(run, site), run.call.cancel)
-        try:
-            for _ in exchange.opening():
-                yield KeepAlive()
-            site.learn(credential, exchange.headers, target.model)
-            run.outcome.capacity = site.capacity(target.model)
-            if exchange.status >= 300:
-                error = provider.error(exchange.status, exchange.headers, exchange.read(65_536))
-                raise whose(error, credential)
-            events = events_of(exchange.headers, exchange.blocks())
-            for chunk in gated(provider.decode(events, request), lambda: self._commit(run, exchange)):
-                if isinstance(chunk, Started):
-                    run.diagnostics = chunk.diagnostics
-                if isinstance(chunk, Finished):
-                    run.finished = True
-                    run.trace.finished(chunk)
-                yield chunk
-        finally:
-            if run.finished:
-                exchange.drain()
-            exchange.close()
-
-    def _patience(self, run: Run, site: Site) -> Patience:
-        """A provider that was asked for a whole answer says nothing until it is complete."""
-        whole = not run.request.stream and site.provider.dialect == run.request.native.dialect
-        silence = max(site.silence, self._stream.whole_timeout) if whole else site.silence
-        return Patience(
-            self._stream.connect_timeout,
-            silence,
-            self._stream.keep_alive,
-            deadline=run.call.started + self._stream.total_timeout,
-            content_by=self._clock.monotonic() + silence,
-            signs=run.call.signs,
-        )
-
-    def _commit(self, run: Run, exchange: Exchange) -> None:
-        run.committed = True
-        exchange.begun()
-        run.begun_at, now = self._clock.now(), self._clock.monotonic()
-        run.outcome.time_to_first_token = now - run.call.started
-        run.first_content = now - (run.trying_since or now)
-        run.trace.first_content(run.first_content)
-        if run.permit is not None:
-            run.permit.begun()
 
 
 def _tries(run: Run) -> int:

@@ -1,6 +1,17 @@
 """What follows from a failure before content: the same target again, the next one, or the end."""
 
-from core.errors import CannotCarry, GatewayError, ModelNotFound, UpstreamError, UpstreamOverloaded
+from core.errors import (
+    CannotCarry,
+    GatewayError,
+    ModelNotFound,
+    UpstreamBroken,
+    UpstreamError,
+    UpstreamOverloaded,
+    UpstreamRateLimited,
+    UpstreamServerError,
+    UpstreamTokenExpired,
+    UpstreamUnreachable,
+)
 
 HUMAN_CHECK = "upstream_human_check"
 """The site asks for a human, whichever credential is used: asking it again with another one would be a loop."""
@@ -9,11 +20,27 @@ NEXT_TARGET = (UpstreamOverloaded, ModelNotFound, CannotCarry)
 """Failures that another credential of the same target would meet as well."""
 
 
+PASSES_SOON = (
+    UpstreamUnreachable,
+    UpstreamServerError,
+    UpstreamBroken,
+    UpstreamTokenExpired,
+    UpstreamRateLimited,
+    UpstreamOverloaded,
+)
+"""Failures that may be over in a moment. A silence is none: it has cost its time already."""
+
+
 def fails_over(failure: GatewayError) -> bool:
     """True when another credential or another target may do; False when it is wrong everywhere."""
     return isinstance(failure, (ModelNotFound, CannotCarry)) or (
         isinstance(failure, UpstreamError) and failure.failover
     )
+
+
+def passes_soon(failure: GatewayError) -> bool:
+    """True when the same credential may do after a moment."""
+    return isinstance(failure, PASSES_SOON)
 
 
 def stays(failure: GatewayError) -> bool:

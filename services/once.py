@@ -19,6 +19,8 @@ from core.errors import (
     Unpriced,
     UpstreamError,
     UpstreamOverloaded,
+    UpstreamQuotaExhausted,
+    UpstreamRateLimited,
 )
 from core.providers.base import Provider, UpstreamRequest
 from core.transport import Transport
@@ -31,6 +33,9 @@ from schemas.usage import Usage
 from services.blame import scrub, whose
 from services.hold import Hold, nothing_held
 from services.site import Lease, Need, Site
+
+KEYS_WAIT = (CredentialsExhausted, UpstreamRateLimited, UpstreamQuotaExhausted)
+"""Failures that say when to come back, which the keys that were not tried may know better."""
 
 T = TypeVar("T")
 Build = Callable[[Provider, Target, Credential, str], UpstreamRequest]
@@ -67,6 +72,9 @@ class Once:
                 failure = failure if question.outcome.attempts else none_left
             except (UpstreamError, ModelNotFound) as error:
                 failure = error
+        if isinstance(failure, KEYS_WAIT):
+            waits = (self._sites[target.provider].opens_in(Need(target.model)) for target in targets)
+            failure.retry_after = min((wait for wait in waits if wait is not None), default=failure.retry_after)
         raise failure
 
     def _at_target(self, question: Question, target: Target, build: Build, read: Read[T]) -> T:

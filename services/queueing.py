@@ -38,20 +38,24 @@ def lease_in_turn(
 def _waited(
     queue: FairQueue, ticket: Ticket, site: Site, run: Run, target: Target, clock: Clock, deadline: float
 ) -> Generator[ChatChunk, None, Lease]:
-    began, lease = clock.monotonic(), None
+    began, found = clock.monotonic(), None
     until = min(deadline, began + queue.max_wait)
     try:
-        while lease is None:
-            try:
-                lease = _lease(site, run, target, clock, ticket)
-            except SlotsBusy:
-                if clock.monotonic() >= until:
-                    raise
-                yield from _pause(run, clock)
-        return lease
+        while isinstance(found := _lease_or_busy(site, run, target, clock, ticket), SlotsBusy):
+            if clock.monotonic() >= until:
+                raise found
+            yield from _pause(run, clock)
+        return found
     finally:
         run.outcome.queue_seconds += clock.monotonic() - began
-        queue.leave(ticket, served=lease is not None)
+        queue.leave(ticket, served=not isinstance(found, SlotsBusy | None))
+
+
+def _lease_or_busy(site: Site, run: Run, target: Target, clock: Clock, ticket: Ticket) -> Lease | SlotsBusy:
+    try:
+        return _lease(site, run, target, clock, ticket)
+    except SlotsBusy as busy:
+        return busy
 
 
 def _lease(site: Site, run: Run, target: Target, clock: Clock, ticket: Ticket | None = None) -> Lease:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from core.cancel import Cancellation
@@ -83,6 +84,9 @@ class Run:
     account: str = ""
     """Whose prompt cache the credential tried last uses: an account's, or its own."""
 
+    asked_again: bool = False
+    """True when the key that has the conversation's prompt cached was asked once more before it moves."""
+
     trying_since: float | None = None
     """The monotonic time at which the try under way began, which is not among the outcome's attempts yet."""
     permit: Permit | None = None
@@ -106,6 +110,8 @@ class Run:
     """Who is told of the try under way."""
     heard: int = 0
     """How many characters of an answer have come."""
+    closed: dict[tuple[str, str], float | None] = field(default_factory=dict)
+    """The targets that a limit of their own has no room in, with the seconds until it has."""
     unaffordable: bool = False
     """True when the retry budget of all requests is why no other try was made."""
 
@@ -162,9 +168,13 @@ class Run:
         """True when every credential was tried, and the last failure may pass by itself within `longest` seconds."""
         return bool(self.excluded) and isinstance(self.failure, SAME_AGAIN) and self.told_wait <= longest
 
-    def verdict(self) -> GatewayError:
-        """What to tell the client when nothing answered."""
+    def verdict(self, soonest: float | None, now: float) -> GatewayError:
+        """What to tell the client when nothing answered; `soonest` is in how many seconds something could be asked."""
         error = self.failure or NoCredentials("No provider could be asked.")
+        if self.may_wait and soonest is not None:
+            error.retry_after = soonest
+            moment = datetime.fromtimestamp(now + soonest, UTC).isoformat(timespec="seconds")
+            error.details = {**(error.details or {}), "until": moment}
         tried = [{"provider": a.provider, "model": a.model, "error": a.error} for a in self.outcome.attempts]
         if tried:
             spent = {"retry_budget": "spent"} if self.unaffordable else {}

@@ -52,6 +52,8 @@ class Pool(Protocol):
 
     def shares(self, credential_id: str, error: GatewayError) -> frozenset[str]: ...
 
+    def opens_in(self, model: str = "", tokens: int = 0, only: str | None = None) -> float | None: ...
+
     def capacity(self, model: str = "") -> Capacity: ...
 
     def __len__(self) -> int: ...
@@ -143,6 +145,13 @@ class Site:
         if isinstance(self.pool, CallersOwn):
             return frozenset({credential.id})
         return self.pool.shares(credential.id, failure)
+
+    def opens_in(self, need: Need, only: str | None = None) -> float | None:
+        """Seconds until a credential, or the one of that id, may be asked.
+
+        None when none comes back by itself, or callers bring their own.
+        """
+        return None if isinstance(self.pool, CallersOwn) else self.pool.opens_in(need.model, need.tokens, only)
 
     def capacity(self, model: str) -> Capacity | None:
         """What is left of the pool; None where callers bring their own credentials."""

@@ -1,11 +1,14 @@
 """Limits that a provider has told, in the form that workers merge."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import floor
 
 from schemas.limit import LimitKind, LimitReading
 
 UNTOLD_SECONDS = 60.0
+SHORTEST = 60.0
+"""No limit is for less than a minute: a bucket that seems to fill up faster was told with times that are rounded."""
 LONGEST = 86_400.0
 """A reset later than a day is not believed."""
 
@@ -14,38 +17,64 @@ MAX_MODELS = 64
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What was left of `limit` (None: not told) `at` the time it was told; void from `resets_at` on."""
+    """What was left of `limit` (None: not told) `at` the time it was told; void from `resets_at` on.
 
-    remaining: int
+    Of a bucket `rate` comes back in every second, and it is full at `resets_at`; what is 0 comes back then as a whole.
+    """
+
+    remaining: float
     resets_at: float
     at: float
     limit: int | None = None
+    rate: float = 0.0
 
-    def less(self, amount: int) -> "Lesson":
-        """The same once `amount` more is spent."""
-        return Lesson(max(0, self.remaining - amount), self.resets_at, self.at, self.limit)
+    def left(self, now: float) -> int:
+        """What is left now."""
+        # What is a hair's breadth short of a whole one is one, or a wait that was told would be too short.
+        return max(0, floor(self.remaining + self.rate * (now - self.at) + 1e-6))
+
+    def opens_at(self, need: int, now: float) -> float:
+        """When so much is left: `now` or later. A need above the limit is taken for the whole limit."""
+        need = min(need, self.limit or need)
+        if self.resets_at <= now or self.left(now) >= need:
+            return now
+        return min(self.resets_at, self.at + (need - self.remaining) / self.rate) if self.rate else self.resets_at
+
+    def less(self, amount: int, now: float) -> "Lesson":
+        """The same once `amount` more is spent; one that is void stays so."""
+        if self.resets_at <= now:
+            return self
+        if not self.rate:
+            return replace(self, remaining=max(0, self.remaining - amount))
+        return replace(self, remaining=self.remaining - amount, resets_at=self.resets_at + amount / self.rate)
 
 
 Lessons = Mapping[str, Mapping[LimitKind, Lesson]]
 """By model, "" for limits that hold whatever the model, then by kind."""
 
 
-def lessons_of(readings: Iterable[LimitReading], model: str, now: float) -> Lessons:
+def lessons_of(readings: Iterable[LimitReading], model: str, now: float, *, refills: bool = False) -> Lessons:
     """What `readings` teach; one that does not say what is left teaches nothing, one without a reset holds a minute.
 
-    A limit of nothing is no limit that anybody has, and no more can be left than there is.
+    A limit of nothing is no limit that anybody has, and no more can be left than there is. With `refills` they tell of
+    buckets, as far as they tell how large these are and when they are full.
     """
-    found = {
-        reading.kind: Lesson(
-            reading.remaining if reading.limit is None else min(reading.remaining, reading.limit),
-            min(reading.resets_at or now + UNTOLD_SECONDS, now + LONGEST),
-            now,
-            reading.limit,
-        )
-        for reading in readings
-        if reading.remaining is not None and reading.limit != 0
-    }
+    found: dict[LimitKind, Lesson] = {}
+    for reading in readings:
+        if reading.remaining is None or reading.limit == 0:
+            continue
+        left = reading.remaining if reading.limit is None else min(reading.remaining, reading.limit)
+        lesson = Lesson(left, min(reading.resets_at or now + UNTOLD_SECONDS, now + LONGEST), now, reading.limit)
+        found[reading.kind] = _bucket(lesson) if refills and reading.resets_at else lesson
     return {model: found} if found else {}
+
+
+def _bucket(told: Lesson) -> Lesson:
+    missing, seconds = (told.limit or 0) - told.remaining, told.resets_at - told.at
+    if told.limit is None or missing <= 0 or seconds <= 0:
+        return told
+    rate = min(missing / seconds, told.limit / SHORTEST)
+    return replace(told, rate=rate, resets_at=told.at + missing / rate)
 
 
 def merged(known: Lessons, news: Lessons, now: float) -> Lessons:

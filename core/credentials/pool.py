@@ -17,7 +17,7 @@ from core.credentials.member import Member
 from core.credentials.policy import reach_of
 from core.credentials.quota import Reserved
 from core.credentials.sharing import Sharing
-from core.credentials.shortage import Wanted
+from core.credentials.shortage import Wanted, opens_in
 from core.credentials.slots import Slots
 from core.credentials.strategies import STRATEGIES
 from core.credentials.verdicts import ErrorHook, Verdicts
@@ -98,6 +98,8 @@ class CredentialPool:
         chosen = self._choice.choose(self._members, Wanted(exclude, model, tokens), now, prefer, ticket)
         member = chosen.member
         reserved = member.select(model, tokens, now)
+        for other in self._accounts.others(member):
+            other.quota.foresee(model, tokens, now)
 
         def end(lease: Lease, outcome: Outcome) -> None:
             self._ended(chosen, reserved, lease, outcome)
@@ -149,6 +151,14 @@ class CredentialPool:
         if member is None or not reach_of(error, self._facts).account:
             return frozenset({credential_id})
         return frozenset({credential_id, *(other.id for other in self._accounts.others(member))})
+
+    def opens_in(self, model: str = "", tokens: int = 0, only: str | None = None) -> float | None:
+        """Seconds until any credential, or the one of that id, may be asked for `model` with such a prompt.
+
+        None when none comes back by itself.
+        """
+        members = [member for member in self._members.values() if only in (None, member.id)]
+        return opens_in(members, Wanted(model=model, tokens=tokens), self._clock.now())
 
     def capacity(self, model: str = "") -> Capacity:
         """What is left of all credentials that can be used now, for `model`."""

@@ -69,24 +69,28 @@ class Quota:
             opens = max(opens, self._flow.opens_at(kind, limit, self._need(kind, tokens), now))
         for name in self._names(model) if self.lessons else ():
             for told, lesson in self.lessons.get(name, {}).items():
-                need = self._need(told, tokens)
-                if lesson.resets_at > now and lesson.remaining < min(need, lesson.limit or need):
-                    opens = max(opens, lesson.resets_at)
+                opens = max(opens, lesson.opens_at(self._need(told, tokens), now))
         return opens
 
     def reserve(self, model: str, tokens: int, now: float) -> Reserved:
         """Count a request that begins, with what its prompt is expected to cost."""
         expected = ceil(tokens * self._counted_share)
         entry = self._flow.add(now, requests=1, input_tokens=expected) if self._limits else None
-        if self.lessons:
-            spent: dict[LimitKind, int] = {"requests": 1, "input_tokens": expected, "tokens": expected}
-            own = {
-                name: {kind: lesson.less(spent.get(kind, 0)) for kind, lesson in self.lessons[name].items()}
-                for name in self._names(model)
-                if name in self.lessons
-            }
-            self.lessons = {**self.lessons, **own}
+        self.foresee(model, tokens, now)
         return Reserved(tokens, entry)
+
+    def foresee(self, model: str, tokens: int, now: float) -> None:
+        """Take what such a request is expected to cost from what was told, as the provider will."""
+        if not self.lessons:
+            return
+        expected = ceil(tokens * self._counted_share)
+        spent: dict[LimitKind, int] = {"requests": 1, "input_tokens": expected, "tokens": expected}
+        own = {
+            name: {kind: lesson.less(spent.get(kind, 0), now) for kind, lesson in self.lessons[name].items()}
+            for name in self._names(model)
+            if name in self.lessons
+        }
+        self.lessons = {**self.lessons, **own}
 
     def settle(self, reserved: Reserved, usage: Usage | None, now: float) -> None:
         """Put what was billed in the place of what was expected; without a usage the expectation stands."""
@@ -104,7 +108,8 @@ class Quota:
 
     def learn(self, readings: Iterable[LimitReading], model: str, now: float) -> bool:
         """Take over what the provider says of the limits; False when it says nothing."""
-        news = lessons_of(readings, model if self._facts.per_model else ALL_MODELS, now)
+        name = model if self._facts.per_model else ALL_MODELS
+        news = lessons_of(readings, name, now, refills=self._facts.refills)
         if news:
             self.lessons = merged(self.lessons, news, now)
         return bool(news)
@@ -125,7 +130,7 @@ class Quota:
         for name in self.lessons if model is None else self._names(model):
             for told, lesson in self.lessons.get(name, {}).items():
                 if lesson.resets_at > now:
-                    yield Left(told, lesson.remaining, lesson.limit, lesson.resets_at, name or None, learned=True)
+                    yield Left(told, lesson.left(now), lesson.limit, lesson.resets_at, name or None, learned=True)
 
     def used(self, model: str, now: float) -> float:
         """The share of the tightest limit that is used up, 0 to 1; 0 when none is known."""

@@ -1,6 +1,6 @@
 """Which error it is when no credential can be had."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -37,15 +37,36 @@ def shortage(provider: str, members: Sequence[Member], wanted: Wanted, now: floa
     return _all_tried(provider, members, usable) if usable else _all_blacklisted(provider, members)
 
 
+def opens_in(members: Iterable[Member], wanted: Wanted, now: float) -> float | None:
+    """Seconds until the first of `members` may be asked; None when none comes back by itself.
+
+    Of one that serves as many requests as it may, that is about when the next of them ends.
+    """
+    usable = (member for member in members if member.standing.state != "blacklisted")
+    waits = [
+        max(member.opens_at(wanted.model, wanted.tokens, now) - now, _slot_wait(member))
+        for member in usable
+        if member.id not in wanted.exclude and not _refused(member, wanted.model, now)
+    ]
+    return min(waits, default=None)
+
+
 def all_busy(provider: str, busy: Sequence[Member]) -> SlotsBusy:
     """The error to raise when `busy` are fit, but serve as many requests as they may."""
-    usual = [member.tally.mean_seconds for member in busy]
-    soonest = min((seconds for seconds in usual if seconds is not None), default=1.0)
     return SlotsBusy(
         f"{len(busy)} credentials of provider {provider} serve as many requests at a time as they may.",
-        retry_after=min(60.0, max(1.0, soonest)),
+        retry_after=min(map(_usual_wait, busy)),
         details={"provider": provider, "tokens": len(busy), "slots": sum(one.credential.slots or 0 for one in busy)},
     )
+
+
+def _slot_wait(member: Member) -> float:
+    slots = member.credential.slots
+    return 0.0 if slots is None or member.in_use < slots else _usual_wait(member)
+
+
+def _usual_wait(member: Member) -> float:
+    return min(60.0, max(1.0, member.tally.mean_seconds or 1.0))
 
 
 def _refused(member: Member, model: str, now: float) -> bool:

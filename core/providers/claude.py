@@ -14,7 +14,7 @@ class Claude(AnthropicCompatible):
     """`api.anthropic.com`: it signs thinking, caches what is marked, and lists its models to any valid key."""
 
     kind: ClassVar[str] = "anthropic"
-    limit_facts: ClassVar[LimitFacts] = LimitFacts(cached_reads=False, per_model=True)
+    limit_facts: ClassVar[LimitFacts] = LimitFacts(cached_reads=False, per_model=True, refills=True)
     control: ClassVar[ThinkingControl] = "adaptive"
     families: ClassVar[tuple[str, ...]] = ("claude-",)
     issuer: ClassVar[str | None] = "anthropic"

@@ -16,7 +16,7 @@ class Groq(OpenAICompatible):
     """Refuses what it lacks, and tells usage and late failures in a field of its own, `x_groq`."""
 
     kind: ClassVar[str] = "groq"
-    limit_facts: ClassVar[LimitFacts] = LimitFacts(cached_reads=False, per_model=True)
+    limit_facts: ClassVar[LimitFacts] = LimitFacts(cached_reads=False, per_model=True, refills=True)
     policy: ClassVar[Policy] = Policy(
         refused=frozenset({"logprobs", "top_logprobs", "logit_bias"}),
         refused_in_messages=REASONING_FIELDS | {"name"},

@@ -13,7 +13,7 @@ class OpenAI(OpenAICompatible):
     """The Chat Completions of api.openai.com (https://platform.openai.com/docs/api-reference/chat)."""
 
     kind: ClassVar[str] = "openai"
-    limit_facts: ClassVar[LimitFacts] = LimitFacts(per_model=True)
+    limit_facts: ClassVar[LimitFacts] = LimitFacts(per_model=True, refills=True)
     families: ClassVar[tuple[str, ...]] = ("gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-")
     # It answers fields of messages that it does not know with a 400.
     policy: ClassVar[Policy] = Policy(developer=True, refused_in_messages=REASONING_FIELDS)

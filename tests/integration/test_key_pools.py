@@ -19,14 +19,14 @@ from core.credentials.pool import CredentialPool
 from core.errors import CredentialsExhausted, NoCredentials, SlotsBusy, UpstreamQuotaExhausted, UpstreamRateLimited
 from core.store.redis import RedisStore
 from schemas.credential import Credential
-from schemas.limit import KeyLimits, LimitReading
+from schemas.limit import PLAIN, KeyLimits, LimitFacts, LimitReading
 from tests.fakes import FakeClock
 from tests.gateway import Gateway, chunks_of, eventually, text_of
 from tests.integration.conftest import environment
 from tests.redis_server import RedisServer
 from tests.upstreams.answers import glm_stream
 from tests.upstreams.server import Upstream
-from tests.upstreams.steps import JSON, Events, Head, Hold, whole
+from tests.upstreams.steps import JSON, Drop, Events, Head, Hold, whole
 
 PATIENT = 5.0
 MODEL = "m"
@@ -47,13 +47,13 @@ class Plant:
         self._settings = StoreSettings(redis_url=SecretStr(redis.url), prefix=f"test-{uuid4().hex}", timeout=PATIENT)
         self._stores: list[RedisStore] = []
 
-    def worker(self, name: str) -> CredentialPool:
+    def worker(self, name: str, facts: LimitFacts = PLAIN) -> CredentialPool:
         store = RedisStore(self._settings)
         self._stores.append(store)
         counters, records = store.counters, store.records
         rng = Random(len(self._stores))
         return CredentialPool(
-            "p", self.keys, records, TokenSettings(), self.clock, name, rng, counters=counters
+            "p", self.keys, records, TokenSettings(), self.clock, name, rng, counters=counters, facts=facts
         )  # fmt: skip
 
     def close(self) -> None:
@@ -108,11 +108,13 @@ def test_no_key_is_asked_before_its_time_however_many_requests_come(plants: list
         assert all(later - earlier >= 10 for earlier, later in pairwise(times))
 
 
+@pytest.mark.parametrize(("facts", "wait"), [(PLAIN, 30), (LimitFacts(refills=True), 0.6)])
 def test_what_one_worker_learns_and_spends_the_others_know_with_their_next_sync(
-    plants: list[Plant], redis: RedisServer
+    plants: list[Plant], redis: RedisServer, facts: LimitFacts, wait: float
 ) -> None:
+    """A window gives all back at its reset; of a bucket that holds a thousand, ten are back after 0.6 seconds."""
     plant = planted(plants, redis, *keys(2, limits=KeyLimits(requests=4)))
-    one, two = plant.worker("one"), plant.worker("two")
+    one, two = plant.worker("one", facts), plant.worker("two", facts)
     first, second = plant.keys
     one.learn(first.id, [LimitReading("tokens", 1000, 0, plant.clock.now() + 30)], MODEL)
     for _ in range(3):
@@ -122,8 +124,8 @@ def test_what_one_worker_learns_and_spends_the_others_know_with_their_next_sync(
     assert two.lease(model=MODEL, tokens=10).credential.id == second.id
     with pytest.raises(CredentialsExhausted) as caught:
         two.lease(model=MODEL, tokens=10)
-    assert caught.value.retry_after == 30
-    plant.clock.advance(30)
+    assert caught.value.retry_after == pytest.approx(wait)
+    plant.clock.advance(wait)
     assert two.lease(model=MODEL, tokens=10).credential.id == first.id
 
 
@@ -205,6 +207,19 @@ def test_two_hundred_requests_ask_keys_that_are_told_to_wait_only_once_or_so(
         assert answer.json()["error"]["details"]["until"]
         assert 60 < int(answer.headers["Retry-After"]) <= 120
         assert answer.headers["X-Gateway-Capacity-Keys"] == "0"
+
+
+def test_a_conversation_is_tried_once_more_where_it_is_warm(upstream: Upstream, tmp_path: Path) -> None:
+    settings = environment(upstream, GLM_API_KEY="", GATEWAY__PROVIDERS__GLM__KEYS=key_settings())
+    with Gateway(tmp_path, **settings) as gateway:
+        for _ in range(2):
+            assert gateway.chat(headers={"x-session-id": "s"}).ok
+        for trouble in (whole(b"", 429, {"Retry-After": "1"}), [Drop()]):
+            upstream.script(trouble, times=1)
+            answer = gateway.chat(headers={"x-session-id": "s"})
+            assert (answer.status_code, answer.headers["X-Gateway-Attempts"]) == (200, "2")
+        assert len(upstream.requests) == 6
+        assert len({request.bearer for request in upstream.requests}) == 1
 
 
 def metric(gateway: Gateway, name: str) -> float:

@@ -1,6 +1,7 @@
 """Which key is asked next, which one rests for how long, and what the client is told meanwhile: all by a clock."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
@@ -23,6 +24,30 @@ def house(running: House) -> Iterator[House]:
     (gateway,) = running.gateways
     for token in gateway.get("/v1/tokens").json()["data"]:
         gateway.post(f"/v1/tokens/{token['id']}/reset", None)
+
+
+@pytest.mark.parametrize(("throttled", "wait"), [(("k-1", "k-2"), "1"), (("k-1", "k-2", "k-3"), "20")])
+def test_when_the_tries_are_used_up_the_time_told_is_that_of_the_soonest_key_the_untried_ones_included(
+    house: House, throttled: tuple[str, ...], wait: str
+) -> None:
+    (gateway,) = house.gateways
+    if "k-3" in throttled:
+        house.provider.moods = {"k-3": "throttled"}
+        house.provider.retry_after = 20
+        while "k-3" not in house.provider.calls:
+            assert gateway.chat(model=OPUS).ok
+    house.provider.retry_after = 600
+    house.provider.moods = dict.fromkeys(throttled, "throttled")
+    while len(set(house.provider.calls) & set(throttled)) < len(throttled):
+        answer = gateway.chat(model=OPUS)
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == wait
+    until = datetime.fromisoformat(answer.json()["error"]["details"]["until"])
+    assert until.timestamp() == pytest.approx(house.clock.now() + int(wait), abs=1)
+    house.provider.moods = {"k-1": "throttled", "k-2": "throttled"}
+    house.pass_time(int(wait))
+    assert gateway.chat(model=OPUS).ok
+    assert not house.provider.early
 
 
 @pytest.mark.parametrize("model", [OPUS, GPT])

@@ -16,6 +16,7 @@ from tests.fakes import FakeClock
 from tests.unit.core.credentials_kit import SETTINGS, DictRecords
 
 PER_MODEL = LimitFacts(per_model=True)
+REFILLS = LimitFacts(refills=True)
 CACHED_FREE = LimitFacts(cached_reads=False)
 
 

@@ -3,10 +3,23 @@
 import pytest
 
 from core.credentials.pool import CredentialPool
-from core.errors import CredentialsExhausted, UpstreamServerError
+from core.errors import CredentialsExhausted, UpstreamForbidden, UpstreamQuotaExhausted, UpstreamServerError
 from schemas.limit import Capacity, LimitFacts
 from schemas.usage import Usage
-from tests.unit.core.pools_kit import CACHED_FREE, PER_MODEL, Plant, but, fit, ident, info, key, reading, wait
+from tests.unit.core.pools_kit import (
+    CACHED_FREE,
+    PER_MODEL,
+    REFILLS,
+    Plant,
+    but,
+    fail,
+    fit,
+    ident,
+    info,
+    key,
+    reading,
+    wait,
+)
 
 
 def left(pool: CredentialPool, kind: str = "requests", secret: str = "a") -> int | None:
@@ -205,6 +218,111 @@ def test_a_reset_voids_what_was_learned() -> None:
     other.sync()
     pool.sync()
     assert (fit(pool), fit(other)) == ("a", "a")
+
+
+def test_the_first_key_that_opens_is_told_whichever_were_tried() -> None:
+    plant = Plant(key("a"), key("b"), key("c", slots=1))
+    pool = plant.worker()
+    assert pool.opens_in("m") == 0
+    pool.learn(ident("a"), [reading("requests", 0, plant.now + 30)])
+    pool.learn(ident("b"), [reading("tokens", 50, plant.now + 20)])
+    pool.lease(prefer=ident("c"))
+    assert (pool.opens_in("m"), pool.opens_in("m", 51)) == (0, 1), "its one slot is free in about a second"
+
+
+def test_a_key_that_does_not_come_back_by_itself_opens_at_no_time() -> None:
+    plant = Plant(key("a"), key("b"))
+    pool = plant.worker()
+    fail(pool, UpstreamQuotaExhausted("empty"), "a")
+    fail(pool, UpstreamForbidden("no", code="model_not_found"), "b")
+    assert (pool.opens_in("m"), pool.opens_in("other")) == (None, 0)
+
+
+# What fills up all the time
+
+
+def test_a_bucket_is_usable_as_soon_as_enough_has_come_back_and_not_once_it_is_full() -> None:
+    plant = Plant(key("a"), facts=REFILLS)
+    pool = plant.worker()
+    pool.learn(ident("a"), [reading("requests", 0, plant.now + 60, limit=60)])
+    assert wait(pool) == pytest.approx(1)
+    plant.clock.advance(10)
+    assert [left(pool), info(pool).limits[0].resets_at.timestamp()] == [10, plant.now + 50]  # type: ignore[union-attr]
+    for _ in range(10):
+        pool.lease()
+    assert wait(pool) == pytest.approx(1)
+    assert info(pool).limits[0].resets_at.timestamp() == pytest.approx(plant.now + 60)  # type: ignore[union-attr]
+    plant.clock.advance(60)
+    assert info(pool).limits == [], "it is full, and says nothing any more"
+
+
+def test_of_a_bucket_of_tokens_a_long_prompt_waits_longer_than_a_short_one() -> None:
+    plant = Plant(key("a"), facts=REFILLS)
+    pool = plant.worker()
+    pool.learn(ident("a"), [reading("tokens", 100, plant.now + 54, limit=1000)])
+    pool.lease(tokens=100).abandon()
+    assert wait(pool, tokens=50) == pytest.approx(3)
+    assert wait(pool, tokens=500) == pytest.approx(30)
+    assert wait(pool, tokens=9000) == pytest.approx(60), "the whole of it is all that there ever is"
+
+
+def test_a_bucket_of_a_day_fills_up_as_slowly_as_it_is_told_to() -> None:
+    plant = Plant(key("a"), facts=REFILLS)
+    pool = plant.worker()
+    pool.learn(ident("a"), [reading("requests", 0, plant.now + 86_400, limit=14_400)])
+    assert wait(pool) == pytest.approx(6)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1])
+def test_a_time_that_was_rounded_down_makes_no_bucket_fill_up_faster_than_in_a_minute(seconds: float) -> None:
+    plant = Plant(key("a"), facts=REFILLS)
+    pool = plant.worker()
+    pool.learn(ident("a"), [reading("requests", 29, plant.now + seconds, limit=30)])
+    for _ in range(29):
+        pool.lease()
+    assert wait(pool) == pytest.approx(2)
+
+
+def test_where_nothing_is_told_of_the_whole_it_is_a_window() -> None:
+    plant = Plant(key("a"), facts=REFILLS)
+    pool = plant.worker()
+    pool.learn(ident("a"), [reading("requests", 0, plant.now + 30, limit=None)])
+    assert wait(pool) == 30
+    pool.learn(ident("a"), [reading("requests", 2, plant.now + 30, limit=2)])
+    for _ in range(2):
+        pool.lease()
+    assert wait(pool) == 30
+
+
+def test_the_soonest_of_two_buckets_is_told() -> None:
+    plant = Plant(key("a"), key("b"), facts=REFILLS)
+    pool = plant.worker()
+    pool.learn(ident("a"), [reading("requests", 0, plant.now + 60, limit=3)])
+    pool.learn(ident("b"), [reading("requests", 0, plant.now + 60, limit=10)])
+    assert wait(pool) == pytest.approx(6)
+    plant.clock.advance(6)
+    assert fit(pool) == "b"
+
+
+def test_what_one_worker_takes_out_of_a_bucket_and_what_comes_back_the_others_know() -> None:
+    plant = Plant(key("a"), facts=REFILLS)
+    one, two = plant.worker("one"), plant.worker("two")
+    one.learn(ident("a"), [reading("requests", 1, plant.now + 59, limit=60)])
+    one.lease()
+    one.sync()
+    two.sync()
+    assert (wait(one), wait(two)) == (pytest.approx(1), pytest.approx(1))
+    plant.clock.advance(1)
+    assert fit(two) == "a"
+
+
+def test_a_request_of_one_key_takes_from_the_whole_account() -> None:
+    plant = Plant(key("a", account="x"), key("b", account="x"), facts=REFILLS)
+    pool = plant.worker()
+    pool.learn(ident("a"), [reading("requests", 2, plant.now + 58, limit=60)])
+    pool.lease()
+    pool.lease()
+    assert wait(pool) == pytest.approx(1)
 
 
 # Several workers

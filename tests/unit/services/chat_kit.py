@@ -193,6 +193,7 @@ class FakePool:
         self.learned: list[tuple[str, tuple[LimitReading, ...], str]] = []
         self.queue = FairQueue(QueueSettings(), FakeClock())
         self.limited = True
+        self.opens: float | None = None
 
     def lease(self, exclude: frozenset[str] = frozenset(), **need: Any) -> FakeLease:
         self.needs.append(need)
@@ -209,6 +210,9 @@ class FakePool:
 
     def shares(self, credential_id: str, error: GatewayError) -> frozenset[str]:
         return frozenset({credential_id})
+
+    def opens_in(self, model: str = "", tokens: int = 0, only: str | None = None) -> float | None:
+        return self.opens if only is None else self.opens or 0.0
 
     def capacity(self, model: str = "") -> Capacity:
         return Capacity(len(self.credentials))

@@ -1,5 +1,7 @@
 """One request over credentials and targets until one of them begins to answer."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from core.errors import (
@@ -301,6 +303,22 @@ def test_a_limit_of_a_provider_is_told_with_the_time_the_pool_knows() -> None:
 def test_the_soonest_of_two_times_is_told() -> None:
     stage = Stage(Script([UpstreamRateLimited("slow down", retry_after=60)]), pool=FakePool("one", "a", back_in=7))
     assert failure(stage, targets=1).retry_after == 7
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"), [(0.0, None, 0.0), (40.0, None, 40.0), (40.0, 3.0, 3.0), (None, 3.0, 3.0)]
+)
+def test_the_keys_that_were_not_tried_are_asked_for_their_time(
+    first: float | None, second: float | None, told: float
+) -> None:
+    slow = Script([UpstreamRateLimited("slow down", retry_after=600)])
+    stage = Stage(slow, slow, max_attempts=2, pool=FakePool("one", "a", "b"))
+    stage.pool.opens, stage.other.opens = first, second
+    error = failure(stage)
+    assert (error.retry_after, (error.details or {})["until"]) == (
+        told,
+        datetime.fromtimestamp(stage.clock.now() + told, UTC).isoformat(timespec="seconds"),
+    )
 
 
 def test_another_failure_is_told_without_a_time() -> None:
