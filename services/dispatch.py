@@ -88,7 +88,8 @@ class Dispatcher:
             run.others = len(queue)
             run.excluded.clear()
             try:
-                yield from self._at_target(run, target, last=not queue)
+                if (yield from self._brought(run, target)):
+                    yield from self._at_target(run, target, last=not queue)
             except ContextLengthExceeded as too_long:
                 if run.committed or not run.longer:
                     raise
@@ -110,8 +111,6 @@ class Dispatcher:
         return wait if wait is None or run.sole else max(wait, self._circuits.wait(target))
 
     def _at_target(self, run: Run, target: Target, *, last: bool) -> Iterator[ChatChunk]:
-        if not (yield from self._brought(run, target)):
-            return
         began = _tries(run)
         while self._may_try(run, again=_tries(run) > began):
             permit = self._permit(run, target) if self._is_affordable(run, target) else None
