@@ -6,6 +6,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from core.errors import BodyTooLarge, InvalidRequest, RequestTimeout
 from middleware.base import Next, context_of
+from middleware.validation_bounds import check_size
 from schemas.codec import loads
 
 
@@ -19,6 +20,7 @@ class Validation:
         if request.method in ("POST", "PUT", "PATCH"):
             body = self._read(request)
             if body:
+                check_size(body)
                 context = context_of(request)
                 context.raw_body = body
                 context.body = _object(body)

@@ -2,9 +2,11 @@
 
 import gzip
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 import requests
 
@@ -212,6 +214,71 @@ def test_a_large_body_in_chunks_is_refused_so_that_the_client_sees_it(gateway: G
 
 def test_a_large_announcement_with_nothing_behind_it_is_refused(gateway: Gateway) -> None:
     assert refused(one(gateway, request(body=b"", length=BIG), half_close=True), 413)["code"] == "request_too_large"
+
+
+MANY = 1_100_000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(b"[" + b"[]," * MANY + b"[]]", id="empty arrays"),
+        pytest.param(b"[" + b'{"a":1},' * MANY + b"{}]", id="small objects"),
+        pytest.param(b"[" + b"1.5," * MANY + b"1]", id="numbers"),
+        pytest.param(b"[" + b'"\\",",[",' * (MANY // 2) + b"1]", id="texts of brackets"),
+        pytest.param(b"{" + b",".join(b'"%d":1' % i for i in range(MANY)) + b"}", id="names"),
+    ],
+)
+def test_a_body_of_a_million_values_is_refused_before_it_fills_the_memory(
+    gateway: Gateway, upstream: Upstream, value: bytes
+) -> None:
+    before = _memory(gateway)
+    answer = one(gateway, request(body=b'{"messages":[{"role":"user","content":"Hi"}],"x":' + value + b"}"))
+    assert refused(answer, 413)["code"] == "request_too_large"
+    assert _memory(gateway) - before < 60
+    assert not upstream.requests
+
+
+def test_so_many_messages_are_refused(gateway: Gateway, upstream: Upstream) -> None:
+    messages = b'{"messages":[' + b",".join([b'{"role":"user","content":"Hi"}'] * 100_001) + b"]}"
+    assert "objects and arrays" in refused(one(gateway, request(body=messages)), 413)["message"]
+    assert not upstream.requests
+
+
+def test_a_text_without_an_end_is_looked_at_once(gateway: Gateway) -> None:
+    began = time.monotonic()
+    answer = one(gateway, request(body=b'{"a":"' + b'\\"' * 1_000_000 + b"[" * 200_000))
+    assert refused(answer)["code"] == "invalid_json"
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("depth", [50, 180])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/route/explain", "/v1/conversations"])
+def test_what_is_nested_deeply_is_answered_or_refused(gateway: Gateway, path: str, depth: int) -> None:
+    schema: Any = {"type": "string"}
+    for _ in range(depth // 2):
+        schema = {"type": "object", "properties": {"a": schema}}
+    tool = {"name": "f", "parameters": schema, "input_schema": schema}
+    body = {
+        "max_tokens": 10,
+        "messages": HI,
+        "metadata": {"a": schema},
+        "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}},
+        "tools": [{"type": "function", "function": tool} if "chat" in path else tool],
+        "items": [{"type": "message", "role": "user", "content": "Hi", "x": schema}],
+    }
+    assert gateway.post(path, body).status_code in (200, 400)
+
+
+def test_brackets_and_commas_in_a_text_are_text(gateway: Gateway, upstream: Upstream) -> None:
+    text = '[{"a": 1}, {"b\\": "\\\\"}],\n' * 60_000
+    assert gateway.chat(text).status_code == 200
+    assert upstream.requests[-1].body["messages"][0]["content"] == text
+
+
+def _memory(gateway: Gateway) -> float:
+    """What the workers hold, in MiB."""
+    return sum(psutil.Process(pid).memory_info().rss for pid in gateway.workers()) / 2**20
 
 
 # Methods and paths

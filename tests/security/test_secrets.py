@@ -30,8 +30,11 @@ WEB_TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJpZCI6IndlYi10b2tlbi0zMyJ9.c2lnbmF0dXJlLTU1"
 CALLER_KEY = "caller-key-91d4e0"
 REDIS_PASSWORD = "redis-password-62b8"
 TOKEN_SECRET = "token-secret-of-thirty-two-letters-4c"
+COLLECTOR_KEY = "collector-key-77b2"
+HEADER_SECRET = "header-secret-90e1"
 EXCHANGES = "exchanges.json"
 SECRETS = (GLM_KEY, GLM_KEY.partition(".")[2], PLAIN_KEY, WEB_TOKEN, CALLER_KEY, REDIS_PASSWORD, TOKEN_SECRET)
+SECRETS += (COLLECTOR_KEY, HEADER_SECRET)
 PAGES = (
     "/v1/tokens",
     "/v1/tokens/stats",
@@ -42,6 +45,14 @@ PAGES = (
     "/v1/keys",
     "/v1/usage",
     "/v1/failover",
+    "/v1/failover/glm-4.6",
+    "/v1/providers/glm",
+    "/v1/conversations",
+    "/v1/config",
+    "/v1/dashboard",
+    "/dashboard",
+    "/docs",
+    "/openapi.json",
     "/v1/health/ready",
     "/nowhere",
 )
@@ -62,6 +73,8 @@ def settings(upstream: Upstream, key: str = GLM_KEY, **more: str) -> dict[str, s
         "GATEWAY__ACCESS__JWT__SECRET": TOKEN_SECRET,
         "GATEWAY__LOGGING__REQUESTS__ENABLED": "true",
         "GATEWAY__LOGGING__REQUESTS__FILE": EXCHANGES,
+        "GATEWAY__PROVIDERS__GLM__HEADERS": f'{{"x-plan": "{HEADER_SECRET}"}}',
+        "OTEL_EXPORTER_OTLP_HEADERS": f"x-collector-key={COLLECTOR_KEY}",
         **more,
     }
 
@@ -111,6 +124,20 @@ class Listener:
         leaked = [line for line in file.read_text().splitlines() if any(secret in line for secret in SECRETS)]
         assert not leaked, leaked[:3]
 
+    def check_kept(self) -> None:
+        """Fail when a secret stands in what the gateway has written to its disk."""
+        files = [file for file in (self.gateway.directory / "data").rglob("*") if file.is_file()]
+        assert files
+        leaked = [(file.name, secret) for file in files for secret in SECRETS if secret.encode() in file.read_bytes()]
+        assert not leaked
+
+    def check_traces(self, collector: Upstream) -> None:
+        """Fail when a secret stands in what was sent to the collector, outside the header that is for it."""
+        assert eventually(lambda: len(collector.requests) > 0)
+        assert {request.headers["x-collector-key"] for request in collector.requests} == {COLLECTOR_KEY}
+        leaked = [s for s in SECRETS if any(s.encode() in request.raw_body for request in collector.requests)]
+        assert not leaked
+
 
 @pytest.fixture(scope="module", params=["open platform", "web site", "key of no known shape"])
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
@@ -118,10 +145,15 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     directory = tmp_path_factory.mktemp("secrets")
     (directory / "token.json").write_text(json.dumps({"tokens": [{"token": WEB_TOKEN, "name": "web"}]}))
     key = {"web site": WEB_TOKEN, "key of no known shape": PLAIN_KEY}.get(request.param, GLM_KEY)
-    with Upstream() as upstream, Gateway(directory, **settings(upstream, key)) as gateway:
-        listener = Listener(gateway, upstream, key)
-        yield listener
-        listener.check_exchanges()
+    with Upstream() as collector, Upstream() as upstream:
+        collector.script(whole(b""), times=None)
+        told = settings(upstream, key, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+        with Gateway(directory, **told) as gateway:
+            listener = Listener(gateway, upstream, key)
+            yield listener
+            listener.check_exchanges()
+        listener.check_kept()
+        listener.check_traces(collector)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from flask import Response, request
 
 from middleware.base import context_of
 from middleware.validation import Validation
+from middleware.validation_bounds import MAX_GROUPS, MAX_VALUES
 from tests.unit.middleware.layered_kit import Body, Layers, Socket
 
 PATIENCE = 30.0
@@ -75,7 +76,28 @@ def test_what_is_not_json_is_refused(data: bytes) -> None:
 
 
 def test_nesting_without_end_is_refused() -> None:
-    assert House().post(b'{"a":' + b"[" * 100_000)[:2] == (400, "invalid_json")
+    assert House().post(b'{"a":' + b"[" * 50_000)[:2] == (400, "invalid_json")
+
+
+@pytest.mark.parametrize(
+    "value", [b"[]," * MAX_GROUPS + b"[]", b"1," * (MAX_VALUES + 1) + b"1"], ids=["groups", "values"]
+)
+def test_more_values_than_anybody_needs_are_refused(value: bytes) -> None:
+    status, code, message = House().post(b'{"a":[' + value + b"]}")
+    assert (status, code) == (413, "request_too_large")
+    assert "holds more than" in message
+
+
+@pytest.mark.parametrize(
+    "value", [b"[]," * (MAX_GROUPS - 3) + b"[]", b"1," * (MAX_VALUES - 1) + b"1"], ids=["groups", "values"]
+)
+def test_as_many_values_as_there_may_be_are_taken(value: bytes) -> None:
+    assert House().post(b'{"a":[' + value + b"]}")[0] == 200
+
+
+def test_what_stands_in_texts_is_not_counted() -> None:
+    text = b'[{,\\"' * (MAX_VALUES + 1)
+    assert House().post(b'{"a":"' + text + b'"}')[0] == 200
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,31 @@
+"""Bounds how many values a body may hold: thirty megabytes of brackets would be a gigabyte of objects."""
+
+import re
+
+from core.errors import BodyTooLarge
+
+MAX_GROUPS = 100_000
+"""Objects and arrays. A conversation of a thousand turns with tools has some ten thousand; each costs some 30 µs."""
+MAX_VALUES = 1_000_000
+"""Values of every kind, such as the numbers of tokens to embed."""
+# A text need not end: one that is looked at again from each of its quotes would take for ever.
+_TOKEN = re.compile(rb'"(?:[^"\\]+|\\.)*+"?|[\[{,]', re.DOTALL)
+
+
+def check_size(body: bytes) -> None:
+    """Raise BodyTooLarge for JSON that holds more than that; what stands inside of texts does not count."""
+    if len(body) <= MAX_GROUPS:
+        return
+    if body.count(b"{") + body.count(b"[") <= MAX_GROUPS and body.count(b",") <= MAX_VALUES:
+        return
+    groups = commas = 0
+    for token in _TOKEN.finditer(body):
+        first = body[token.start()]
+        if first == 0x2C:
+            commas += 1
+        elif first != 0x22:
+            groups += 1
+        if groups > MAX_GROUPS:
+            raise BodyTooLarge(f"The body holds more than {MAX_GROUPS} objects and arrays.")
+        if commas > MAX_VALUES:
+            raise BodyTooLarge(f"The body holds more than {MAX_VALUES} values.")
