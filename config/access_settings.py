@@ -82,7 +82,11 @@ class JwtSettings(Group):
 
 
 class AccessSettings(Group):
-    """Who may use the gateway; with no key and no tokens it is open to its own machine."""
+    """Who may use the gateway; with no key and no tokens it is open to its own machine.
+
+    Keys that were revoked or have expired are listed for `key_retention_days`; None keeps them.
+    """
 
     keys: tuple[ApiKeySettings, ...] = ()
+    key_retention_days: float | None = Field(90, gt=0, allow_inf_nan=False)
     jwt: JwtSettings = JwtSettings()

@@ -17,7 +17,7 @@ from config.logging_settings import LoggingSettings, RequestLogSettings
 from config.model_settings import ModelMap, ModelSettings
 from config.provider_settings import ProviderSettings, default_providers
 from config.redis_address import RedisAddress
-from config.response_cache_settings import ResponseCacheSettings
+from config.response_cache_settings import KeepingSettings, ResponseCacheSettings
 from config.route_settings import CircuitSettings, MatchSettings, Routes, RouteSettings, RouteTargetSettings
 from config.store_settings import StoreSettings
 from config.telemetry_settings import TelemetrySettings
@@ -35,6 +35,7 @@ __all__ = [
     "FilterPattern",
     "HealthSettings",
     "JwtSettings",
+    "KeepingSettings",
     "KeyLimitSettings",
     "KeySettings",
     "LinkSettings",

@@ -42,6 +42,7 @@ from services.health import HealthService, memory_share
 from services.instances import InstanceBuilder
 from services.interceptors import MetricsInterceptor, ResponseLogInterceptor
 from services.key_book import KeyBook
+from services.key_purge import KeyPurge
 from services.limits import LimitService
 from services.linked_media import AT_A_TIME, LinkedMedia
 from services.models import ModelService
@@ -163,6 +164,8 @@ def build_services(
     purge = ConversationPurge(
         conversations.store, store.records, store.counters, settings.conversations, clock, worker_id
     )
+    retention = settings.access.key_retention_days
+    key_purge = KeyPurge(store.records, store.counters, retention, clock, worker_id)
     census = Census(store, clock, worker_id)
     tracing = tracing_of(settings, transport, clock)
 
@@ -184,6 +187,7 @@ def build_services(
             Chore("refresh_signers", SYNC_SECONDS, access.refresh),
             Chore("share_key_uses", KEY_USE_SECONDS, book.share_uses),
             Chore("purge_conversations", PURGE_SECONDS, purge.run),
+            Chore("purge_keys", PURGE_SECONDS, key_purge.run),
             Chore("reload_tokens", RELOAD_SECONDS, tokens.reload),
             Chore("check_tokens", SYNC_SECONDS, tokens.check_health),
             *caches.chores,

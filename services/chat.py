@@ -97,7 +97,7 @@ class ChatService:
         source = self._dispatcher.chunks(run, place.plan.targets)
         chunks = self._pipeline.process(request, self._heard(run, source), None if turn is None else turn.hear)
         if isinstance(kept_at, CachePlace):
-            chunks = self._cache.recording(kept_at, request, outcome, chunks)
+            chunks = self._cache.recording(kept_at, outcome, chunks)
         return self._watched(run, source, chunks, turn)
 
     def _again(self, kept: Kept, request: ChatRequest, asked: str, call: Call) -> ChatStream:

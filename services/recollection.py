@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from core.clock import Clock
 from core.errors import StoreUnavailable
-from core.store.base import Counters
+from core.store.base import Counters, Room
 from core.store.shelf import Shelf
 
 LOCAL_BYTES = 16 * 1024 * 1024
@@ -36,14 +36,30 @@ class Recollection:
             found |= shared
         return {name: text for name, text in found.items() if text != ABSENT}
 
-    def keep(self, texts: Mapping[str, str], seconds: float, believed: float | None = None) -> None:
-        """Keep these for `seconds`; this worker believes its own copy for `believed` seconds, as long unless given."""
+    def knows(self, name: str) -> bool:
+        """True when this worker has a copy of what is kept under the name."""
+        return self._local.kept([name], self._clock.now()).get(name, ABSENT) != ABSENT
+
+    def keep(
+        self, texts: Mapping[str, str], seconds: float, believed: float | None = None, room: Room | None = None
+    ) -> None:
+        """Keep these for `seconds`; this worker believes its own copy for `believed` seconds, as long unless given.
+
+        `room` bounds what all workers keep together.
+        """
         if not texts:
             return
         now = self._clock.now()
         self._local.keep(texts, seconds if believed is None else believed, now)
         try:
-            self._counters.keep(texts, seconds, now)
+            self._counters.keep(texts, seconds, now, room)
+        except StoreUnavailable:
+            return
+
+    def use(self, name: str, room: str) -> None:
+        """Say that a text of this room was of use, so that others go first."""
+        try:
+            self._counters.use([name], room, self._clock.now())
         except StoreUnavailable:
             return
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from schemas.codec import dumps, loads
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.stream import ChatChunk, Finished, KeepAlive
+from services.answer_rooms import AnswerRooms
 from services.recollection import Recollection
 
 HARMLESS = frozenset({"stream", "stream_options"})
@@ -31,9 +31,10 @@ COMPLETE = frozenset({"stop", "tool_calls"})
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the answer to one question is kept; `refresh`: whatever is there is not looked at."""
+    """Where the answer to one question of a model is kept; `refresh`: whatever is there is not looked at."""
 
     name: str
+    model: str
     refresh: bool
 
 
@@ -54,6 +55,7 @@ class ResponseCache:
         """`salt` stands for whatever else answers depend on: the settings of the pipeline."""
         self._settings = settings
         self._salt = salt
+        self._rooms = AnswerRooms(settings)
         self._recollection = Recollection(counters, clock, settings.local_bytes)
         self._log = structlog.get_logger(__name__)
 
@@ -68,37 +70,41 @@ class ResponseCache:
         body = {name: value for name, value in request.native.body.items() if name not in HARMLESS}
         headers = [request.native.headers.get(name) for name in HEADERS]
         said = [self._salt, origin.tenant, request.native.dialect, request.thinking_mode, request.model, body, headers]
-        return Place(f"response:{sha256(dumps(said)).hexdigest()}", origin.cache == "refresh")
+        return Place(f"response:{sha256(dumps(said)).hexdigest()}", request.model, origin.cache == "refresh")
 
     def find(self, place: Place) -> Kept | None:
         """The answer that is kept there."""
         if place.refresh:
             return None
+        is_copied = self._recollection.knows(place.name)
         text = self._recollection.find({place.name: NOT_FOUND_SECONDS}).get(place.name)
         if text is None:
             return None
         try:
             told = loads(text)
-            return Kept(told["provider"], told["upstream_model"], told.get("billed_model"), read(told["chunks"]))
+            kept = Kept(told["provider"], told["upstream_model"], told.get("billed_model"), read(told["chunks"]))
         except (ValueError, KeyError, TypeError, IndexError):
             # Another version may have written it.
             self._log.warning("kept_answer_unreadable")
             return None
+        if not is_copied:
+            # A copy is believed for a minute only, so that this is often enough.
+            self._recollection.use(place.name, self._rooms.room(place.model, kept.provider).name)
+        return kept
 
-    def recording(
-        self, place: Place, request: ChatRequest, outcome: Outcome, chunks: Iterator[ChatChunk]
-    ) -> Iterator[ChatChunk]:
+    def recording(self, place: Place, outcome: Outcome, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
         """The same chunks; they are kept once the answer has come to its end by itself."""
         heard: list[ChatChunk] = []
         for chunk in chunks:
             if not isinstance(chunk, KeepAlive):
                 heard.append(chunk)
             if isinstance(chunk, Finished) and chunk.reason in COMPLETE:
-                self._keep(place, request, outcome, heard)
+                self._keep(place, outcome, heard)
             yield chunk
 
-    def _keep(self, place: Place, request: ChatRequest, outcome: Outcome, heard: list[ChatChunk]) -> None:
-        seconds = self._seconds(request.model, outcome.provider or "")
+    def _keep(self, place: Place, outcome: Outcome, heard: list[ChatChunk]) -> None:
+        provider = outcome.provider or ""
+        seconds = self._rooms.seconds(place.model, provider)
         if not seconds:
             return
         told: Mapping[str, Any] = {
@@ -109,11 +115,5 @@ class ResponseCache:
         }
         text = dumps(told).decode()
         if len(text) <= self._settings.max_entry_bytes:
-            self._recollection.keep({place.name: text}, seconds, min(seconds, BELIEVED_SECONDS))
-
-    def _seconds(self, model: str, provider: str) -> float:
-        patterns = self._settings.models.items()
-        own = next((ttl for pattern, ttl in patterns if fnmatchcase(model.lower(), pattern.lower())), None)
-        if own is not None:
-            return own
-        return self._settings.providers.get(provider, self._settings.ttl)
+            room = self._rooms.room(place.model, provider)
+            self._recollection.keep({place.name: text}, seconds, min(seconds, BELIEVED_SECONDS), room)

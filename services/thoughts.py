@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
+from core.store.base import Room
 from schemas.chat import UNSIGNED, ChatRequest, Message, ThinkingBlock, ToolCall
 from schemas.codec import dumps, loads
 from schemas.stream import ChatChunk, Finished, ReasoningDelta, Signature, ToolCallDelta
@@ -14,6 +15,8 @@ KEPT_SECONDS = 7 * 86_400.0
 BELIEVED_SECONDS = 60.0
 """How long a worker goes by what it has found, or that it has found nothing."""
 MAX_REMEMBERED_TEXT = 200_000
+ROOM = Room("thoughts", 64 * 1024 * 1024)
+"""A week of a busy gateway's thoughts would fill any store. What had to go costs one more try, as what has ended."""
 
 
 class ThoughtMemory:
@@ -40,11 +43,11 @@ class ThoughtMemory:
         signed = {call.id: call.signature for call in calls if call.signature}
         if calls and (thinking or signed):
             texts[_turn_name(session, calls[0].id)] = _written(issuer, thinking, signed)
-        self._recollection.keep(texts, KEPT_SECONDS)
+        self._recollection.keep(texts, KEPT_SECONDS, room=ROOM)
 
     def refuse(self, session: str, omit: frozenset[str]) -> None:
         """From now on this session is sent without `omit`."""
-        self._recollection.keep({_session_name(session): " ".join(sorted(omit))}, KEPT_SECONDS)
+        self._recollection.keep({_session_name(session): " ".join(sorted(omit))}, KEPT_SECONDS, room=ROOM)
 
 
 @dataclass(slots=True)

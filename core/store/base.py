@@ -56,6 +56,14 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """Where texts share `max_bytes`, all that they cost included: the least lately used make room for new ones."""
+
+    name: str
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of the keys of one kind, its ends not included: up to `limit` from the front, or from the back.
 
@@ -92,11 +100,14 @@ class Counters(Protocol):
     def unclaim(self, name: str, owner: str) -> None:
         """Give the owner's place back, if it has one."""
 
-    def keep(self, texts: Mapping[str, str], seconds: float, now: float) -> None:
+    def keep(self, texts: Mapping[str, str], seconds: float, now: float, room: Room | None = None) -> None:
         """Keep short texts under these names for `seconds`; each may be lost sooner, when room is needed."""
 
     def kept(self, names: Sequence[str], now: float) -> dict[str, str]:
         """Those of the names under which a text is kept, with it, in one trip."""
+
+    def use(self, names: Sequence[str], room: str, now: float) -> None:
+        """Say that these texts of the room with that name are used now, so that others go first."""
 
 
 class Records(Protocol):

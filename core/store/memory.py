@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
-from core.store.base import Record, Taken, Window, WindowKind
+from core.store.base import Record, Room, Taken, Window, WindowKind
 from core.store.meters import METERS, Fixed, Meter
 from core.store.places import Places
 from core.store.shelf import Shelf
@@ -25,6 +25,7 @@ class MemoryCounters:
         self._locks: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._places = Places()
         self._shelf = Shelf()
+        self._rooms: dict[str, Shelf] = {}
 
     def __len__(self) -> int:
         """How many windows, locks and names with places are kept."""
@@ -95,13 +96,24 @@ class MemoryCounters:
         """Give the owner's place back, if it has one."""
         self._places.unclaim(name, owner)
 
-    def keep(self, texts: Mapping[str, str], seconds: float, now: float) -> None:
+    def keep(self, texts: Mapping[str, str], seconds: float, now: float, room: Room | None = None) -> None:
         """Keep short texts under these names for `seconds`, or until room is needed."""
-        self._shelf.keep(texts, seconds, now)
+        if room is None:
+            self._shelf.keep(texts, seconds, now)
+        else:
+            self._rooms.setdefault(room.name, Shelf()).keep(texts, seconds, now, room.max_bytes)
 
     def kept(self, names: Sequence[str], now: float) -> dict[str, str]:
         """Those of the names under which a text is kept, with it."""
-        return self._shelf.kept(names, now)
+        found: dict[str, str] = {}
+        for shelf in (self._shelf, *self._rooms.values()):
+            found |= shelf.kept([name for name in names if name not in found], now)
+        return found
+
+    def use(self, names: Sequence[str], room: str, now: float) -> None:
+        """Let others of the room go first."""
+        if room in self._rooms:
+            self._rooms[room].kept(names, now)
 
     def _current(self, window: Window, now: float) -> Meter:
         meter = self._meters.get(_name(window)) or METERS[window.kind]()

@@ -4,12 +4,17 @@ from collections.abc import Mapping, Sequence
 from struct import unpack
 from typing import Any, Protocol
 
-from core.store.base import Reading, Taken, Window
+from core.store.base import Reading, Room, Taken, Window
 from core.store.windows import check
+
+_ENTRY_BYTES = 700
+"""About what a text in a room costs beside itself and its name: as much as redis was seen to take for it."""
 
 
 class Link(Protocol):
     """What reaches redis; every method raises StoreUnavailable."""
+
+    def run(self, command: str, key: str, *arguments: str | bytes | float) -> Any: ...
 
     def script(self, name: str, keys: Sequence[str], arguments: Sequence[str | bytes | float]) -> Any: ...
 
@@ -60,12 +65,18 @@ class RedisCounters:
         """Give the owner's place back, if it has one."""
         self._link.script("unclaim", [self._places_key(name)], [owner])
 
-    def keep(self, texts: Mapping[str, str], seconds: float, now: float) -> None:
-        """Keep short texts under these names for `seconds`, in one round trip to each server."""
-        if not texts:
-            return
+    def keep(self, texts: Mapping[str, str], seconds: float, now: float, room: Room | None = None) -> None:
+        """Keep short texts under these names for `seconds`, in one round trip to each server.
+
+        With a room there is one ahead of that, to its list. Whoever dies between the two leaves texts that had to go
+        until they end by themselves.
+        """
+        gone = self._admitted(texts, seconds, now, room) if room is not None and texts else frozenset()
         lifetime = str(max(1, int(seconds * 1000)))
-        self._link.run_all([("SET", self._kept_key(name), text, "PX", lifetime) for name, text in texts.items()])
+        stay = [("SET", self._kept_key(name), text, "PX", lifetime) for name, text in texts.items() if name not in gone]
+        commands = [*stay, *(("UNLINK", self._kept_key(name)) for name in gone)]
+        if commands:
+            self._link.run_all(commands)
 
     def kept(self, names: Sequence[str], now: float) -> dict[str, str]:
         """Those of the names under which a text is kept, in one round trip to each server."""
@@ -73,6 +84,19 @@ class RedisCounters:
             return {}
         values = self._link.texts([self._kept_key(name) for name in names])
         return {name: value.decode() for name, value in zip(names, values, strict=True) if value is not None}
+
+    def use(self, names: Sequence[str], room: str, now: float) -> None:
+        """Let others of the room go first, in one round trip."""
+        if names:
+            pairs = [part for name in names for part in (now, name)]
+            self._link.run("ZADD", self._room_keys(room)[0], "XX", *pairs)
+
+    def _admitted(self, texts: Mapping[str, str], seconds: float, now: float, room: Room) -> frozenset[str]:
+        """Put the texts on the room's list; who has to go for them."""
+        sizes = {name: _ENTRY_BYTES + len(name) + len(text.encode()) for name, text in texts.items()}
+        entries = [part for name, size in sizes.items() for part in (name, size)]
+        arguments: list[str | float] = [now, seconds, room.max_bytes, *entries]
+        return frozenset(name.decode() for name in self._link.script("admit", self._room_keys(room.name), arguments))
 
     def _asked(self, windows: Sequence[Window], times: list[float]) -> tuple[list[str], list[str | float]]:
         """Keys and arguments of a script on windows. What a kind keeps in its own form has a key of its own."""
@@ -86,6 +110,10 @@ class RedisCounters:
 
     def _kept_key(self, name: str) -> str:
         return f"{self._prefix}:kept:{name}"
+
+    def _room_keys(self, room: str) -> list[str]:
+        tag = f"{self._prefix}:{{{self._prefix}:room:{room}}}"
+        return [f"{tag}:order", f"{tag}:ends", f"{tag}:sizes"]
 
     def _places_key(self, name: str) -> str:
         return f"{self._prefix}:places:{name}"

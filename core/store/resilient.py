@@ -9,7 +9,7 @@ import structlog
 
 from core.clock import Clock
 from core.errors import StoreUnavailable
-from core.store.base import Counters, Overtaken, Record, Records, Span, Store, Taken, Window
+from core.store.base import Counters, Overtaken, Record, Records, Room, Span, Store, Taken, Window
 from core.store.memory import MemoryCounters
 
 RETRY_SECONDS = 1.0
@@ -171,12 +171,12 @@ class _Counters:
         except StoreUnavailable:
             return
 
-    def keep(self, texts: Mapping[str, str], seconds: float, now: float) -> None:
+    def keep(self, texts: Mapping[str, str], seconds: float, now: float, room: Room | None = None) -> None:
         """Keep short texts; in this process while the home is away."""
         try:
-            self._gate.through(lambda: self._home.keep(texts, seconds, now))
+            self._gate.through(lambda: self._home.keep(texts, seconds, now, room))
         except StoreUnavailable:
-            self._alone.keep(texts, seconds, now)
+            self._alone.keep(texts, seconds, now, room)
 
     def kept(self, names: Sequence[str], now: float) -> dict[str, str]:
         """Those of the names under which a text is kept; in this process while the home is away."""
@@ -184,6 +184,13 @@ class _Counters:
             return self._gate.through(lambda: self._home.kept(names, now))
         except StoreUnavailable:
             return self._alone.kept(names, now)
+
+    def use(self, names: Sequence[str], room: str, now: float) -> None:
+        """Let others of the room go first; of no consequence while the home is away."""
+        try:
+            self._gate.through(lambda: self._home.use(names, room, now))
+        except StoreUnavailable:
+            return
 
     def _share(self, window: Window) -> Window:
         return window if not window.divided else replace(window, limit=max(1, window.limit // self.workers))

@@ -18,9 +18,10 @@ class Shelf:
         self._texts: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._bytes = 0
 
-    def keep(self, texts: Mapping[str, str], seconds: float, now: float) -> None:
-        """Keep these for `seconds`, in place of what is kept under their names."""
+    def keep(self, texts: Mapping[str, str], seconds: float, now: float, max_bytes: int | None = None) -> None:
+        """Keep these for `seconds`, in place of what is kept under their names; from now on in so many bytes."""
         with self._mutex:
+            self._max_bytes = self._max_bytes if max_bytes is None else max_bytes
             for name, text in texts.items():
                 self._drop(name)
                 self._texts[name] = (text, now + seconds)
@@ -48,4 +49,4 @@ class Shelf:
 
 
 def _size(name: str, text: str) -> int:
-    return _OVERHEAD + len(name) + len(text)
+    return _OVERHEAD + len(name) + (len(text) if text.isascii() else len(text.encode()))

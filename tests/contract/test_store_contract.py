@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 
-from core.store.base import Record, Span, Store
+from core.store.base import Record, Room, Span, Store
 from tests.contract.conftest import Opening
 from tests.contract.store_kit import NOW, together
 
@@ -62,6 +62,57 @@ def test_the_newest_text_under_a_name_counts(store: Store) -> None:
 def test_nothing_is_kept_and_asked_for_at_no_cost(store: Store) -> None:
     store.counters.keep({}, 30, NOW)
     assert store.counters.kept([], NOW) == {}
+
+
+def fill(store: Store, names: str, room: Room, at: float = NOW) -> None:
+    for moment, name in enumerate(names):
+        store.counters.keep({name: "x" * 10_000}, 60, at + moment / 100, room)
+
+
+def there(store: Store, names: str) -> str:
+    return "".join(store.counters.kept(list(names), NOW + 1))
+
+
+ROOM = Room("three", 35_000)
+
+
+def test_the_least_lately_used_texts_of_a_room_go_when_it_is_full(store: Store) -> None:
+    fill(store, "abc", ROOM)
+    store.counters.kept(["a"], NOW + 0.5)
+    store.counters.use(["a", "never"], "three", NOW + 0.5)
+    fill(store, "d", ROOM, NOW + 0.6)
+    assert there(store, "abcd") == "acd"
+    assert there(store, "never") == ""
+
+
+def test_rooms_take_nothing_from_each_other_nor_from_what_is_in_none(store: Store) -> None:
+    fill(store, "abc", ROOM)
+    store.counters.keep({"free": "x" * 50_000}, 60, NOW)
+    fill(store, "defghi", Room("two", 25_000))
+    assert there(store, "abcdefghi") == "abchi"
+    assert store.counters.kept(["free"], NOW)
+
+
+def test_a_text_that_is_kept_anew_takes_its_room_once(store: Store) -> None:
+    for moment in range(20):
+        fill(store, "ab", ROOM, NOW + moment)
+    fill(store, "c", ROOM, NOW + 30)
+    assert there(store, "abc") == "abc"
+
+
+def test_a_text_that_is_larger_than_its_room_is_not_kept_and_a_room_may_shrink(store: Store) -> None:
+    fill(store, "abc", ROOM)
+    store.counters.keep({"b": "x" * 40_000}, 60, NOW, Room("three", 35_000))
+    assert "b" not in there(store, "abc")
+    fill(store, "d", Room("three", 15_000), NOW + 1)
+    assert there(store, "abcd") == "d"
+
+
+def test_what_is_over_takes_no_room(store: Store) -> None:
+    store.counters.keep({"a": "x" * 10_000, "b": "x" * 10_000}, 0.2, NOW, ROOM)
+    store.counters.keep({"c": "x" * 10_000}, 60, NOW + 0.1, ROOM)
+    fill(store, "de", ROOM, NOW + 0.3)
+    assert there(store, "cde") == "cde"
 
 
 # Records

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from config.settings import StoreSettings
 from core.errors import StoreUnavailable
-from core.store.base import Overtaken, Span, Store, Window
+from core.store.base import Overtaken, Room, Span, Store, Window
 from core.store.redis import RedisStore
 from tests.redis_server import RedisServer
 
@@ -123,6 +123,18 @@ def test_every_key_has_the_prefix_and_those_of_windows_one_hash_tag(store: Redis
         *("ours:lock:l", "ours:{ours:limits}:0.5:b", "ours:{ours:limits}:60.0:a"),
         *("ours:{ours:records:kind}", "ours:{ours:records:kind}:order"),
     ]
+
+
+def test_a_room_takes_no_more_of_redis_than_it_has(store: RedisStore, admin: redis.Redis) -> None:
+    store.counters.keep({"warm": "up"}, 60, NOW, Room("r", 1_000_000))
+    before = admin.info("memory")["used_memory"]
+    for size, count in ((10_000, 150), (100, 1300)):
+        for number in range(count):
+            store.counters.keep({f"text {size} {number}": "x" * size}, 60, NOW + number / 1000, Room("r", 1_000_000))
+        assert admin.info("memory")["used_memory"] - before < 1_200_000
+    assert admin.hlen("ours:{ours:room:r}:sizes") == admin.zcard("ours:{ours:room:r}:order") + 1
+    assert 0 < admin.pttl("ours:{ours:room:r}:order") <= 62_000
+    assert int(admin.hget("ours:{ours:room:r}:sizes", "") or 0) <= 1_000_000
 
 
 def test_what_nobody_uses_any_more_expires(store: RedisStore, admin: redis.Redis) -> None:
