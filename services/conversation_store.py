@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from config.settings import ConversationSettings
 from core.clock import Clock
-from core.errors import InvalidRequest, NotFound
+from core.errors import InvalidRequest, NotFound, StoreUnavailable
 from core.store.base import Record, Records, Span
 from schemas.conversation import Conversation, StoredItem, Turn
 from services.conversation_keys import (
@@ -176,7 +176,10 @@ class ConversationStore:
 
     def _forget_if_gone(self, owner: str, ident: str) -> None:
         """It may have been removed while something was added, which nobody would ever find again."""
-        record = self._records.get(heads_of(owner), ident)
+        try:
+            record = self._records.get(heads_of(owner), ident)
+        except StoreUnavailable:
+            return  # what was added is there; only whether it still belongs to anybody cannot be told
         if record is None or record.get("closed"):
             self._drop(ident)
 

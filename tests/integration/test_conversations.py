@@ -589,6 +589,9 @@ def test_a_store_that_goes_away_takes_no_answer_with_it(upstream: Upstream, tmp_
             assert 'glm_conversation_turns_total{outcome="unstored"} 1.0' in gateway.get("/metrics").text
             refused = gateway.chat(conversation=ident)
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "store_unavailable")
+            for known in (ident, "conv_" + "0" * 48):
+                answer = gateway.get(f"/v1/conversations/{known}")
+                assert answer.status_code == 503, "nobody can tell now what is there"
             assert gateway.chat().status_code == 200, "what is part of no conversation goes on"
 
 
