@@ -145,8 +145,9 @@ class ConversationStore:
 
     def put_turns(self, owner: str, ident: str, turns: Sequence[Turn]) -> Conversation:
         """Write turns of another copy of the conversation, whose items are in here by now; they count as its own."""
-        for turn in turns:
-            self._records.put(turns_of(ident), key_in(turn.items[0]), _placed(turn).model_dump())
+        for start in range(0, len(turns), PAGE):
+            page = {key_in(turn.items[0]): _placed(turn).model_dump() for turn in turns[start : start + PAGE]}
+            self._records.put_all(turns_of(ident), page)
 
         def counted(head: Conversation) -> Conversation:
             for turn in turns:
