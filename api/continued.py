@@ -1,7 +1,7 @@
 """Requests that go on with a conversation the gateway keeps."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ FIELD = "conversation"
 RETRIES = "x-stainless-retry-count"
 """In which the SDKs of OpenAI and Anthropic count how often they have sent the same request before."""
 PLACE = re.compile(r"messages\[(\d+)\]")
+Parse = Callable[[Inbound], ChatRequest]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +50,38 @@ class Continuing:
         if named is None:
             return Parsed(self._dialect.parse(inbound))
         head, items = self._conversations.history(owner_of(http), named)
-        # The conversation is a session, unless the client has a name of its own for that.
-        inbound = replace(inbound, raw=b"", headers={**inbound.headers, HEADER: named})
+        inbound = _in_session(inbound, named)
         if not _has_messages(inbound.body):
             return Parsed(self._dialect.parse(inbound))
         asked, again = self._asked(inbound.body), None
         if inbound.headers.get(RETRIES, "0") != "0":
             again = self._conversations.broken_off(head, items, asked)
             items = [item for item in items if again is None or item.item["id"] not in again.items]
-        request = self._continued(inbound, items)
+        request = self._continued(inbound, items, self._dialect.parse)
         return Parsed(request, self._conversations.turn(head, asked, context_of(http).request_id, again))
+
+    def told(self, http: Request, inbound: Inbound, parse: Parse) -> ChatRequest:
+        """The request as a model would be told it, by another way to parse it; the conversation is only read.
+
+        Raises as `parse` does.
+        """
+        named, inbound = self._named(inbound)
+        if named is None:
+            return parse(inbound)
+        _, items = self._conversations.history(owner_of(http), named)
+        inbound = _in_session(inbound, named)
+        return self._continued(inbound, items, parse) if _has_messages(inbound.body) else parse(inbound)
 
     def _asked(self, body: Mapping[str, Any]) -> list[StoredItem]:
         spoken = self._history.spoken(body)
         first = len(body["messages"]) - len(spoken)
         return [item for at, message in enumerate(spoken, first) for item in self._history.items(message, at)]
 
-    def _continued(self, inbound: Inbound, items: list[StoredItem]) -> ChatRequest:
+    def _continued(self, inbound: Inbound, items: list[StoredItem], parse: Parse) -> ChatRequest:
         body, before = self._history.continued(inbound.body, items)
         told = len(inbound.body["messages"]) - len(self._history.spoken(inbound.body))
         try:
-            return self._dialect.parse(replace(inbound, body=body))
+            return parse(replace(inbound, body=body))
         except InvalidRequest as error:
             raise _renumbered(error, told, before) from None
 
@@ -86,6 +98,11 @@ class Continuing:
         if field is not None and header not in (None, field):
             raise _wrong(f"must be the same as in the header {HEADER}")
         return field or header, replace(inbound, body=rest, raw=b"")
+
+
+def _in_session(inbound: Inbound, named: str) -> Inbound:
+    """The conversation is a session, unless the client has a name of its own for that."""
+    return replace(inbound, raw=b"", headers={**inbound.headers, HEADER: named})
 
 
 def _field(value: Any) -> str | None:

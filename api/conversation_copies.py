@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from flask import Blueprint, Response
 from flask import request as current
@@ -41,8 +42,8 @@ def _add_whole(bp: Blueprint, services: Services) -> None:
     def import_one() -> Response:
         wanted = body_of(current, ImportedConversation)
         items: dict[str, StoredItem] = {}
-        for number, (wire, item) in enumerate(zip(wanted.items, stored_items(wanted.items), strict=True)):
-            items[wire.id if wire.id and wire.id not in items else f"#{number}"] = item
+        for wire, item in zip(wanted.items, stored_items(wanted.items), strict=True):
+            items[wire.id if wire.id and wire.id not in items else uuid4().hex] = item
         turns = [stored_turn(turn) for turn in wanted.turns]
         head = copies.take_in(owner_of(current), wanted.conversation.metadata or {}, items, turns)
         return answered(conversation_object(head))

@@ -29,7 +29,8 @@ def blueprint(services: Services) -> Blueprint:
         return answer(current, parsed.request, dialect, services.chat, settings.stream.write_timeout, parsed.turn)
 
     def count() -> Response:
-        request = dialect.parse_count(inbound(current, settings.default_model, "blocks"))
+        asked = inbound(current, settings.default_model, "blocks")
+        request = continuing.told(current, asked, dialect.parse_count)
         _name_request()
         tokens = services.counting.count(request, origin_of(current))
         return Response(dumps({"input_tokens": tokens}), mimetype="application/json")

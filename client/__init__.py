@@ -2,6 +2,7 @@
 
 from .errors import (
     BudgetExceeded,
+    Conflict,
     Forbidden,
     GatewayClientError,
     InvalidRequest,
@@ -22,6 +23,7 @@ __all__ = [
     "BudgetExceeded",
     "ChatReply",
     "ChatStream",
+    "Conflict",
     "Delta",
     "EmbeddingReply",
     "Forbidden",

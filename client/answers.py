@@ -9,6 +9,7 @@ from typing import Any
 
 from .errors import (
     BudgetExceeded,
+    Conflict,
     Forbidden,
     GatewayClientError,
     InvalidRequest,
@@ -28,7 +29,13 @@ BY_TYPE: Mapping[str, type[GatewayClientError]] = {
     "insufficient_quota": BudgetExceeded,
 }
 """What an error in a stream is, by its `type`; any other is a failure."""
-LATE = frozenset({"upstream_timeout", "gateway_timeout", "request_timeout"})
+BY_CODE: Mapping[str, type[GatewayClientError]] = {
+    "upstream_timeout": TimedOut,
+    "gateway_timeout": TimedOut,
+    "request_timeout": TimedOut,
+    "conflict": Conflict,
+}
+"""What it is by its `code`, which is more exact."""
 HOPELESS = frozenset(
     {"request_too_large", "no_credentials", "upstream_unauthorized", "upstream_token_expired", "account_deactivated"}
 )
@@ -49,7 +56,7 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes) -> GatewayCli
 def error_in_stream(told: Any, headers: Mapping[str, str]) -> GatewayClientError:
     """The same for the `error` of an event, which has neither status nor `Retry-After` of its own."""
     told = told if isinstance(told, dict) else {"message": told}
-    kind = TimedOut if told.get("code") in LATE else BY_TYPE.get(str(told.get("type")), UpstreamFailed)
+    kind = BY_CODE.get(str(told.get("code"))) or BY_TYPE.get(str(told.get("type")), UpstreamFailed)
     error = _error(kind, str(told.get("message") or "the stream was broken off"), told, headers, None)
     opens = error.details.get("resets_in_seconds", error.details.get("opens_in_seconds"))
     error.retry_after = float(opens) if isinstance(opens, int | float) else None
@@ -83,7 +90,7 @@ def _kind(status: int, said: Any) -> type[GatewayClientError]:
         return TimedOut
     if status >= 500:
         return UpstreamFailed
-    return {401: Unauthorized, 403: Forbidden}.get(status, InvalidRequest)
+    return {401: Unauthorized, 403: Forbidden, 409: Conflict}.get(status, InvalidRequest)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

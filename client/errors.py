@@ -3,7 +3,8 @@
 GatewayClientError
 ├── Unreachable       no connection to a gateway, or it broke before an answer
 ├── TimedOut          silence, or the time of the whole call is over
-├── InvalidRequest    400, 404, 409, 413: the request itself is wrong; `param` names the field
+├── InvalidRequest    400, 404, 413: the request itself is wrong; `param` names the field
+│   └── Conflict        409: the provider was at the same thing, and may not be a moment later
 ├── Unauthorized      401: the key is not known
 ├── Forbidden         403: the key may not do this
 ├── RateLimited       429: come back after `retry_after` seconds
@@ -71,6 +72,12 @@ class TimedOut(GatewayClientError):
 
 class InvalidRequest(GatewayClientError):
     """Sending it again changes nothing."""
+
+
+class Conflict(InvalidRequest):
+    """Something was in the way just then."""
+
+    repeats = True
 
 
 class Unauthorized(GatewayClientError):

@@ -15,7 +15,7 @@ class Place:
 
 
 class Places:
-    """The gateways in their order, those that have failed lately last; each with every model, the first one first."""
+    """The gateways in their order, each with every model, and which of them have failed lately."""
 
     def __init__(self, gateways: Sequence[str], rest: float, clock: Callable[[], float]) -> None:
         self._gateways = tuple(gateways)
@@ -25,12 +25,13 @@ class Places:
 
     def of(self, models: Sequence[str]) -> Iterator[Place]:
         """Every place once: the first model at every gateway, then the next."""
-        now = self._clock()
-        # Asked one by one: other threads may add to what has failed meanwhile.
-        ordered = sorted(self._gateways, key=lambda url: now - self._failed_at.get(url, -inf) < self._rest)
         for model in models:
-            for gateway in ordered:
+            for gateway in self._gateways:
                 yield Place(gateway, model)
+
+    def rests(self, gateway: str) -> bool:
+        """True when it has failed lately, and is asked only where no other can be."""
+        return self._clock() - self._failed_at.get(gateway, -inf) < self._rest
 
     def failed(self, gateway: str) -> None:
         """It could not be reached, or said itself that it failed."""

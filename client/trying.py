@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from .errors import BudgetExceeded, GatewayClientError, RateLimited, TimedOut, Tried, Unreachable, UpstreamFailed
+from .errors import (
+    BudgetExceeded,
+    Conflict,
+    GatewayClientError,
+    RateLimited,
+    TimedOut,
+    Tried,
+    Unreachable,
+    UpstreamFailed,
+)
 from .places import Place, Places
 from .policy import RetryPolicy
 
@@ -64,7 +73,8 @@ class Trier:
         for _ in range(self._policy.attempts):
             if not turns:
                 break
-            turn = min(turns, key=lambda one: one.ready_at)
+            # Of those that may be asked, a gateway that has failed comes last, also when it was a moment ago.
+            turn = min(turns, key=lambda one: (one.ready_at, self._places.rests(one.place.gateway)))
             if not self._waited(turn.ready_at, deadline):
                 break
             turns.remove(turn)
@@ -92,6 +102,8 @@ class Trier:
             return True
         if isinstance(error, BudgetExceeded):
             return self._policy.elsewhere_when_spent
+        if isinstance(error, Conflict):
+            return error.repeats
         return isinstance(error, RateLimited) or error.code in ABOUT_THE_MODEL
 
     def _again(self, turn: Turn, error: GatewayClientError) -> Turn:

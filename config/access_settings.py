@@ -4,15 +4,24 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from config.group import Group
 from config.limit_settings import BudgetSettings, Count
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 Role = Literal["admin", "operator", "user"]
-Name = Annotated[str, Field(min_length=1, max_length=64)]
-Pattern = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def _printable(text: str) -> str:
+    """Names and patterns are shown in terminals and logs, where what cannot be printed may mean something."""
+    if not text.isprintable():
+        raise ValueError("must have no characters that cannot be printed")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
+Pattern = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 
 
 class CallerLimitSettings(Group):

@@ -8,7 +8,8 @@ from config.group import Group
 from config.model_settings import ModelMap
 
 Dollars = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000_000)]
+"""More is no limit, and none that every store can count to."""
 
 
 class RateSettings(Group):

@@ -11,6 +11,7 @@ GatewayError
 │   ├── MethodNotAllowed          405
 │   ├── RequestTimeout            408   the body did not arrive in time
 │   ├── Conflict                  409
+│   │   └── ProviderConflict      409   the provider was at the same thing; another try has another id
 │   └── BodyTooLarge              413
 ├── Unauthorized                  401   the caller's key is missing or unknown
 ├── Forbidden                     403   the caller is known and may not
@@ -140,6 +141,12 @@ class Conflict(InvalidRequest):
 
     status = 409
     code = "conflict"
+
+
+class ProviderConflict(Conflict):
+    """The provider has seen the id of the try before, or was in the middle of something; another try has its own id."""
+
+    retryable = True
 
 
 class BodyTooLarge(InvalidRequest):

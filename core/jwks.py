@@ -78,7 +78,10 @@ class JwksKeys:
 
 
 def _is_meant(entry: Any) -> bool:
-    return isinstance(entry, dict) and entry.get("use", "sig") == "sig" and entry.get("kty") in KINDS
+    if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or entry.get("kty") not in KINDS:
+        return False
+    may = entry.get("key_ops", ["verify"])
+    return isinstance(may, list) and "verify" in may
 
 
 def _key(entry: Any) -> Any:

@@ -3,14 +3,23 @@
 from hmac import compare_digest
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from schemas.caller import CallerRole
 
 Dollars = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f,:]+$")]
-Pattern = Annotated[str, Field(min_length=1, max_length=200)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000_000)]
+
+
+def _printable(text: str) -> str:
+    """Names and patterns are shown in terminals and logs, where what cannot be printed may mean something."""
+    if not text.isprintable():
+        raise ValueError("must have no characters that cannot be printed")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^,:]+$"), AfterValidator(_printable)]
+Pattern = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 
 
 class KeyLimits(BaseModel):

@@ -24,16 +24,16 @@ class ConversationCopies:
     ) -> Conversation:
         """A new conversation with these items, by the ids that they had elsewhere, and with the turns they are of.
 
-        A turn of which no item is there is left out.
+        An item is of one turn, the first that has it; a turn without any is left out.
         """
         head = self._store.create(owner, metadata, tuple(items.values()))
         ids = [item.item["id"] for item in self._store.all_items(head.id)]
         renamed = dict(zip(items, ids, strict=True))
-        moved = [
-            turn.model_copy(update={"items": tuple(renamed[one] for one in turn.items if one in renamed)})
-            for turn in turns
-        ]
-        kept = [turn for turn in moved if turn.items]
+        kept = []
+        for turn in turns:
+            its = tuple(renamed.pop(one) for one in turn.items if one in renamed)
+            if its:
+                kept.append(turn.model_copy(update={"items": its}))
         return self._store.put_turns(owner, head.id, kept) if kept else head
 
     def save(

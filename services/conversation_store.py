@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from config.settings import ConversationSettings
 from core.clock import Clock
-from core.errors import InvalidRequest, NotFound
+from core.errors import InvalidRequest, NotFound, StoreUnavailable
 from core.store.base import Record, Records, Span
 from schemas.conversation import Conversation, StoredItem, Turn
 from services.conversation_keys import (
@@ -145,8 +145,9 @@ class ConversationStore:
 
     def put_turns(self, owner: str, ident: str, turns: Sequence[Turn]) -> Conversation:
         """Write turns of another copy of the conversation, whose items are in here by now; they count as its own."""
-        for turn in turns:
-            self._records.put(turns_of(ident), key_in(turn.items[0]), _placed(turn).model_dump())
+        for start in range(0, len(turns), PAGE):
+            page = {key_in(turn.items[0]): _placed(turn).model_dump() for turn in turns[start : start + PAGE]}
+            self._records.put_all(turns_of(ident), page)
 
         def counted(head: Conversation) -> Conversation:
             for turn in turns:
@@ -176,7 +177,10 @@ class ConversationStore:
 
     def _forget_if_gone(self, owner: str, ident: str) -> None:
         """It may have been removed while something was added, which nobody would ever find again."""
-        record = self._records.get(heads_of(owner), ident)
+        try:
+            record = self._records.get(heads_of(owner), ident)
+        except StoreUnavailable:
+            return  # what was added is there; only whether it still belongs to anybody cannot be told
         if record is None or record.get("closed"):
             self._drop(ident)
 

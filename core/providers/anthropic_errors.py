@@ -8,13 +8,13 @@ from typing import Any
 
 from core.errors import (
     BodyTooLarge,
-    Conflict,
     ContentRefused,
     ContextLengthExceeded,
     GatewayError,
     InvalidRequest,
     ModelNotFound,
     NotFound,
+    ProviderConflict,
     UpstreamForbidden,
     UpstreamOverloaded,
     UpstreamQuotaExhausted,
@@ -33,7 +33,7 @@ TYPES: Mapping[str, type[GatewayError]] = {
     "billing_error": UpstreamQuotaExhausted,
     "permission_error": UpstreamForbidden,
     "not_found_error": NotFound,
-    "conflict_error": Conflict,
+    "conflict_error": ProviderConflict,
     "request_too_large": BodyTooLarge,
     "rate_limit_error": UpstreamRateLimited,
     "api_error": UpstreamServerError,

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from core.clock import Clock
 from core.errors import (
     BodyTooLarge,
-    Conflict,
     GatewayError,
     InvalidRequest,
     ModelNotFound,
+    ProviderConflict,
     UpstreamBroken,
     UpstreamForbidden,
     UpstreamOverloaded,
@@ -148,7 +148,7 @@ STATUS_ERRORS: Mapping[int, type[GatewayError]] = {
     404: ModelNotFound,
     405: UpstreamBroken,
     408: UpstreamTimeout,
-    409: Conflict,
+    409: ProviderConflict,
     413: BodyTooLarge,
     422: InvalidRequest,
     426: UpstreamForbidden,

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import (
-    Conflict,
     ContextLengthExceeded,
     GatewayError,
     InvalidRequest,
     ModelNotFound,
+    ProviderConflict,
     UpstreamForbidden,
     UpstreamOverloaded,
     UpstreamQuotaExhausted,
@@ -34,8 +34,8 @@ STATUSES: Mapping[str, type[GatewayError]] = {
     "UNAUTHENTICATED": UpstreamUnauthorized,
     "PERMISSION_DENIED": UpstreamForbidden,
     "NOT_FOUND": ModelNotFound,
-    "ALREADY_EXISTS": Conflict,
-    "ABORTED": Conflict,
+    "ALREADY_EXISTS": ProviderConflict,
+    "ABORTED": ProviderConflict,
     "RESOURCE_EXHAUSTED": UpstreamRateLimited,
     "CANCELLED": UpstreamServerError,
     "INTERNAL": UpstreamServerError,

@@ -4,13 +4,32 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.codec import dumps, loads
+from schemas.codec import dumps, loads, repeats
 
 MOST_MENTIONS = 64
 """More places than this that look like the key are not searched: no honest body has them, and time is bounded."""
 
 _AFTER_KEY = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+")
+_DECISIVE = re.compile(rb'"m(?:odel|essages|ax_tokens|ax_completion_tokens)"')
+_MEMBER = re.compile(rb'"(m(?:odel|essages|ax_tokens|ax_completion_tokens))"[ \t\r\n]*+:[ \t\r\n]*+["\[0-9]')
+_ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+
+
+def is_plain(raw: bytes) -> bool:
+    """True when of what decides who may ask it and what it costs nothing stands twice in `raw`, which is an object.
+
+    Parsers differ in which of two they take, so that a provider might be asked for something else than was allowed.
+    """
+    # The first look at a long text is a cheap one, and nearly always the last.
+    if _is_once_each(_DECISIVE.findall(raw)) or _is_once_each(_MEMBER.findall(raw)):
+        spelled = b"\\u00" in raw and _ESCAPED_LETTER.search(raw) is not None
+        return not (spelled and repeats(raw))
+    return not repeats(raw)
+
+
+def _is_once_each(names: list[bytes]) -> bool:
+    return len(set(names)) == len(names)
 
 
 def replaced(raw: bytes, body: Mapping[str, Any], key: str, value: str) -> bytes | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.providers.draft import Draft
 from core.providers.effort import OFF, effort_of
-from core.providers.json_splice import replaced
+from core.providers.json_splice import is_plain, replaced
 from schemas.chat import Message
 from schemas.codec import dumps
 
@@ -73,7 +73,7 @@ def _written(draft: Draft, body: Mapping[str, Any], edited: dict[str, Any] | Non
         rest = {name: value for name, value in edited.items() if name != "stream_options"}
         if rest == body:
             added, edited = edited.get("stream_options"), None
-    if edited is None and raw:
+    if edited is None and raw and is_plain(raw):
         spliced = replaced(raw, body, "model", model) if "model" in body else _inserted(raw, "model", model)
         if spliced is not None:
             return spliced if added is None else _inserted(spliced, "stream_options", added)

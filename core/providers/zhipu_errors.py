@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from core.errors import (
-    Conflict,
     ContentRefused,
     ContextLengthExceeded,
     GatewayError,
     InvalidRequest,
     ModelNotFound,
+    ProviderConflict,
     UpstreamForbidden,
     UpstreamOverloaded,
     UpstreamQuotaExhausted,
@@ -90,7 +90,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "1221": _BAD_REQUEST,
     "1222": _BAD_REQUEST,
     "1230": _FAILED,
-    "1231": Meaning(Conflict),
+    "1231": Meaning(ProviderConflict),
     "1234": _FAILED,
     "1261": Meaning(ContextLengthExceeded),
     "1300": Meaning(ContentRefused, "content_policy_violation"),

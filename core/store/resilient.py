@@ -14,6 +14,8 @@ from core.store.memory import MemoryCounters
 
 RETRY_SECONDS = 1.0
 MAX_COPIES = 10_000
+OF_ONE = ":"
+"""Stands in the kinds that there is one of for each owner or each conversation."""
 
 T = TypeVar("T")
 
@@ -197,7 +199,11 @@ class _Counters:
 
 
 class _Records:
-    """The home's records, with a copy of those seen last."""
+    """The home's records, with a copy of those seen last.
+
+    No copy is kept of what is somebody's own: there is no end of such kinds, and who is told an old state, or that
+    nothing is there, would act on it. Reading those raises StoreUnavailable.
+    """
 
     def __init__(self, home: Records, gate: Gate) -> None:
         self._home = home
@@ -209,6 +215,8 @@ class _Records:
         try:
             value = self._gate.through(lambda: self._home.get(kind, key))
         except StoreUnavailable:
+            if OF_ONE in kind:
+                raise
             return self._copies.get(kind, {}).get(key)
         if value is not None:
             self._keep(kind, key, value)
@@ -221,8 +229,11 @@ class _Records:
         try:
             found = self._gate.through(lambda: self._home.all(kind))
         except StoreUnavailable:
+            if OF_ONE in kind:
+                raise
             return dict(self._copies.get(kind, {}))
-        self._copies[kind] = dict(islice(found.items(), MAX_COPIES))
+        if OF_ONE not in kind:
+            self._copies[kind] = dict(islice(found.items(), MAX_COPIES))
         return found
 
     def put(self, kind: str, key: str, value: Record) -> None:
@@ -260,6 +271,8 @@ class _Records:
         self._copies.pop(kind, None)
 
     def _keep(self, kind: str, key: str, value: Record) -> None:
+        if OF_ONE in kind:
+            return
         copies = self._copies.setdefault(kind, {})
         if key in copies or len(copies) < MAX_COPIES:
             copies[key] = value

@@ -319,6 +319,15 @@ def test_a_copy_has_the_turns_of_the_items_it_has(house: House) -> None:
     assert (head.turns, head.cost_usd, head.metadata) == (2, 0.5, {"a": "b"})
 
 
+def test_an_item_is_of_one_turn_however_many_a_copy_says(house: House) -> None:
+    turns = [turn(items=("x",)), *(turn(items=("x", "x")) for _ in range(50)), turn(items=("x", "y"))]
+    head = house.copies.take_in(ANN, {}, {"x": said("1"), "y": said("2")}, turns)
+    kept = house.conversations.turns(ANN, head.id, ALL)[0]
+    items = [item.item["id"] for item in house.conversations.items(ANN, head.id, ALL)[0]]
+    assert [list(one.items) for one in kept] == [items[:1], items[1:]]
+    assert head.turns == 2, "as many as there are"
+
+
 # The purge
 
 

@@ -144,6 +144,29 @@ def test_a_model_whose_field_is_spelled_with_escapes_is_renamed_too(world: World
     assert world.sent.body == {**json.loads(written), "model": CLAUDE.model}
 
 
+@pytest.mark.parametrize(("dialect", "kind"), [(ANTHROPIC, CLAUDE), (OPENAI, GPT)], ids=["anthropic", "openai"])
+@pytest.mark.parametrize(
+    "twice",
+    [
+        '"model":"a-dearer-one",',
+        '"mod\\u0065l":"a-dearer-one",',
+        '"max_tokens":99999,',
+        '"messages":[{"role":"user"}],',
+    ],
+)
+def test_of_a_field_that_stands_twice_the_provider_sees_the_one_that_was_looked_at(
+    world: World, dialect: Dialect, kind: Kind, twice: str
+) -> None:
+    whole = json.dumps({"max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}], "model": kind.model})
+    assert send(world, dialect, ("{" + twice + whole[1:]).encode()).status_code == 200
+    sent = json.loads(world.sent.raw_body, object_pairs_hook=lambda pairs: pairs)
+    assert sorted(pair for pair in sent if pair[0] in ("max_tokens", "model")) == [
+        ("max_tokens", 100),
+        ("model", kind.model),
+    ]
+    assert len({name for name, _ in sent}) == len(sent), "whoever reads the first of two reads what others decide by"
+
+
 def test_an_instance_is_asked_by_its_name_whatever_that_begins_with(world: World) -> None:
     assert OPENAI.ask(world.gateway, "claude-of-mine/llama-4", headers=world.headers).status == 200
     assert world.sent.path.startswith("/mine/")

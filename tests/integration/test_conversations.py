@@ -286,6 +286,26 @@ def test_both_dialects_go_on_with_one_conversation(
     assert len(turns(gateway, conversation)) == 4
 
 
+def test_a_prompt_is_counted_with_the_conversation_it_goes_on_with(
+    gateway: Gateway, client: OpenAI, conversation: str
+) -> None:
+    messages: Any = [{"role": "user", "content": "And now?"}]
+    said = [{"role": "user", "content": "many words " * 40}, {"role": "assistant", "content": "more words " * 40}]
+    with anthropic.Anthropic(base_url=gateway.url, api_key=ANN, max_retries=0) as other:
+        alone = other.messages.count_tokens(model=MODEL, messages=messages).input_tokens
+        whole = other.messages.count_tokens(model=MODEL, messages=[*said, *messages]).input_tokens  # type: ignore[list-item] # plain dicts
+        client.conversations.items.create(conversation, items=[{"type": "message", **one} for one in said])  # type: ignore[misc] # plain dicts
+        headers = {"X-Conversation-ID": conversation}
+        counted = other.messages.count_tokens(model=MODEL, messages=messages, extra_headers=headers).input_tokens
+        assert alone < whole == counted
+        assert len(items(client, conversation)) == 2, "counting adds nothing"
+        missing = {"X-Conversation-ID": "conv_" + "0" * 48}
+        with pytest.raises(anthropic.NotFoundError):
+            other.messages.count_tokens(model=MODEL, messages=messages, extra_headers=missing)
+    body = {"model": MODEL, "messages": messages}
+    assert gateway.post("/v1/messages/count_tokens", body, headers={**headers, **bearer(BOB)}).status_code == 404
+
+
 def test_tool_calls_and_their_results_are_told_again(client: OpenAI, conversation: str, upstream: Upstream) -> None:
     upstream.script(stream(glm_stream("", "I need the weather.", CALLS)))
     ask(client, conversation, "How is the weather?", tools=TOOLS)
@@ -589,6 +609,9 @@ def test_a_store_that_goes_away_takes_no_answer_with_it(upstream: Upstream, tmp_
             assert 'glm_conversation_turns_total{outcome="unstored"} 1.0' in gateway.get("/metrics").text
             refused = gateway.chat(conversation=ident)
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "store_unavailable")
+            for known in (ident, "conv_" + "0" * 48):
+                answer = gateway.get(f"/v1/conversations/{known}")
+                assert answer.status_code == 503, "nobody can tell now what is there"
             assert gateway.chat().status_code == 200, "what is part of no conversation goes on"
 
 

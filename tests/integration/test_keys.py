@@ -142,7 +142,15 @@ def test_limits_of_a_key_are_its_own(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize(
     ("body", "field"),
-    [({}, "name"), ({"name": "x", "role": "king"}, "role"), ({"name": "x", "budget": {"daily": -1}}, "budget.daily")],
+    [
+        ({}, "name"),
+        ({"name": "a\u009b31m"}, "name"),
+        ({"name": "a\u202eb"}, "name"),
+        ({"name": "x", "role": "king"}, "role"),
+        ({"name": "x", "models": ["glm-*\n\x1b[2J"]}, "models[0]"),
+        ({"name": "x", "budget": {"daily": -1}}, "budget.daily"),
+        ({"name": "x", "limits": {"requests_per_minute": 10**400}}, "limits.requests_per_minute"),
+    ],
 )
 def test_a_wrong_wish_is_told_with_its_field(gateway: Gateway, body: Any, field: str) -> None:
     response = gateway.post("/v1/keys", body, headers=ROOT_KEY)

@@ -10,6 +10,7 @@ import pytest
 from client import (
     BudgetExceeded,
     ChatReply,
+    Conflict,
     Forbidden,
     GatewayClient,
     InvalidRequest,
@@ -185,7 +186,42 @@ def test_what_another_try_does_not_mend_is_told_at_once(status: int, error: type
         assert (refused.value.code, refused.value.request_id) == ("nope", "req-9")  # type: ignore[attr-defined] # ours
 
 
+@WAYS
+def test_what_a_provider_was_in_the_middle_of_is_sent_again(how: str) -> None:
+    conflict = refuses(409, "invalid_request_error", "conflict")
+    with farm(2) as one:
+        one.gateways[0].script(conflict)
+        assert both(one, how).text == "I am 1"
+        assert one.asked == [1, 1]
+    with farm(policy={"attempts": 3}) as one:
+        one.gateways[0].script(conflict, times=2)
+        assert both(one, how).text == "I am 0"
+        assert len(one.time.slept) == 2
+        one.gateways[0].script(conflict, times=None)
+        with pytest.raises(Conflict) as refused:
+            both(one, how)
+        assert len(refused.value.tried) == 3
+
+
+def test_a_conflict_that_would_come_out_the_same_is_told_at_once() -> None:
+    with farm(2) as one:
+        one.gateways[0].script(
+            refuses(409, "invalid_request_error", "conflict", headers={"x-should-retry": "false"}), times=None
+        )
+        with pytest.raises(Conflict):
+            one.client.chat(HI)
+        assert one.asked == [1, 0]
+
+
 # Models
+
+
+def test_a_gateway_that_fails_in_the_middle_of_a_call_is_asked_last_for_its_other_models() -> None:
+    with farm(2, models=["first", "second"]) as one:
+        one.gateways[0].script([Drop(reset=True)], times=None)
+        one.gateways[1].script(refuses(404, "invalid_request_error", "model_not_found"), times=None, model="first")
+        assert one.client.chat(HI).model == "second"
+        assert one.asked == [1, 2], "the gateway that answers comes ahead of the one that was just found to be away"
 
 
 @pytest.mark.parametrize("code", ["model_not_found", "model_not_allowed", "context_length_exceeded"])

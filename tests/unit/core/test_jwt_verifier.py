@@ -81,6 +81,8 @@ def test_claims_may_stand_elsewhere() -> None:
         ({"exp": True}, "times cannot be read"),
         ({"exp": float("inf")}, "times cannot be read"),
         ({"exp": float("nan")}, "times cannot be read"),
+        ({"exp": 10**400}, "times cannot be read"),
+        ({"nbf": -(10**400)}, "times cannot be read"),
         ({"nbf": 9e9}, "not good yet"),
         ({"iat": 9e9}, "not good yet"),
         ({"sub": None}, "it has no sub"),
@@ -304,6 +306,18 @@ def test_nothing_is_fetched_before_a_token_comes() -> None:
     assert remote.transport.calls == 0
 
 
+def test_a_key_that_is_not_for_signatures_verifies_none() -> None:
+    remote = Remote([("one", RSA)])
+    for other in ({"use": "enc"}, {"key_ops": ["encrypt"]}, {"key_ops": []}):
+        entry = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(OTHER.public_key()))
+        remote.transport.more.append({**entry, "kid": "other", **other})
+    with pytest.raises(Unauthorized):
+        remote.enter("other", OTHER)
+    remote.transport.more = [{**entry, "kid": "other", "key_ops": ["verify"]}]
+    remote.door.clock.advance(11)
+    assert remote.enter("other", OTHER).name == "u1"
+
+
 def test_somebody_elses_token_is_no_reason_to_fetch_keys() -> None:
     remote = Remote([("one", RSA)])
     settings = JwtSettings(jwks_url="https://id/keys", issuer="https://id")
@@ -316,7 +330,16 @@ def test_somebody_elses_token_is_no_reason_to_fetch_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    "odd", ["text", 5, None, {"kty": "RSA"}, {"kty": "EC", "crv": "X", "x": "", "y": ""}, {"kid": 1, "kty": "RSA"}]
+    "odd",
+    [
+        "text",
+        5,
+        None,
+        {"kty": "RSA"},
+        {"kty": "RSA", "key_ops": 5},
+        {"kty": "EC", "crv": "X", "x": "", "y": ""},
+        {"kid": 1, "kty": "RSA"},
+    ],
 )
 def test_a_key_that_cannot_be_used_is_no_reason_to_do_without_the_others(odd: Any) -> None:
     remote = Remote([("one", RSA)])

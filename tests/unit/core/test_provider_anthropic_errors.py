@@ -24,7 +24,7 @@ def error(kind, message="sorry", status=400, headers=None, **fields):
         ("billing_error", 402, errors.UpstreamQuotaExhausted),
         ("permission_error", 403, errors.UpstreamForbidden),
         ("not_found_error", 404, errors.NotFound),
-        ("conflict_error", 409, errors.Conflict),
+        ("conflict_error", 409, errors.ProviderConflict),
         ("request_too_large", 413, errors.BodyTooLarge),
         ("rate_limit_error", 429, errors.UpstreamRateLimited),
         ("api_error", 500, errors.UpstreamServerError),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.providers.json_splice import MOST_MENTIONS, replaced
+from core.providers.json_splice import MOST_MENTIONS, is_plain, replaced
 from schemas.codec import loads
 
 ODD = (
@@ -96,3 +96,21 @@ def test_what_is_replaced_is_the_top_level_value_and_nothing_else(members, ascii
     raw = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode()
     new = replaced(raw, value, "model", "other")
     assert new is None or json.loads(new) == {**value, "model": "other"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "plain"),
+    [
+        (ODD, True),
+        (b'{"tools":[{"properties":{"model":{"type":"string"}}}],"model":"a"}', True),
+        (b'{"messages":[{"input":{"model":"haiku","n":1}}],"model":"a","n":2}', True),
+        (b'{"messages":[{"content":"\\u0041 \\"model\\":\\"x\\""}],"model":"a"}', True),
+        (b'{"model":"x","model":"a"}', False),
+        (b'{"model" :\n"x","messages":[],"model":"a"}', False),
+        (b'{"mod\\u0065l":"x","model":"a"}', False),
+        (b'{"max_tokens":1,"model":"a","max_tokens":2}', False),
+        (b'{"messages":[],"messages":[]}', False),
+    ],
+)
+def test_a_text_is_plain_when_nothing_that_decides_stands_in_it_twice(raw, plain):
+    assert is_plain(raw) is plain

@@ -32,7 +32,7 @@ EXPECTED = {
     errors.UpstreamOverloaded: "1305 1312",
     errors.InvalidRequest: "1210 1212 1213 1214 1215 1221 1222",
     errors.ModelNotFound: "1211",
-    errors.Conflict: "1231",
+    errors.ProviderConflict: "1231",
     errors.ContextLengthExceeded: "1261",
     errors.ContentRefused: "1300 1301",
 }

@@ -129,6 +129,26 @@ def test_records_seen_before_can_still_be_read(store: ResilientStore, home: Home
     assert store.records.all("never") == {}
 
 
+def test_of_what_is_somebodys_own_no_copy_is_kept(store: ResilientStore, home: Home) -> None:
+    store.records.put("conversations:ann", "a", {"n": 1})
+    store.records.change("conversations:ann", "a", lambda _: {"n": 2})
+    assert store.records.get("conversations:ann", "a") == store.records.all("conversations:ann")["a"] == {"n": 2}
+    home.away = True
+    for key in ("a", "never seen"):
+        with pytest.raises(StoreUnavailable):
+            store.records.get("conversations:ann", key)
+    with pytest.raises(StoreUnavailable):
+        store.records.all("conversations:ann")
+
+
+def test_the_kinds_of_a_million_conversations_leave_nothing_in_the_process(store: ResilientStore) -> None:
+    copies = store.records._copies  # type: ignore[attr-defined] # that it does not grow is what is promised
+    for number in range(50):
+        store.records.put(f"conversation_turns:{number}", "a", {"n": 1})
+        store.records.get(f"conversation_turns:{number}", "a")
+    assert copies == {}
+
+
 @pytest.mark.parametrize("seen", ["delete", "get", "all"])
 def test_a_record_that_was_seen_to_be_gone_stays_gone(store: ResilientStore, home: Home, seen: str) -> None:
     store.records.put("kind", "key", {"n": 1})

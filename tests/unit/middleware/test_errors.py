@@ -76,6 +76,7 @@ def test_when_to_come_back_is_told_in_whole_seconds_rounded_up(seconds: float | 
         (UpstreamUnauthorized("no"), "false"),
         (NoCredentials("no"), "false"),
         (errors.Conflict("no"), "false"),
+        (errors.ProviderConflict("no"), None),
         (errors.RequestTimeout("no"), "false"),
         (RateLimited("no"), None),
         (CredentialsExhausted("no"), None),
