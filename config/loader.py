@@ -1,6 +1,7 @@
 """The one reader of the environment: builds the settings from it, `.env`, the YAML file, and the defaults."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +20,15 @@ from config.settings import Settings
 from config.shorthands import expand
 from config.yaml_file import yaml_layer
 
-__all__ = ["ConfigurationError", "describe", "load", "metrics_directory", "process_environment"]
+__all__ = [
+    "ConfigurationError",
+    "adopt_environment",
+    "describe",
+    "load",
+    "metrics_directory",
+    "process_environment",
+    "remove_metrics_directory",
+]
 
 DEFAULT_FILE = "gateway.yaml"
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -59,10 +68,24 @@ def process_environment(settings: Settings, base: Mapping[str, str] | None = Non
     return environment
 
 
+def adopt_environment(environment: Mapping[str, str]) -> None:
+    """Make `environment` that of this process, and of those it starts."""
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
+
+
 def metrics_directory() -> Path | None:
     """The directory this process shares its metrics in, if it was given one."""
     given = os.environ.get(METRICS_VARIABLE)
     return Path(given) if given else None
+
+
+def remove_metrics_directory() -> None:
+    """Remove the directory of shared metrics if it was made for this run."""
+    directory = metrics_directory()
+    if directory is not None and directory.name.startswith(METRICS_PREFIX):
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _fresh_directory(data_dir: Path) -> str:
