@@ -16,6 +16,7 @@ from config.environment import environment_layer
 from config.layers import Layer
 from config.problems import ConfigurationError, explain
 from config.provider_settings import default_providers, unconfigured
+from config.secret_files import REDIS_PASSWORD, SUFFIX, Variables, with_password
 from config.settings import Settings
 from config.shorthands import expand
 from config.yaml_file import yaml_layer
@@ -44,15 +45,18 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
     environ = os.environ if environ is None else environ
     directory = directory or Path()
     problems: list[str] = []
-    dotenv = _dotenv(directory / ".env", problems)
-    variables = {**dotenv, **{name: value for name, value in environ.items() if value.strip()}}
+    dotenv = Variables(_dotenv(directory / ".env", problems), directory, " in .env")
+    own = Variables(environ, directory)
+    variables = Variables(_over(dotenv, own), directory)
     whole = Layer()
     file = _file_layer(directory, variables)
     names = list(file.get(("providers",)) or ())
-    for layer in (file, environment_layer(dotenv, " in .env", names), environment_layer(environ, "", names)):
+    for layer in (file, environment_layer(dotenv, " in .env", names), environment_layer(own, "", names)):
         expand(layer)
         whole.lay(layer)
-    return _validated(whole, [*problems, *whole.problems])
+    with_password(whole, variables.get(REDIS_PASSWORD))
+    told = [*problems, *dotenv.problems, *own.problems, *variables.problems, *whole.problems]
+    return _validated(whole, list(dict.fromkeys(told)))
 
 
 def process_environment(settings: Settings, base: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -95,6 +99,12 @@ def _fresh_directory(data_dir: Path) -> str:
     except OSError:
         data_dir.mkdir(parents=True, exist_ok=True)
         return tempfile.mkdtemp(prefix=METRICS_PREFIX, dir=data_dir.absolute())
+
+
+def _over(lower: Mapping[str, str], upper: Mapping[str, str]) -> dict[str, str]:
+    """Both; a secret that `upper` has in a file replaces the one that `lower` has as text, and the other way round."""
+    hidden = {name.removesuffix(SUFFIX) for name in upper} | {name + SUFFIX for name in upper}
+    return {**{name: value for name, value in lower.items() if name not in hidden}, **upper}
 
 
 def _dotenv(file: Path, problems: list[str]) -> dict[str, str]:
