@@ -5,9 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -16,64 +13,13 @@ import requests
 from schemas.codec import loads
 from tests.gateway import Gateway, eventually
 from tests.integration.conftest import environment
+from tests.integration.listening_kit import DONE, EVENTS, at_provider, clients, held
 from tests.redis_server import RedisServer
-from tests.upstreams.answers import glm_stream
 from tests.upstreams.server import Upstream
-from tests.upstreams.steps import AwaitClose, End, Events, Head, Hold, Step
+from tests.upstreams.steps import AwaitClose, Events, Head
 
-EVENTS = glm_stream("the first words and the last")
 ENDLESS = (Head(), Events(EVENTS[:2]), AwaitClose())
-DONE = b"data: [DONE]\n\n"
 CODE = b"gateway_shutting_down"
-MESSAGES = [{"role": "user", "content": "Hi"}]
-
-
-def held(gate: str = "") -> tuple[Step, ...]:
-    """An answer of which the first words come at once, and the rest when the gate is opened."""
-    return (Head(), Events(EVENTS[:2]), Hold(gate), Events(EVENTS[2:]), End())
-
-
-class Clients:
-    """Clients that wait for their answers, each in a thread of its own."""
-
-    def __init__(self, gateway: Gateway, pool: ThreadPoolExecutor) -> None:
-        self._gateway = gateway
-        self._pool = pool
-
-    def ask(
-        self, path: str = "/v1/chat/completions", model: str = "glm-4.6", *, stream: bool = True
-    ) -> "Future[Heard]":
-        """One request; its answer is read to the end, or until it breaks."""
-        body = {"model": model, "stream": stream, "max_tokens": 9, "messages": MESSAGES}
-        return self._pool.submit(hear, self._gateway, path, body)
-
-
-class Heard:
-    """What has come of one answer. `broken`: it did not end as HTTP wants it."""
-
-    def __init__(self, status: int) -> None:
-        self.status = status
-        self.body = b""
-        self.broken = False
-
-
-def hear(gateway: Gateway, path: str, body: dict[str, object]) -> Heard:
-    """One answer as far as it comes."""
-    with gateway.post(path, body, stream=True) as response:
-        heard = Heard(response.status_code)
-        try:
-            for piece in response.iter_content(None):
-                heard.body += piece
-        except requests.RequestException:
-            heard.broken = True
-    return heard
-
-
-@contextmanager
-def clients(gateway: Gateway) -> Iterator[Clients]:
-    """Up to sixteen at a time."""
-    with ThreadPoolExecutor(16) as pool:
-        yield Clients(gateway, pool)
 
 
 def quick(upstream: Upstream, drain: str = "1", shutdown: str = "2", **more: str) -> dict[str, str]:
@@ -85,7 +31,7 @@ def quick(upstream: Upstream, drain: str = "1", shutdown: str = "2", **more: str
 def test_a_stop_lets_answers_end_and_tells_those_that_take_too_long(upstream: Upstream, tmp_path: Path) -> None:
     upstream.script(*held("short"), times=None, model="glm-4.5")
     upstream.script(*ENDLESS, times=None, model="glm-4.6")
-    with Gateway(tmp_path, **quick(upstream)) as gateway, clients(gateway) as client, requests.Session() as kept:
+    with Gateway(tmp_path, **quick(upstream)) as gateway, clients(gateway.url) as client, requests.Session() as kept:
         assert gateway.process is not None
         assert kept.get(f"{gateway.url}/v1/health/ready").status_code == 200
         short = client.ask(model="glm-4.5")
@@ -127,7 +73,7 @@ def test_a_stop_with_nothing_under_way_waits_for_balancers_only(upstream: Upstre
 
 def test_an_interrupt_ends_everything_at_once_and_says_so(upstream: Upstream, tmp_path: Path) -> None:
     upstream.script(*ENDLESS, times=None)
-    with Gateway(tmp_path, **quick(upstream, shutdown="60")) as gateway, clients(gateway) as client:
+    with Gateway(tmp_path, **quick(upstream, shutdown="60")) as gateway, clients(gateway.url) as client:
         assert gateway.process is not None
         stream = client.ask()
         assert upstream.wait_requests(1)
@@ -139,10 +85,10 @@ def test_an_interrupt_ends_everything_at_once_and_says_so(upstream: Upstream, tm
 
 def test_a_worker_that_is_killed_takes_nothing_but_its_own_streams(shared: Gateway, upstream: Upstream) -> None:
     upstream.script(*held(), times=None)
-    with clients(shared) as client:
+    with clients(shared.url) as client:
         streams = [client.ask() for _ in range(12)]
         assert upstream.wait_held(12)
-        shares = {worker: streams_of(worker, upstream) for worker in shared.workers()}
+        shares = {worker: at_provider([worker], upstream) for worker in shared.workers()}
         victim = max(shares, key=lambda worker: shares[worker])
         assert sum(shares.values()) == 12
         os.kill(victim, signal.SIGKILL)
@@ -154,17 +100,11 @@ def test_a_worker_that_is_killed_takes_nothing_but_its_own_streams(shared: Gatew
     assert eventually(lambda: len(shared.workers()) == 4 and victim not in shared.workers())
 
 
-def streams_of(worker: int, upstream: Upstream) -> int:
-    """How many connections to the provider a worker has open."""
-    connections = psutil.Process(worker).net_connections("tcp")
-    return sum(bool(one.raddr) and one.raddr.port == upstream.port for one in connections)
-
-
 def test_a_worker_that_has_served_its_number_is_replaced_and_cuts_nothing(upstream: Upstream, tmp_path: Path) -> None:
     upstream.script(*held("long"), times=None, model="glm-4.6")
     with RedisServer(tmp_path) as redis:
         limits = {"REDIS_URL": redis.url, "WORKERS": "1", "GATEWAY__SERVER__MAX_REQUESTS": "20"}
-        with Gateway(tmp_path, **quick(upstream, shutdown="60", **limits)) as gateway, clients(gateway) as client:
+        with Gateway(tmp_path, **quick(upstream, shutdown="60", **limits)) as gateway, clients(gateway.url) as client:
             workers, streams = set(gateway.workers()), []
             for _ in range(3):
                 streams.append(client.ask())
