@@ -5,6 +5,8 @@ import socket
 import subprocess
 import sys
 from dataclasses import asdict
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from pwd import getpwuid
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, TypeVar
@@ -12,29 +14,58 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn, TypeVar
 import click
 
 from config.banner import access_lines, banner
-from config.loader import ConfigurationError, describe, load, metrics_directory, process_environment
-from config.serving import gunicorn_arguments
+from config.loader import (
+    ConfigurationError,
+    adopt_environment,
+    describe,
+    load,
+    metrics_directory,
+    process_environment,
+    remove_metrics_directory,
+)
+from config.serving import gunicorn_options
 from config.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from core.clock import Clock
     from middleware.base import LayeredFlask
+    from schemas.model import ModelInfo
     from services.doors import Doors
     from services.key_desk import KeyDesk
 
 T = TypeVar("T")
 HERE = Path(__file__).resolve().parent
 ROLES = ("admin", "operator", "user")
+CODE = (
+    "api",
+    "api.error_shapes",
+    "config.access_log",
+    "config.exchange_writer",
+    "config.gunicorn_logger",
+    "config.gunicorn_worker",
+    "config.logging",
+    "config.secrets",
+    "middleware",
+    "services",
+)
+"""What `create_app` and a worker import."""
 SIMULATOR_KEY = "simulator.needs-no-real-key"
 
 
-def create_app(settings: Settings | None = None, *, start: bool = True, clock: "Clock | None" = None) -> "LayeredFlask":
+def create_app(
+    settings: Settings | None = None,
+    *,
+    start: bool = True,
+    clock: "Clock | None" = None,
+    shipped: "Sequence[ModelInfo] | None" = None,
+) -> "LayeredFlask":
     """The WSGI application for `settings`, or for what the environment and the files say.
 
-    `start` begins the background chores. `clock` is the time it goes by, that of the machine unless given. Raises
-    ConfigurationError for settings, ValueError for a store, that cannot be used.
+    `start` begins the background chores. `clock` is the time it goes by, that of the machine unless given. `shipped`
+    are the models that we ship, read from their files unless given. Raises ConfigurationError for settings, ValueError
+    for a store, that cannot be used.
     """
     # Imported here: a server's workers patch the sockets before they call this, and nothing may hold unpatched ones.
     from api import BLUEPRINTS
@@ -55,6 +86,7 @@ def create_app(settings: Settings | None = None, *, start: bool = True, clock: "
         multiprocess_metrics=metrics_directory() is not None,
         secrets=tuple(secrets_of(settings)),
         write_exchange=exchange_writer(settings.logging),
+        shipped=shipped,
     )
     app = LayeredFlask(__name__, static_folder=None)
     app.extensions["gateway"] = services
@@ -74,14 +106,18 @@ def cli() -> None:
 @cli.command()
 def serve() -> None:
     """Start the gateway; without any credential, a simulated GLM answers."""
-    settings = _settings()
-    _serve(settings, _credentials(settings))
+    _prepare()
+    shipped = _shipped()
+    settings = _settings(shipped)
+    _serve(settings, _credentials(settings), shipped)
 
 
 @cli.command()
 def demo() -> None:
     """Start the gateway with a simulated GLM, whatever is configured."""
-    _serve(_settings(), {})
+    _prepare()
+    shipped = _shipped()
+    _serve(_settings(shipped), {}, shipped)
 
 
 @cli.command()
@@ -221,14 +257,23 @@ def _explained(settings: Settings, body: bytes, model: str | None, anthropic: bo
         _give_up(str(error))
 
 
-def _settings() -> Settings:
+def _shipped() -> "Sequence[ModelInfo]":
+    from core.catalogue_files import read_models
+
+    return _or_give_up(lambda: tuple(read_models()))
+
+
+def _settings(shipped: "Sequence[ModelInfo] | None" = None) -> Settings:
     from core.catalogue import load_catalogue
     from core.catalogue_check import dead_names
     from core.tracing import missing
 
     try:
         settings = load()
-        problems = [*dead_names(settings, load_catalogue(settings.models)), *missing(settings.telemetry)]
+        problems = [
+            *dead_names(settings, load_catalogue(settings.models, shipped=shipped)),
+            *missing(settings.telemetry),
+        ]
     except ConfigurationError as error:
         _give_up(str(error))
     except ValueError as error:
@@ -251,20 +296,48 @@ def _credentials(settings: Settings) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def _serve(settings: Settings, credentials: dict[str, int]) -> NoReturn:
-    """Start the server in this process's place, in front of the simulator when there are no credentials."""
+def _serve(settings: Settings, credentials: dict[str, int], shipped: "Sequence[ModelInfo]") -> NoReturn:
+    """Be the server, in front of the simulator when there are no credentials."""
     _check_port(settings.server.host, settings.server.port)
-    doors = _doors(settings)
     environment = process_environment(settings)
+    # Before anything is imported that looks at it.
+    adopt_environment(environment)
+    try:
+        doors = _doors(settings)
+    except SystemExit:
+        remove_metrics_directory()
+        raise
     if not credentials:
-        environment.update(_start_simulator(settings))
+        adopt_environment({**environment, **_start_simulator(settings)})
     access = access_lines(settings, **asdict(doors))
     needs_key = doors.shut or not doors.known or bool(settings.access.keys) or settings.access.jwt.enabled
     click.echo(banner(settings, credentials, access, simulated=not credentials, needs_key=needs_key))
     sys.stdout.flush()
-    # The server takes this process's place, so that signals reach it.
-    command = [sys.executable, "-m", "gunicorn", *gunicorn_arguments(settings), "app:create_app()"]
-    os.execve(sys.executable, command, environment)  # noqa: S606 - no shell is wanted
+    _load_code()
+    from config.server import Server
+
+    # In this very process: signals reach it, and its workers begin with all code loaded.
+    Server(settings.server, gunicorn_options(settings), partial(create_app, shipped=shipped)).run()
+    raise SystemExit(0)
+
+
+def _prepare() -> None:
+    """Let what is imported from here on wait in greenlets; and let the collector rest while nothing becomes free.
+
+    What the server's first process needs stays as it is: its queue of signals, and how it forks and reaps.
+    """
+    import gc
+
+    from gevent import monkey
+
+    gc.disable()
+    monkey.patch_all(os=False, signal=False, queue=False, subprocess=False)
+
+
+def _load_code() -> None:
+    """Import what every worker needs, once for all of them."""
+    for name in CODE:
+        import_module(name)
 
 
 def _start_simulator(settings: Settings) -> dict[str, str]:

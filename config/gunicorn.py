@@ -1,11 +1,10 @@
-"""What gunicorn is told that no setting changes; the rest comes by its command line, from `config/serving.py`."""
+"""What gunicorn is told that no setting changes; the rest comes from `config/serving.py`."""
 
-import shutil
 from typing import Any
 
 worker_class = "config.gunicorn_worker.Worker"
 proc_name = "glm-gateway"
-keepalive = 75  # longer than the 60 s for which nginx keeps an idle connection to us
+keepalive = 75  # seconds; nginx lets go of an idle connection long before
 timeout = 120  # seconds without a heartbeat, which is a blocked event loop; a long answer is none
 backlog = 4096
 
@@ -25,7 +24,7 @@ logger_class = "config.gunicorn_logger.GunicornLogger"
 
 control_socket_disable = True  # it would be a file in the home directory, and a way in
 dirty_workers = 0
-preload_app = False  # each worker makes its own connections, after gevent has patched the sockets
+preload_app = False  # the code is shared by all workers, but each makes its own connections
 
 
 def on_starting(_server: Any) -> None:
@@ -43,11 +42,12 @@ def worker_exit(_server: Any, worker: Any) -> None:
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """Take the gauges of a worker that is gone out of the shared metrics."""
+    """Let go of a worker that is gone, and of its gauges in the shared metrics."""
     from prometheus_client.multiprocess import mark_process_dead
 
     from config.loader import metrics_directory
 
+    worker.standing.close()
     directory = metrics_directory()
     if directory is not None:
         mark_process_dead(worker.pid, str(directory))  # type: ignore[no-untyped-call]  # the library leaves it untyped
@@ -55,8 +55,6 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 def on_exit(_server: Any) -> None:
     """Remove the directory of shared metrics that was made for this run."""
-    from config.loader import METRICS_PREFIX, metrics_directory
+    from config.loader import remove_metrics_directory
 
-    directory = metrics_directory()
-    if directory is not None and directory.name.startswith(METRICS_PREFIX):
-        shutil.rmtree(directory, ignore_errors=True)
+    remove_metrics_directory()

@@ -1,6 +1,7 @@
 """The one reader of the environment: builds the settings from it, `.env`, the YAML file, and the defaults."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +16,20 @@ from config.environment import environment_layer
 from config.layers import Layer
 from config.problems import ConfigurationError, explain
 from config.provider_settings import default_providers, unconfigured
+from config.secret_files import REDIS_PASSWORD, SUFFIX, Variables, with_password
 from config.settings import Settings
 from config.shorthands import expand
 from config.yaml_file import yaml_layer
 
-__all__ = ["ConfigurationError", "describe", "load", "metrics_directory", "process_environment"]
+__all__ = [
+    "ConfigurationError",
+    "adopt_environment",
+    "describe",
+    "load",
+    "metrics_directory",
+    "process_environment",
+    "remove_metrics_directory",
+]
 
 DEFAULT_FILE = "gateway.yaml"
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -35,15 +45,18 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
     environ = os.environ if environ is None else environ
     directory = directory or Path()
     problems: list[str] = []
-    dotenv = _dotenv(directory / ".env", problems)
-    variables = {**dotenv, **{name: value for name, value in environ.items() if value.strip()}}
+    dotenv = Variables(_dotenv(directory / ".env", problems), directory, " in .env")
+    own = Variables(environ, directory)
+    variables = Variables(_over(dotenv, own), directory)
     whole = Layer()
     file = _file_layer(directory, variables)
     names = list(file.get(("providers",)) or ())
-    for layer in (file, environment_layer(dotenv, " in .env", names), environment_layer(environ, "", names)):
+    for layer in (file, environment_layer(dotenv, " in .env", names), environment_layer(own, "", names)):
         expand(layer)
         whole.lay(layer)
-    return _validated(whole, [*problems, *whole.problems])
+    with_password(whole, variables.get(REDIS_PASSWORD))
+    told = [*problems, *dotenv.problems, *own.problems, *variables.problems, *whole.problems]
+    return _validated(whole, list(dict.fromkeys(told)))
 
 
 def process_environment(settings: Settings, base: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -59,10 +72,24 @@ def process_environment(settings: Settings, base: Mapping[str, str] | None = Non
     return environment
 
 
+def adopt_environment(environment: Mapping[str, str]) -> None:
+    """Make `environment` that of this process, and of those it starts."""
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
+
+
 def metrics_directory() -> Path | None:
     """The directory this process shares its metrics in, if it was given one."""
     given = os.environ.get(METRICS_VARIABLE)
     return Path(given) if given else None
+
+
+def remove_metrics_directory() -> None:
+    """Remove the directory of shared metrics if it was made for this run."""
+    directory = metrics_directory()
+    if directory is not None and directory.name.startswith(METRICS_PREFIX):
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _fresh_directory(data_dir: Path) -> str:
@@ -72,6 +99,12 @@ def _fresh_directory(data_dir: Path) -> str:
     except OSError:
         data_dir.mkdir(parents=True, exist_ok=True)
         return tempfile.mkdtemp(prefix=METRICS_PREFIX, dir=data_dir.absolute())
+
+
+def _over(lower: Mapping[str, str], upper: Mapping[str, str]) -> dict[str, str]:
+    """Both; a secret that `upper` has in a file replaces the one that `lower` has as text, and the other way round."""
+    hidden = {name.removesuffix(SUFFIX) for name in upper} | {name + SUFFIX for name in upper}
+    return {**{name: value for name, value in lower.items() if name not in hidden}, **upper}
 
 
 def _dotenv(file: Path, problems: list[str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
@@ -30,4 +30,4 @@ def _passwords(text: str) -> Iterator[str]:
     except ValueError:
         return
     if password:
-        yield password
+        yield from {password, unquote(password)}

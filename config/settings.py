@@ -64,7 +64,12 @@ __all__ = [
 
 
 class ServerSettings(Group):
-    """Where and how the gateway listens. `workers` None means 1 without redis and 4 with it."""
+    """Where and how the gateway listens. `workers` None means 1 without redis and 4 with it.
+
+    Within `head_timeout` seconds a request's head must have come, within `body_timeout` its body. After a stop signal
+    new requests are still taken for `drain_seconds`, while readiness says that none should come; then those that run
+    have `shutdown_seconds`. After about `max_requests` a worker is replaced; 0 for never.
+    """
 
     host: str = "0.0.0.0"  # noqa: S104 - the promised default; the gateway says so when it is open
     port: int = Field(8976, ge=0, le=65535)
@@ -72,7 +77,11 @@ class ServerSettings(Group):
     data_dir: Path = Path("data")
     max_body_bytes: int = Field(32 * 1024 * 1024, ge=1024)
     worker_connections: int = Field(4000, ge=1)
+    head_timeout: Seconds = 30
+    body_timeout: Seconds = 300
+    drain_seconds: float = Field(5, ge=0, le=300)
     shutdown_seconds: Seconds = 600
+    max_requests: int = Field(0, ge=0)
     trusted_proxies: int = Field(0, ge=0, description="how many proxies in front may set X-Forwarded-For")
 
 
@@ -197,6 +206,12 @@ class Settings(Group):
             raise ValueError(
                 f"WORKERS is {self.server.workers}, but more than one worker needs REDIS_URL to share limits and state"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _retirement_needs_redis(self) -> "Settings":
+        if self.server.max_requests and self.store.redis_url is None:
+            raise ValueError("server.max_requests needs REDIS_URL, as a worker without it takes its counters along")
         return self
 
     @model_validator(mode="after")

@@ -32,10 +32,15 @@ class Catalogue:
         return list(dict.fromkeys(self._by_name[match].id for match in close))[:limit]
 
 
-def load_catalogue(changes: Mapping[str, ModelSettings] | None = None, folder: Path = FOLDER) -> Catalogue:
+def load_catalogue(
+    changes: Mapping[str, ModelSettings] | None = None,
+    folder: Path = FOLDER,
+    shipped: Iterable[ModelInfo] | None = None,
+) -> Catalogue:
     """Return the catalogue in the files of `folder`, with what the configuration says of models laid over it.
 
-    Raises ValueError that names the file, the setting or the two models that are wrong.
+    `shipped` is what stands in the files, if they have been read already, which takes a while. Raises ValueError that
+    names the file, the setting or the two models that are wrong.
     """
-    shipped = Catalogue(read_models(folder))
-    return Catalogue(changed(shipped.models, changes)) if changes else shipped
+    catalogue = Catalogue(read_models(folder) if shipped is None else shipped)
+    return Catalogue(changed(catalogue.models, changes)) if changes else catalogue

@@ -21,6 +21,7 @@ GatewayError
 │   └── BudgetExceeded            429   money of ours; `retry_after` says when there is more
 ├── ClientGone                    499   nobody is left to answer
 ├── InternalError                 500   our own fault
+├── ShuttingDown                  503   the gateway ends before the answer does
 ├── StoreUnavailable              503   the shared store is needed here and gone
 ├── SignersUnknown                503   who signs callers' tokens cannot be found out now
 ├── CredentialsExhausted          429   every key cools down and one comes back by itself
@@ -213,6 +214,15 @@ class InternalError(GatewayError):
     """A fault of our own."""
 
     code = "internal_error"
+    retryable = True
+
+
+class ShuttingDown(GatewayError):
+    """The gateway ends, and does not wait for this answer any longer."""
+
+    status = 503
+    type = "service_unavailable_error"
+    code = "gateway_shutting_down"
     retryable = True
 
 

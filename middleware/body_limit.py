@@ -3,12 +3,14 @@
 from typing import IO
 
 from flask import Request, Response
+from gevent import Timeout
 
 from core.errors import BodyTooLarge
 from middleware.base import Next
 
 BLOCK_BYTES = 65_536
 MAX_DRAINED_BYTES = 256 * 1024 * 1024
+MAX_DRAIN_SECONDS = 60.0
 
 
 class BodyLimit:
@@ -34,7 +36,8 @@ class BodyLimit:
         usual = socket.gettimeout() if socket is not None else None
         if socket is not None:
             socket.settimeout(self._patience)
-        _drain(request.environ["wsgi.input"], length)
+        with Timeout(MAX_DRAIN_SECONDS, exception=False):
+            _drain(request.environ["wsgi.input"], length)
         if socket is not None:
             socket.settimeout(usual)
 

@@ -1,6 +1,7 @@
 """Reads and parses the body once."""
 
 from flask import Request, Response
+from gevent import Timeout
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
@@ -10,11 +11,20 @@ from middleware.validation_bounds import check_size
 from schemas.codec import loads
 
 
-class Validation:
-    """Takes only JSON objects as bodies, and puts them into the context; `patience` bounds each wait for more bytes."""
+class BodyTooSlow(Exception):
+    """The time for a whole body is over."""
 
-    def __init__(self, patience: float) -> None:
+
+class Validation:
+    """Takes only JSON objects as bodies, and puts them into the context.
+
+    `patience` bounds each wait for more bytes, `longest` the whole, in seconds: a body that trickles must not hold its
+    place for ever.
+    """
+
+    def __init__(self, patience: float, longest: float) -> None:
         self._patience = patience
+        self._longest = longest
 
     def __call__(self, request: Request, proceed: Next) -> Response:
         if request.method in ("POST", "PUT", "PATCH"):
@@ -32,7 +42,10 @@ class Validation:
         try:
             if socket is not None:
                 socket.settimeout(self._patience)
-            body = request.get_data(cache=False)
+            with Timeout(self._longest, BodyTooSlow):
+                body = request.get_data(cache=False)
+        except BodyTooSlow:
+            raise RequestTimeout(f"The body did not come within {self._longest:g} seconds.") from None
         except TimeoutError:
             raise RequestTimeout(f"No more of the body came for {self._patience:g} seconds.") from None
         except RequestEntityTooLarge:

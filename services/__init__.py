@@ -19,6 +19,7 @@ from core.retry import Backoff
 from core.store.base import Store
 from core.store.opening import open_store
 from core.transport import Transport
+from schemas.model import ModelInfo
 from services.access import AccessService
 from services.access_building import tokens_of
 from services.background import Background, Chore
@@ -27,6 +28,7 @@ from services.cache_parts import cache_parts
 from services.census import BEAT_SECONDS, Census
 from services.chat import ChatService
 from services.circuits import Circuits
+from services.closing import Closing
 from services.conversation_copies import ConversationCopies
 from services.conversation_purge import ConversationPurge
 from services.conversations import ConversationService
@@ -97,6 +99,7 @@ class Services:
     decisions: DecisionLog
     tracing: TracingService | None
     background: Background
+    closing: Closing
     set_gauges: Callable[[], None]
     close: Callable[[], None]
 
@@ -108,10 +111,12 @@ def build_services(
     multiprocess_metrics: bool = False,
     secrets: Sequence[str] = (),
     write_exchange: Write | None = None,
+    shipped: Sequence[ModelInfo] | None = None,
 ) -> Services:
     """All services for `settings`. Nothing runs in the background until `background.start()`.
 
-    `secrets` are never written down; `write_exchange` takes whole requests and answers, if they are logged.
+    `secrets` are never written down; `write_exchange` takes whole requests and answers, if they are logged. `shipped`
+    are the models that we ship, if they have been read already.
 
     Raises ValueError when the store cannot be opened or the models in `settings` are not consistent.
     """
@@ -119,7 +124,7 @@ def build_services(
     worker_id = f"{os.getpid()}-{uuid4().hex[:8]}"
     store = open_store(settings.store, settings.server.data_dir, clock)
     store.expect(settings.workers)
-    catalogue = load_catalogue(settings.models)
+    catalogue = load_catalogue(settings.models, shipped=shipped)
     telemetry = Telemetry(Metrics(multiprocess=multiprocess_metrics), _model_names(settings, catalogue))
     transport = Transport(clock, connections=settings.server.worker_connections)
     base = Foundation(settings, clock, store, telemetry, transport, worker_id, rng)
@@ -140,8 +145,8 @@ def build_services(
     # Read now, so that a store that goes away in the next moment shuts out nobody.
     book.sync()
     access = AccessService(settings.access.keys, book, tokens_of(settings.access.jwt, transport, clock))
-    counter = TokenCounter()
-    once = Once(sites, transport, settings.retry, clock)
+    counter, closing = TokenCounter(), Closing()
+    once = Once(sites, transport, settings.retry, clock, closing)
     # Strangers get a transport of their own, so that they push no provider's connections out of the pool.
     fetching = Transport(clock, connections=AT_A_TIME)
     media = LinkedMedia(settings.links, Fetcher(fetching, Reach(settings.links.networks), clock), clock)
@@ -238,12 +243,13 @@ def build_services(
             money.spending,
             money.landing,
             money.cache,
+            closing,
         ),
         conversations=conversations,
         conversation_copies=ConversationCopies(conversations.store, store.records),
         counting=CountingService(routing, once, instances.counting, counter),
         embeddings=EmbeddingService(routing, once, money.spending, money.usage, telemetry, clock),
-        health=HealthService(instances.used, reachability, tokens, store, settings.health, data_dir, clock),
+        health=HealthService(instances.used, reachability, tokens, store, settings.health, data_dir, clock, closing),
         providers=ProviderService(settings.providers, *parts),
         explain=ExplainService(caches.placement.whole, circuits, pools),
         failover=caches.failover,
@@ -251,6 +257,7 @@ def build_services(
         decisions=decisions,
         tracing=tracing,
         background=background,
+        closing=closing,
         set_gauges=set_gauges,
         close=close,
     )

@@ -12,6 +12,7 @@ from schemas.outcome import Outcome
 from schemas.stream import ChatChunk
 from services.aftermath import Aftermath
 from services.chat_stream import ChatStream
+from services.closing import Closing
 from services.conversation_turn import ConversationTurn
 from services.dispatch import Dispatcher
 from services.interceptors import Interceptor
@@ -42,6 +43,7 @@ class ChatService:
         spending: Spending,
         landing: SoftLanding,
         cache: ResponseCache,
+        closing: Closing,
     ) -> None:
         self._placement = placement
         self._dispatcher = dispatcher
@@ -54,6 +56,7 @@ class ChatService:
         self._spending = spending
         self._landing = landing
         self._cache = cache
+        self._closing = closing
 
     def stream(self, request: ChatRequest, origin: Origin, turn: ConversationTurn | None = None) -> ChatStream:
         """The answer as a stream that has not begun yet; what is said is kept by `turn`, if there is one.
@@ -120,7 +123,17 @@ class ChatService:
     ) -> ChatStream:
         for interceptor in self._interceptors:
             chunks = interceptor.watch(run.request, chunks, run.outcome, run.call.request_id)
-        return ChatStream(run, source, chunks, self._interceptors, self._aftermath, self._spending, self._clock, turn)
+        return ChatStream(
+            run,
+            source,
+            chunks,
+            self._interceptors,
+            self._aftermath,
+            self._spending,
+            self._clock,
+            self._closing,
+            turn,
+        )
 
     def _heard(self, run: Run, chunks: Iterator[ChatChunk]) -> Iterator[ChatChunk]:
         """The same chunks, of whose thinking is remembered what the provider that wrote it will want back."""

@@ -13,6 +13,7 @@ from schemas.answer import Answer
 from schemas.stream import ChatChunk, Finished
 from schemas.usage import Usage
 from services.aftermath import Aftermath
+from services.closing import Closing
 from services.conversation_turn import ConversationTurn
 from services.interceptors import Interceptor
 from services.run import Run
@@ -31,6 +32,7 @@ class ChatStream:
         aftermath: Aftermath,
         spending: Spending,
         clock: Clock,
+        closing: Closing,
         turn: ConversationTurn | None = None,
     ) -> None:
         self.outcome = run.outcome
@@ -41,8 +43,10 @@ class ChatStream:
         self._aftermath = aftermath
         self._spending = spending
         self._clock = clock
+        self._closing = closing
         self._turn = turn
         self._closed = False
+        closing.enter(run.call.cancel)
 
     def __iter__(self) -> Iterator[ChatChunk]:
         return self._chunks  # type: ignore[no-any-return] # a generator, which mypy would not let be closed
@@ -82,6 +86,7 @@ class ChatStream:
         if self._closed:
             return
         self._closed = True
+        self._closing.leave(self._run.call.cancel)
         with ExitStack() as ends:
             # From the last to the first, and each of them whatever becomes of the others.
             ends.callback(self._tell)

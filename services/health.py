@@ -10,6 +10,7 @@ from config.settings import HealthSettings
 from core.clock import Clock
 from core.store.base import Store
 from schemas.health import HealthCheck, HealthResponse, HealthStatus
+from services.closing import Closing
 from services.reachability import Reachability
 from services.tokens import TokenService
 
@@ -29,7 +30,9 @@ class HealthService:
         settings: HealthSettings,
         data_dir: Path,
         clock: Clock,
+        closing: Closing,
     ) -> None:
+        self._closing = closing
         self._providers = tuple(providers)
         self._reachability = reachability
         self._tokens = tokens
@@ -58,6 +61,8 @@ class HealthService:
 
     def not_ready(self) -> str | None:
         """Why no traffic should be sent here, or None. Tokens that cool down are no reason: that is told in a 429."""
+        if self._closing.draining:
+            return "the gateway is shutting down"
         return None if self._tokens.infos() else "no token is configured"
 
     def _check_providers(self) -> HealthCheck:

@@ -6,7 +6,6 @@ from typing import TypeVar
 from uuid import uuid4
 
 from config.settings import RetrySettings
-from core.cancel import Cancellation
 from core.clock import Clock
 from core.errors import (
     CredentialsExhausted,
@@ -31,6 +30,7 @@ from schemas.outcome import Attempt, Outcome
 from schemas.trace import AttemptTrace
 from schemas.usage import Usage
 from services.blame import scrub, whose
+from services.closing import Closing
 from services.hold import Hold, nothing_held
 from services.site import Lease, Need, Site
 
@@ -56,7 +56,10 @@ class Question:
 class Once:
     """Tries targets and credentials in turn, as often as a chat would."""
 
-    def __init__(self, sites: Mapping[str, Site], transport: Transport, retry: RetrySettings, clock: Clock) -> None:
+    def __init__(
+        self, sites: Mapping[str, Site], transport: Transport, retry: RetrySettings, clock: Clock, closing: Closing
+    ) -> None:
+        self._closing = closing
         self._sites = sites
         self._transport = transport
         self._retry = retry
@@ -141,7 +144,8 @@ class Once:
         upstream = build(provider, target, credential, attempt_id)
         if headers_of_trace := trace.headers():
             upstream = replace(upstream, headers={**upstream.headers, **headers_of_trace})
-        status, headers, body = self._transport.call(upstream, question.seconds, Cancellation())
+        with self._closing.watched() as cancel:
+            status, headers, body = self._transport.call(upstream, question.seconds, cancel)
         if status >= 300:
             raise whose(provider.error(status, headers, body), credential)
         return read(provider, body)

@@ -4,15 +4,15 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from core.clock import Clock
-from core.errors import ClientGone, InternalError, StoreUnavailable
+from core.errors import ClientGone, InternalError, ShuttingDown, StoreUnavailable
 from core.store.base import Record, Records
 from schemas.chat import ChatRequest
 from schemas.outcome import Outcome
 from services.interceptors import Interceptor
 
 PROVIDERS_FAULT = frozenset({"upstream_unreachable", "upstream_timeout", "upstream_broken", "upstream_server_error"})
-NO_EVIDENCE = frozenset({ClientGone.code, InternalError.code})
-"""Ends of an attempt that say nothing of its provider: the client left, or the fault was ours."""
+NO_EVIDENCE = frozenset({ClientGone.code, InternalError.code, ShuttingDown.code})
+"""Ends of an attempt that say nothing of its provider: the client left, the fault was ours, or we end."""
 
 KIND = "reachability"
 FRESH_SECONDS = 300.0

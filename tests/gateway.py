@@ -16,7 +16,7 @@ from typing import Any
 import requests
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 30.0
+PATIENCE = 60.0
 KEEP = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 
 
@@ -82,7 +82,7 @@ class Gateway:
         """The process ids of the workers."""
         assert self.process is not None
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(pid) for pid in children if "gunicorn" in Path(f"/proc/{pid}/cmdline").read_text()]
+        return [int(pid) for pid in children if not is_simulator(int(pid))]
 
     @property
     def output(self) -> str:
@@ -148,6 +148,15 @@ class Gateway:
             with self._news:
                 self.lines.append(line.rstrip("\n"))
                 self._news.notify_all()
+
+
+def is_simulator(pid: int) -> bool:
+    """True for the process of the simulated provider, and for one that is gone."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_text()
+    except FileNotFoundError:
+        return True
+    return not command or "demo" in command.split("\0")
 
 
 def free_port() -> int:

@@ -3,8 +3,10 @@
 import http.client
 import os
 import shutil
+import signal
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,13 @@ CONFIG = Path(__file__).resolve().parents[1] / "nginx.conf"
 PATIENCE = 20.0
 
 
-def render(config: str, directory: Path, port: int, upstreams: list[int]) -> str:
+def render(
+    config: str, directory: Path, port: int, upstreams: list[int], times: Mapping[str, str] | None = None
+) -> str:
     """The shipped configuration with test addresses, and with places for files that need no root.
 
-    Nothing else is changed, and each of the three places must be there exactly once.
+    Nothing else is changed but what `times` says, so that nobody has to wait for minutes: shipped lines, or parts of
+    them, and what to put there. Each of these places must be there exactly once.
     """
     (server,) = [line for line in config.splitlines() if "gateway:8976 resolve" in line]
     servers = [server.replace("gateway:8976 resolve", f"127.0.0.1:{upstream}") for upstream in upstreams]
@@ -28,6 +33,7 @@ def render(config: str, directory: Path, port: int, upstreams: list[int]) -> str
         "    listen 80;": f"    listen 127.0.0.1:{port};",
         server: "\n".join(servers),
         "http {": "\n".join(["http {", *folders]),
+        **(times or {}),
     }
     for shipped, wanted in changes.items():
         assert config.count(shipped) == 1, shipped
@@ -47,12 +53,12 @@ def nginx_program() -> str:
 class Nginx:
     """A running nginx with the shipped configuration; leaving the context ends it."""
 
-    def __init__(self, directory: Path, *upstreams: int) -> None:
+    def __init__(self, directory: Path, *upstreams: int, times: Mapping[str, str] | None = None) -> None:
         # nginx takes over a socket that listens already: no race for a port, and no waiting until it is ready.
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port: int = listener.getsockname()[1]
             config = directory / "nginx.conf"
-            config.write_text(render(CONFIG.read_text(), directory, self.port, list(upstreams)))
+            config.write_text(render(CONFIG.read_text(), directory, self.port, list(upstreams), times))
             # Started by root, its workers would become another user, who may not enter pytest's folders.
             user = "user root;" if os.geteuid() == 0 else ""
             directives = f"daemon off; pid {directory}/nginx.pid; {user}"
@@ -78,6 +84,10 @@ class Nginx:
         """End it and wait; may be called twice."""
         self._process.terminate()
         self._process.wait(PATIENCE)
+
+    def reload(self) -> None:
+        """Take its configuration anew, as after a change; running answers stay with the old workers."""
+        self._process.send_signal(signal.SIGHUP)
 
     @property
     def log(self) -> str:

@@ -30,6 +30,7 @@ from schemas.route import Candidate, Plan
 from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
 from schemas.usage import Usage
 from services.chat import ChatService
+from services.closing import Closing
 from services.landing import SoftLanding
 from services.placement import Place
 from services.recollection import Recollection
@@ -127,9 +128,8 @@ class Exchange:
         routing = RoutingService(Catalogue([]), [], lambda _: True)
         landing = SoftLanding({}, routing, spending)
         cache = ResponseCache(ResponseCacheSettings(), MemoryCounters(), clock, "")
-        chat = ChatService(
-            placement, dispatcher, pipeline, (), clock, thoughts, recollection, placement, spending, landing, cache
-        )
+        parts = (placement, dispatcher, pipeline, (), clock, thoughts, recollection, placement, spending, landing)
+        chat = ChatService(*parts, cache, Closing())
         self._chat = chat
         self.app = Flask(__name__)
         self.app.testing = True

@@ -9,42 +9,60 @@ from pathlib import Path
 
 import pytest
 
-from config.serving import gunicorn_arguments
+from config.gunicorn_worker import FAREWELL_SECONDS
+from config.serving import gunicorn_options
 from config.settings import ServerSettings, Settings, StoreSettings
 from schemas.codec import loads
 
 ROOT = Path(__file__).resolve().parents[3]
-APP = """
+SERVE = """
+import sys
+from config.server import Server
+from config.settings import ServerSettings, Settings
+from config.serving import gunicorn_options
+
 def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [environ["wsgi.url_scheme"].encode()]
+
+settings = Settings(server=ServerSettings(host="127.0.0.1", port=0, drain_seconds=0, shutdown_seconds=5))
+Server(settings.server, gunicorn_options(settings), lambda: app).run()
 """
 
 
-def option(arguments: list[str], name: str) -> str:
-    return arguments[arguments.index(name) + 1]
+def test_gunicorn_is_told_what_depends_on_settings():
+    server = ServerSettings(host="127.0.0.1", port=81, workers=3, worker_connections=9, max_requests=1000)
+    options = gunicorn_options(Settings(server=server, store=StoreSettings(redis_url="redis://h")))
+    assert options["bind"] == "127.0.0.1:81"
+    assert (options["workers"], options["worker_connections"]) == (3, 9)
+    assert (options["max_requests"], options["max_requests_jitter"]) == (1000, 100)
 
 
-def test_what_depends_on_settings_is_on_the_command_line():
-    server = ServerSettings(host="127.0.0.1", port=81, workers=3, worker_connections=9, shutdown_seconds=1.5)
-    arguments = gunicorn_arguments(Settings(server=server, store=StoreSettings(redis_url="redis://h")))
-    assert option(arguments, "--bind") == "127.0.0.1:81"
-    assert (option(arguments, "--workers"), option(arguments, "--worker-connections")) == ("3", "9")
-    assert option(arguments, "--graceful-timeout") == "2"
+def test_a_worker_is_killed_only_when_all_its_times_are_over():
+    server = ServerSettings(drain_seconds=2.5, shutdown_seconds=1.2)
+    assert gunicorn_options(Settings(server=server))["graceful_timeout"] > 2.5 + 1.2 + FAREWELL_SECONDS
 
 
 def test_an_ipv6_host_stands_in_brackets():
-    assert option(gunicorn_arguments(Settings(server=ServerSettings(host="::1"))), "--bind") == "[::1]:8976"
+    assert gunicorn_options(Settings(server=ServerSettings(host="::1")))["bind"] == "[::1]:8976"
+
+
+def test_workers_retire_only_where_their_successors_know_what_they_knew():
+    with pytest.raises(ValueError, match="max_requests needs REDIS_URL"):
+        Settings(server=ServerSettings(max_requests=1000))
 
 
 @pytest.fixture
 def server(tmp_path):
-    (tmp_path / "tiny.py").write_text(APP)
     metrics = tmp_path / "gateway-metrics-x"
     metrics.mkdir()
-    settings = Settings(server=ServerSettings(host="127.0.0.1", port=0, shutdown_seconds=5))
-    command = [sys.executable, "-m", "gunicorn", *gunicorn_arguments(settings), "tiny:app"]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+    command = [sys.executable, "-c", SERVE]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(tmp_path),
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+    }
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     yield process, tmp_path
     if process.poll() is None:
@@ -76,4 +94,4 @@ def test_the_server_logs_in_the_gateway_s_form_hides_its_make_and_leaves_nothing
     assert process.returncode == 0
     assert err == b""
     assert [loads(line)["logger"] for line in out.splitlines()]
-    assert sorted(path.name for path in home.iterdir() if path.name != "__pycache__") == ["tiny.py"]
+    assert list(home.iterdir()) == []

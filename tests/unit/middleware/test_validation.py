@@ -18,7 +18,7 @@ class House:
 
     def __init__(self) -> None:
         self.bodies: list[Any] = []
-        self.layers = Layers(Validation(PATIENCE), view=self._view)
+        self.layers = Layers(Validation(PATIENCE, 60.0), view=self._view)
 
     def _view(self, name: str) -> Response:
         self.bodies.append(context_of(request).body)

@@ -30,6 +30,7 @@ from services.cache_guard import CacheGuard
 from services.cache_ledger import CacheLedger
 from services.chat import ChatService
 from services.chat_stream import ChatStream
+from services.closing import Closing
 from services.failover import FailoverService
 from services.interceptors import Interceptor
 from services.landing import SoftLanding
@@ -108,6 +109,7 @@ class House:
             spending,
             SoftLanding({}, routing, spending),
             ResponseCache(ResponseCacheSettings(), counters, self.clock, ""),
+            Closing(),
         )
 
     def stream(self, turn: Any = None, **fields: Any) -> ChatStream:

@@ -9,6 +9,7 @@ import pytest
 from config.settings import HealthSettings
 from schemas.health import HealthResponse
 from services import health
+from services.closing import Closing
 from services.health import HealthService
 from services.reachability import Reachability
 from tests.fakes import FakeClock
@@ -44,6 +45,7 @@ class House:
         self.providers = ["glm", "glm-web"]
         self.data_dir = tmp_path
         self.disk_paths: list[str] = []
+        self.closing = Closing()
         self.disk, self.memory = 10.0, 10.0
         monkeypatch.setattr(health, "CGROUP", tmp_path / "no-cgroup")
         monkeypatch.setattr(health.psutil, "virtual_memory", lambda: SimpleNamespace(percent=self.memory))
@@ -51,7 +53,7 @@ class House:
 
     def service(self) -> HealthService:
         parts: Any = (self.providers, self.reachability, self.tokens, self.store)
-        return HealthService(*parts, HealthSettings(), self.data_dir, self.clock)
+        return HealthService(*parts, HealthSettings(), self.data_dir, self.clock, self.closing)
 
     def report(self) -> HealthResponse:
         return self.service().report()

@@ -29,6 +29,7 @@ from schemas.model import Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.usage import Usage
+from services.closing import Closing
 from services.counting import CountingService
 from services.embeddings import EmbeddingService
 from services.once import Once, Question
@@ -74,7 +75,7 @@ class House:
         self.pools = {"one": one or FakePool("one", "key-a1", "key-b1"), "two": FakePool("two", "key-c1")}
         self.outcome = Outcome("m", stream=False)
         sites = {name: Site(Asked(name, self), pool, 60) for name, pool in self.pools.items()}  # type: ignore[arg-type] # it has a clock
-        self.once = Once(sites, self, RetrySettings(max_attempts=3), self.clock)  # type: ignore[arg-type] # the part that is used
+        self.once = Once(sites, self, RetrySettings(max_attempts=3), self.clock, Closing())  # type: ignore[arg-type] # the part that is used
         self.routing = RoutingService(Catalogue([INFO]), [Route("one", "fake"), Route("two", "fake")], lambda _: True)
 
     def call(self, request: UpstreamRequest, seconds: float, cancel: Cancellation) -> tuple[int, dict[str, str], bytes]:

@@ -1,0 +1,25 @@
+"""The process that forks the workers, which is gunicorn's with successors for those who retire."""
+
+from signal import SIGTERM
+
+from gunicorn.arbiter import Arbiter as GunicornArbiter
+
+
+class Arbiter(GunicornArbiter):  # type: ignore[misc] # gunicorn ships no types
+    """Keeps the wanted number of workers that take requests.
+
+    One that retires is not counted: it waits for its last answers to end, which may take minutes, and gunicorn would
+    leave its place empty for so long. It takes requests on until its successor does.
+    """
+
+    def manage_workers(self) -> None:
+        """Start the workers that are missing, end the oldest that are too many."""
+        workers = sorted(self.WORKERS.values(), key=lambda worker: worker.age)
+        staying = [worker for worker in workers if not worker.standing.retiring]
+        for _ in range(self.num_workers - len(staying)):
+            self.spawn_worker()
+        for worker in staying[: max(0, len(staying) - self.num_workers)]:
+            self.kill_worker(worker.pid, SIGTERM)
+        if sum(worker.standing.serving for worker in staying) >= self.num_workers:
+            for worker in workers:
+                worker.standing.replaced = worker.standing.retiring
