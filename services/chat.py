@@ -1,7 +1,7 @@
 """ChatService: one path from a canonical request to the chunks of its answer."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from core.clock import Clock
 from core.errors import BudgetExceeded
@@ -25,6 +25,14 @@ from services.run import Call, Run
 from services.sessions import session_of
 from services.spending import Spending
 from services.thoughts import Listener, ThoughtMemory
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The model that the client wrote; `may_land`: a cheaper one takes what its budgets have no room for."""
+
+    model: str
+    may_land: bool = False
 
 
 class ChatService:
@@ -63,36 +71,39 @@ class ChatService:
 
         Raises InvalidRequest and ModelNotFound, and RateLimited, BudgetExceeded or Unpriced when the caller may not.
         """
-        landed = self._landing.applied(request, origin)
-        try:
-            return self._begin(landed, request.model, origin, turn)
-        except BudgetExceeded:
-            cheaper = self._landing.cheaper(request) if landed is request else None
-            if cheaper is None:
-                raise
-            return self._begin(cheaper, request.model, origin, turn)
+        cheaper = self._landing.cheaper(request)
+        if cheaper is None:
+            return self._begin(request, Asked(request.model), origin, turn)
+        if self._landing.applied(request, cheaper, origin) is request:
+            try:
+                return self._begin(request, Asked(request.model, may_land=True), origin, turn)
+            except BudgetExceeded:
+                pass
+        return self._begin(cheaper, Asked(request.model), origin, turn)
 
-    def _begin(self, request: ChatRequest, asked: str, origin: Origin, turn: ConversationTurn | None) -> ChatStream:
+    def _begin(self, request: ChatRequest, asked: Asked, origin: Origin, turn: ConversationTurn | None) -> ChatStream:
         call = self._dispatcher.call(request, origin)
         request = replace(request, session=session_of(request, origin.tenant))
-        plan = self._placement.plan(request, origin.caller)
+        plan = self._placement.plan(request, origin.caller, asked.model)
         kept_at = self._cache.place(request, origin) if turn is None else None
         kept = self._cache.find(kept_at) if isinstance(kept_at, CachePlace) else None
         if kept is not None:
-            return self._again(kept, request, asked, call)
+            return self._again(kept, request, asked.model, call)
         found = self._recollection.find({**self._thoughts.names(request), **self._placement.names(plan, request)})
         place = self._placement.place(plan, request, found)
         request = self._pipeline.prepare(self._thoughts.recall(request, found))
         longer = tuple(candidate.target for candidate in place.plan.longer)
         hold = self._spending.open(request, origin, (*place.plan.targets, *longer))
+        if asked.may_land:
+            hold.admit_any(place.plan.targets)
         outcome = Outcome(
-            model=asked,
+            model=asked.model,
             stream=request.stream,
             repairs=request.repairs,
             plan=place.plan,
             caller=origin.caller_id,
             allowance=hold.allowance,
-            landed=request.model != asked,
+            landed=request.model != asked.model,
             conversation=None if turn is None else turn.conversation,
             cache=_cache_word(kept_at),
         )

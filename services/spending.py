@@ -1,6 +1,7 @@
 """Spending: what a request may use and cost is reserved ahead of it, and settled behind it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from math import ceil
 
@@ -13,7 +14,7 @@ from core.store.base import Store
 from schemas.caller import Caller
 from schemas.chat import ChatRequest
 from schemas.limit import BudgetState
-from schemas.model import Target
+from schemas.model import ModelInfo, Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.usage import Usage
@@ -23,9 +24,9 @@ from services.hold import Hold, Need, Part, Reserved
 from services.limit_refusals import refusal
 from services.limits import tightest
 from services.stream_slots import StreamSlots
-from services.telemetry import Telemetry
 
 NOTHING = Need(0, 0, 0)
+UNKEPT = "Budgets cannot be kept now, as the shared store cannot be reached."
 LONGEST_ANSWER = 200_000
 """Tokens that are reserved at most for a model whose own limit is not known."""
 TOO_SMALL = 1.25
@@ -44,7 +45,6 @@ class Spending:
         is_billed: Callable[[str, str | None], bool],
         watch: BudgetWatch,
         slots: StreamSlots,
-        telemetry: Telemetry,
         clock: Clock,
     ) -> None:
         """`is_billed` takes the name of a provider, and the id of a credential or None for any."""
@@ -55,7 +55,6 @@ class Spending:
         self._budget = budget
         self._watch = watch
         self._slots = slots
-        self._telemetry = telemetry
         self._clock = clock
 
     def open(self, request: ChatRequest, origin: Origin, targets: Sequence[Target]) -> Hold:
@@ -89,7 +88,7 @@ class Spending:
 
     def reserve_target(self, need: Need, target: Target) -> Reserved:
         """Reserve what is bounded for a provider and a model. Raises as `open` does."""
-        bounds = tuple(self._bounds.target(target.provider, target.info.id)) if self._bounds.has_targets else ()
+        bounds = tuple(self._bounds.target(target)) if self._bounds.has_targets else ()
         costs = {"requests": 1, "tokens": need.tokens, "usd": self._cost(bounds, need, [target])}
         return self._take([(bound, costs[bound.unit]) for bound in bounds])
 
@@ -97,7 +96,8 @@ class Spending:
         """Put what was used in the place of what was reserved; requests stay counted, and money that nobody knows."""
         spent = {"tokens": tokens} if cost is None else {"tokens": tokens, "usd": cost}
         changes = [(part.bound, spent.get(part.bound.unit, part.cost) - part.cost) for part in reserved.parts]
-        windows = [bound.window(change) for bound, change in changes if change]
+        # What was taken of a share has that for its limit already.
+        windows = [replace(bound.window(change), divided=False) for bound, change in changes if change]
         if windows:
             self._store.counters.correct(windows, reserved.at, self._clock.now(), alone=reserved.alone)
             self._watch.shift(changes, reserved.at)
@@ -107,14 +107,35 @@ class Spending:
         landing = self._budget.soft_landing
         return bool(landing.models) and self._watch.share(self._bounds.money(caller, ip)) >= landing.share
 
-    def budgets(self, caller: Caller | None, ip: str, *, shared: bool = False) -> list[BudgetState]:
-        """How every budget stands that holds for the caller, what runs now included; with `shared` providers' too."""
-        more = tuple(self._bounds.providers_money()) if shared else ()
-        bounds, now = (*self._bounds.money(caller, ip), *more), self._clock.now()
+    @property
+    def bounds_targets(self) -> bool:
+        """True when any provider or model is bounded."""
+        return self._bounds.has_targets
+
+    def targets_near_their_end(self, targets: Sequence[Target]) -> bool:
+        """The same of budgets of providers and models, where not one of `targets` has more left."""
+        share = self._budget.soft_landing.share
+        bounds = [tuple(self._bounds.target(target)) for target in targets]
+        return all(self._watch.share(some) >= share for some in bounds)
+
+    def budgets(self, caller: Caller | None, ip: str) -> list[BudgetState]:
+        """How every budget stands that holds for the caller, what runs now included."""
+        return self._states(tuple(self._bounds.money(caller, ip)))
+
+    def shared_budgets(self, models: Iterable[ModelInfo]) -> list[BudgetState]:
+        """How the budgets of providers and of `models` stand. Of those that a pattern gives, what is not spent of is
+        left out."""
+        named = dict(self._bounds.models_money(models))
+        states = self._states((*self._bounds.providers_money(), *named))
+        shown = {bound.name for bound, is_named in named.items() if is_named}
+        return [one for one in states if one.scope == "provider" or one.spent_usd or one.name in shown]
+
+    def _states(self, bounds: Sequence[Bound]) -> list[BudgetState]:
+        now = self._clock.now()
         if not bounds:
             return []
         taken = self._store.counters.take([bound.window(0) for bound in bounds], now)
-        readings = list(zip(bounds, taken.readings, strict=True))
+        readings = list(zip((bound.enforced(taken) for bound in bounds), taken.readings, strict=True))
         self._watch.see(readings, now)
         return [
             BudgetState(
@@ -122,7 +143,7 @@ class Spending:
                 name=bound.name,
                 window="hourly" if bound.seconds == HOUR else "daily",
                 limit_usd=bound.limit / 1e9,
-                spent_usd=(bound.limit - reading.remaining) / 1e9,
+                spent_usd=bound.spent(reading) / 1e9,
                 resets_at=bound.ends_at(now),
             )
             for bound, reading in readings
@@ -138,7 +159,7 @@ class Spending:
         need = needed()
         costs = {"tokens": need.tokens, "usd": self._cost(money, need, targets)}
         reserved = self._take([(bound, costs[bound.unit]) for bound in (*tokens, *money)])
-        left = tightest(tokens, {part.bound: part.reading for part in reserved.parts})
+        left = tightest([(part.bound, part.reading) for part in reserved.parts[: len(tokens)]])
         return Hold(self, need, reserved, left, release)
 
     def _cost(self, bounds: Sequence[Bound], need: Need, targets: Sequence[Target]) -> int:
@@ -169,17 +190,24 @@ class Spending:
             return Reserved()
         now, paid = self._clock.now(), any(bound.unit == "usd" for bound, _ in asked)
         if paid and self._store.degraded and self._budget.on_store_failure == "closed":
-            raise StoreUnavailable("Budgets cannot be kept now, as the shared store cannot be reached.")
+            raise StoreUnavailable(UNKEPT)
         taken = self._store.counters.take([bound.window(cost) for bound, cost in asked], now)
-        parts = [Part(bound, cost, reading) for (bound, cost), reading in zip(asked, taken.readings, strict=True)]
+        parts = [
+            Part(bound.enforced(taken), cost, reading)
+            for (bound, cost), reading in zip(asked, taken.readings, strict=True)
+        ]
         self._watch.see(((part.bound, part.reading) for part in parts), now)
         if not taken.granted:
             self._refuse(parts, now)
-        return Reserved(tuple(parts), now, taken.alone)
+        reserved = Reserved(tuple(parts), now, taken.alone)
+        if paid and taken.alone and self._budget.on_store_failure == "closed":
+            # The first to find out.
+            self.correct(reserved, 0, 0)
+            raise StoreUnavailable(UNKEPT)
+        return reserved
 
     def _refuse(self, parts: Sequence[Part], now: float) -> None:
         part = max(parts, key=lambda part: (part.reading.remaining < part.cost, part.reading.retry_after))
-        self._telemetry.rate_limited("budget" if part.bound.unit == "usd" else part.bound.scope)
         raise refusal(part.bound, part.reading, part.cost, now)
 
 

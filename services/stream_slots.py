@@ -7,7 +7,6 @@ from core.clock import Clock
 from core.errors import RateLimited, StoreUnavailable
 from core.store.base import Counters
 from schemas.caller import Caller
-from services.telemetry import Telemetry
 
 HELD_SECONDS = 60.0
 RENEW_SECONDS = 15.0
@@ -16,12 +15,9 @@ RENEW_SECONDS = 15.0
 class StreamSlots:
     """Exact over all workers. What a worker that was killed held comes back within a minute."""
 
-    def __init__(
-        self, counters: Counters, limit_of: Callable[[Caller | None], int | None], telemetry: Telemetry, clock: Clock
-    ) -> None:
+    def __init__(self, counters: Counters, limit_of: Callable[[Caller | None], int | None], clock: Clock) -> None:
         self._counters = counters
         self._limit_of = limit_of
-        self._telemetry = telemetry
         self._clock = clock
         self._open: dict[str, tuple[str, int]] = {}
 
@@ -34,7 +30,6 @@ class StreamSlots:
         # A client may send two requests under one id.
         owner, name = f"{request_id}#{uuid4().hex[:8]}", f"streams:{whose}"
         if not self._counters.claim(name, owner, limit, HELD_SECONDS, self._clock.now()):
-            self._telemetry.rate_limited("streams")
             message = f"This key may have {limit} streamed answers at a time, and has them. Please try again later."
             details = {"scope": "key", "unit": "streams", "limit": limit}
             raise RateLimited(message, code="too_many_streams", retry_after=1.0, details=details)

@@ -54,7 +54,7 @@ class House:
         limits, money = RateLimitSettings(**(rates or {})), CostBudgetSettings(**(budget or {}))
         bounds = BoundTable(limits, money)
         self.watch = BudgetWatch(self.store.counters, money, telemetry, self.clock, f"worker {id(self)}")
-        self.slots = StreamSlots(self.store.counters, bounds.streams, telemetry, self.clock)
+        self.slots = StreamSlots(self.store.counters, bounds.streams, self.clock)
         self.spending = Spending(
             self.store,
             bounds,
@@ -63,7 +63,6 @@ class House:
             lambda provider, _: provider not in flat,
             self.watch,
             self.slots,
-            telemetry,
             self.clock,
         )
 

@@ -188,6 +188,15 @@ def test_what_is_no_time_is_told(since: str | None, until: str | None) -> None:
         period_of(since, until, NOON)
 
 
+@pytest.mark.parametrize(("since", "until"), [("0001-01-01T00:00+14:00", None), (None, "9999-12-31")])
+def test_times_that_nobody_can_write_are_as_early_or_late_as_there_is_anything(
+    since: str | None, until: str | None
+) -> None:
+    period = period_of(since, until, NOON)
+    assert period.since <= NOON <= period.until <= NOON + 86_400
+    assert UsageLedger(DictRecords(), FakeClock(), 400).report(period, ("model",)) == []
+
+
 def test_csv_has_a_line_of_names_and_no_formulas() -> None:
     book = Book()
     book.ledger.note(outcome(billed_model='=cmd|" /C calc"', cost=0.0000028))
