@@ -128,7 +128,7 @@ class ChatStream:
 
     def _note_part(self) -> None:
         """Note what is known to have been used for an answer that broke off."""
-        if self.outcome.finish_reason is None and self._run.heard:
+        if self.outcome.finish_reason is None and self._run.committed:
             self._note_usage(self._run.usage_so_far())
 
     def _note_usage(self, usage: Usage | None) -> None:

@@ -29,6 +29,7 @@ NOTHING = Need(0, 0, 0)
 UNKEPT = "Budgets cannot be kept now, as the shared store cannot be reached."
 LONGEST_ANSWER = 200_000
 """Tokens that are reserved at most for a model whose own limit is not known."""
+TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")
 TOO_SMALL = 1.25
 """A prompt may have so many times the tokens it was estimated to have."""
 
@@ -62,7 +63,7 @@ class Spending:
 
         Raises RateLimited, BudgetExceeded or Unpriced.
         """
-        asked, rates, budget = request.sampling.max_tokens, self._rates, self._budget
+        asked, rates, budget = _longest(request), self._rates, self._budget
         output = min(asked or rates.output_tokens, rates.output_tokens)
         paid = asked or budget.output_tokens
         release = self._slots.enter(origin.caller, origin.ip, origin.request_id) if request.stream else _nothing
@@ -209,6 +210,13 @@ class Spending:
     def _refuse(self, parts: Sequence[Part], now: float) -> None:
         part = max(parts, key=lambda part: (part.reading.remaining < part.cost, part.reading.retry_after))
         raise refusal(part.bound, part.reading, part.cost, now)
+
+
+def _longest(request: ChatRequest) -> int | None:
+    """The tokens that an answer may have; of two limits the larger one, as some provider may go by that."""
+    said = [request.native.body.get(name) for name in TOKEN_LIMITS]
+    limits = [limit for limit in (request.sampling.max_tokens, *said) if isinstance(limit, int) and limit > 0]
+    return max(limits, default=None)
 
 
 def _nothing() -> None:

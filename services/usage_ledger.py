@@ -20,7 +20,8 @@ SESSIONS = "usage.sessions"
 SESSION_DAYS = 7
 DAY_SECONDS = 86_400.0
 MAX_SESSIONS = 5000
-"""Sessions of an hour that each worker keeps apart; all others are one."""
+MAX_MODELS = 1000
+"""Sessions, and models, of an hour that each worker keeps apart; all others are one. A caller may make up names."""
 OTHERS = "other"
 PAGE = 500
 PRUNED_AT_ONCE = 1000
@@ -48,7 +49,8 @@ class UsageLedger(Interceptor):
         self._clock = clock
         self._days = {KIND: retention_days, SESSIONS: min(SESSION_DAYS, retention_days)}
         self._news: dict[tuple[str, str], Spend] = {}
-        self._sessions: tuple[str, set[str]] = ("", set())
+        self._known: dict[str, set[str]] = {}
+        self._known_in = ""
 
     def finished(self, request: ChatRequest, outcome: Outcome, request_id: str) -> None:
         """Count a chat in; what is not told from other first questions is no session of its own."""
@@ -62,11 +64,13 @@ class UsageLedger(Interceptor):
         whose = (
             _plain(outcome.caller or "anonymous"),
             outcome.provider,
-            _plain(outcome.billed_model or outcome.upstream_model),
+            self._named(hour, "model", outcome.billed_model or outcome.upstream_model, MAX_MODELS),
         )
         self._add(KIND, SEPARATOR.join((hour, *whose)), spend)
         if session is not None:
-            self._add(SESSIONS, SEPARATOR.join((hour, self._named(session, hour), *whose)), spend)
+            self._add(
+                SESSIONS, SEPARATOR.join((hour, self._named(hour, "session", session, MAX_SESSIONS), *whose)), spend
+            )
 
     def sync(self) -> None:
         """Add this worker's news to the shared rows: every second."""
@@ -110,15 +114,15 @@ class UsageLedger(Interceptor):
                 yield {**columns, "day": columns["hour"][:10]}, Spend.of(record)
             after = page[-1][0]
 
-    def _named(self, session: str, hour: str) -> str:
-        """The session's name, or that of all beyond the number that is kept apart in an hour."""
-        if self._sessions[0] != hour:
-            self._sessions = (hour, set())
-        known = self._sessions[1]
-        if session not in known and len(known) >= MAX_SESSIONS:
+    def _named(self, hour: str, kind: UsageColumn, name: str, most: int) -> str:
+        """The name, or that of all beyond the number that is kept apart in an hour."""
+        if self._known_in != hour:
+            self._known, self._known_in = {}, hour
+        known = self._known.setdefault(kind, set())
+        if name not in known and len(known) >= most:
             return OTHERS
-        known.add(session)
-        return _plain(session)
+        known.add(name)
+        return _plain(name)
 
     def _add(self, kind: str, name: str, spend: Spend) -> None:
         self._news[kind, name] = self._news.get((kind, name), Spend()) + spend

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from core.errors import BudgetExceeded, RateLimited, StoreUnavailable, Unpriced
 from core.store.resilient import ResilientStore
 from schemas.caller import Caller
-from schemas.chat import Sampling
+from schemas.chat import Native, Sampling
 from schemas.limit import CallerLimits
 from schemas.model import Price
 from schemas.usage import Usage
@@ -80,6 +80,13 @@ def test_an_answer_without_max_tokens_is_reserved_with_what_the_settings_say() -
     house = House(budget=budget(1.0, output_tokens=1000))
     house.open()
     assert house.spent()["global hourly"] == pytest.approx(0.1, rel=0.01)
+
+
+def test_of_two_limits_of_an_answer_the_larger_one_is_reserved() -> None:
+    house = House(budget=budget(1.0))
+    body = {"max_tokens": 5000, "max_completion_tokens": 1}
+    house.open(sampling=Sampling(max_tokens=1), native=Native("openai_chat", body))
+    assert house.spent()["global hourly"] > 0.5
 
 
 def test_the_dearest_of_the_targets_is_reserved() -> None:

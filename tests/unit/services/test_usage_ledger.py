@@ -104,6 +104,14 @@ def test_sessions_are_kept_for_a_week_at_most() -> None:
     assert book.rows("model") == [("gpt-5.5", 3, 7.0)]
 
 
+def test_only_so_many_models_that_callers_may_have_made_up_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage_ledger, "MAX_MODELS", 2)
+    book = Book()
+    for model in ("m1", "m2", "m3", "m4", "m1"):
+        book.ledger.note(outcome(cost=1.0, billed_model=model))
+    assert sorted(book.rows("model")) == [("m1", 2, 2.0), ("m2", 1, 1.0), ("other", 2, 2.0)]
+
+
 def test_only_so_many_sessions_of_an_hour_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usage_ledger, "MAX_SESSIONS", 2)
     book = Book()
