@@ -133,7 +133,7 @@ class ChatStream:
 
     def _note_usage(self, usage: Usage | None) -> None:
         if self._run.target is not None:
-            self._spending.note(self.outcome, self._run.target, usage)
+            self._spending.note(self.outcome, self._run.target, usage, self._run.request.native.body)
 
     def _charge(self) -> None:
         """Settle what was reserved: as reported, as far as is known of an answer that broke off, or not at all."""

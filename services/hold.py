@@ -15,11 +15,15 @@ from services.bounds import Bound
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """About what a request will use: tokens of its prompt, and of its answer as far as rates and as budgets go."""
+    """About what a request will use: tokens of its prompt, and of its answer as far as rates and as budgets go.
+
+    `extras` are what of it has a price of its own.
+    """
 
     prompt: int
     output: int
     paid_output: int
+    extras: frozenset[str] = frozenset()
 
     @property
     def tokens(self) -> int:

@@ -1,15 +1,16 @@
 """Spending: what a request may use and cost is reserved ahead of it, and settled behind it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from math import ceil
+from typing import Any
 
 from config.settings import CostBudgetSettings, RateLimitSettings
 from core.clock import Clock
 from core.counting import estimate_request
 from core.errors import StoreUnavailable, Unpriced
-from core.pricing import cost_of, most, nano
+from core.pricing import cost_of, extras_of, most, nano
 from core.store.base import Store
 from schemas.caller import Caller
 from schemas.chat import ChatRequest
@@ -68,7 +69,8 @@ class Spending:
         paid = asked or budget.output_tokens
         release = self._slots.enter(origin.caller, origin.ip, origin.request_id) if request.stream else _nothing
         try:
-            return self._open(origin, targets, lambda: Need(estimate_request(request), output, paid), release)
+            extras = extras_of(request.native.body)
+            return self._open(origin, targets, lambda: Need(estimate_request(request), output, paid, extras), release)
         except BaseException:
             release()
             raise
@@ -77,9 +79,10 @@ class Spending:
         """The same for texts of so many tokens that become vectors."""
         return self._open(origin, targets, lambda: Need(texts, 0, 0), _nothing)
 
-    def note(self, outcome: Outcome, target: Target, usage: Usage | None) -> None:
-        """Write down what an answer used, and what that cost or would have."""
-        price = target.info.price_on(self._today(), usage.prompt if usage is not None else 0)
+    def note(self, outcome: Outcome, target: Target, usage: Usage | None, body: Mapping[str, Any]) -> None:
+        """Write down what an answer to the request with this body used, and what that cost or would have."""
+        prompt, extras = usage.prompt if usage is not None else 0, extras_of(body, outcome.dropped)
+        price = target.info.price_on(self._today(), prompt, extras)
         outcome.usage, outcome.cost = usage, cost_of(usage, price)
         outcome.billed_model, outcome.notional = target.info.id, not self.is_billed(target.provider, outcome.credential)
 
@@ -176,9 +179,12 @@ class Spending:
 
     def _dearest(self, target: Target, need: Need) -> float | None:
         output = min(need.paid_output, target.info.max_output or LONGEST_ANSWER)
+        # What nobody knows the price of, or may be left out on the way, is reserved at the usual one.
+        extras = [extra for extra in need.extras if target.info.surcharges.get(extra, 0) > 1]
         # An estimate that is a little too small may hide that a dearer tier begins.
         prices = {
-            target.info.price_on(self._today(), prompt) for prompt in (need.prompt, ceil(need.prompt * TOO_SMALL))
+            target.info.price_on(self._today(), prompt, extras)
+            for prompt in (need.prompt, ceil(need.prompt * TOO_SMALL))
         }
         costs = [most(price, need.prompt, output) for price in prices]
         return None if None in costs else max(cost for cost in costs if cost is not None)

@@ -87,7 +87,7 @@ def settings(upstream: Upstream, redis: RedisServer) -> dict[str, Any]:
             **LIMITED,
             "providers": {"one": {"daily_limit": 1000}},
             "models": {"noble": {"daily_limit": 0.01}},
-            "soft_landing": {"share": 0.5, "models": {"grand": "cheap", "noble": "cheap", "dear": "unheard-of"}},
+            "soft_landing": {"share": 0.5, "models": {"grand": "cheap", "noble": "cheap", "dear": "gpt-4o"}},
         },
         "store": {"redis_url": redis.url},
         "server": {"workers": 2},

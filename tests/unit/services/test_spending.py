@@ -14,6 +14,7 @@ from schemas.caller import Caller
 from schemas.chat import Native, Sampling
 from schemas.limit import CallerLimits
 from schemas.model import Price
+from schemas.outcome import Outcome
 from schemas.usage import Usage
 from services.bounds import DAY, HOUR
 from services.hold import Hold
@@ -87,6 +88,35 @@ def test_of_two_limits_of_an_answer_the_larger_one_is_reserved() -> None:
     body = {"max_tokens": 5000, "max_completion_tokens": 1}
     house.open(sampling=Sampling(max_tokens=1), native=Native("openai_chat", body))
     assert house.spent()["global hourly"] > 0.5
+
+
+FAST = Native("anthropic_messages", {"speed": "fast", "inference_geo": "us", "service_tier": "auto"})
+
+
+def test_a_wish_with_a_price_of_its_own_is_reserved_and_paid() -> None:
+    house, plain = House(budget=budget(1.0)), House(budget=budget(1.0))
+    dear = target()
+    dear = replace(dear, info=replace(dear.info, surcharges={"speed=fast": 2.0, "inference_geo=us": 1.1}))
+    house.open(dear, sampling=TEN_TOKENS, native=FAST)
+    plain.open(dear, sampling=TEN_TOKENS)
+    assert house.spent()["global hourly"] == pytest.approx(2.2 * plain.spent()["global hourly"])
+    outcome, used = Outcome("m", stream=False), Usage(uncached=3, read=1, output=7)
+    house.spending.note(outcome, dear, used, FAST.body)
+    assert outcome.cost == 0.0016082
+    outcome.dropped = ("speed", "inference_geo")
+    house.spending.note(outcome, dear, used, FAST.body)
+    assert outcome.cost == 0.000731
+
+
+def test_a_wish_whose_price_nobody_knows_is_unknown_and_what_was_reserved_stays() -> None:
+    house = House(budget=budget(1.0))
+    hold = house.open(sampling=TEN_TOKENS, native=FAST)
+    reserved, outcome = house.spent(), Outcome("m", stream=False)
+    assert reserved["global hourly"] > 0.001
+    house.spending.note(outcome, target(), Usage(uncached=3, output=7), FAST.body)
+    assert outcome.cost is None
+    hold.settle("one", outcome.usage, outcome.cost)
+    assert house.spent() == reserved
 
 
 def test_the_dearest_of_the_targets_is_reserved() -> None:
