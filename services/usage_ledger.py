@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 
+from gevent import sleep
+
 from core.clock import Clock
 from core.errors import StoreUnavailable
 from core.store.base import Record, Records, Span
@@ -24,6 +26,7 @@ MAX_MODELS = 1000
 """Sessions, and models, of an hour that each worker keeps apart; all others are one. A caller may make up names."""
 OTHERS = "other"
 PAGE = 500
+BREATH = 0.001
 PRUNED_AT_ONCE = 1000
 SEPARATOR = "|"
 ORDER: Mapping[str, tuple[UsageColumn, ...]] = {
@@ -95,24 +98,28 @@ class UsageLedger(Interceptor):
         """The sums of each group, dearest first, or in the order of time where that is asked for; those of one caller
         when `key` is its id. Raises StoreUnavailable."""
         self.sync()
-        sums: dict[tuple[str, ...], Spend] = {}
+        sums: dict[tuple[str, ...], dict[str, int]] = {}
         kind = SESSIONS if "session" in by else KIND
-        for columns, spend in self._rows(kind, period):
+        for columns, record in self._rows(kind, period):
             if key is None or columns["key"] == key:
-                group = tuple(columns[column] for column in by)
-                sums[group] = sums.get(group, Spend()) + spend
-        rows = [SpendRow(dict(zip(by, group, strict=True)), spend) for group, spend in sums.items()]
+                total = sums.setdefault(tuple(columns[column] for column in by), {})
+                for name, value in record.items():
+                    total[name] = total.get(name, 0) + value
+        rows = [SpendRow(dict(zip(by, group, strict=True)), Spend.of(total)) for group, total in sums.items()]
         if "hour" in by or "day" in by:
             return sorted(rows, key=lambda row: tuple(row.group.values()))
         return sorted(rows, key=lambda row: (row.spend.cost, row.spend.notional, row.spend.requests), reverse=True)
 
-    def _rows(self, kind: str, period: Period) -> Iterator[tuple[dict[UsageColumn, str], Spend]]:
+    def _rows(self, kind: str, period: Period) -> Iterator[tuple[dict[UsageColumn, str], Record]]:
         after, until = _hour(period.since), _hour(period.until + 3599.999)
         while page := self._records.page(kind, Span(after=after, before=until, limit=PAGE)):
             for name, record in page:
                 columns = dict(zip(ORDER[kind], name.split(SEPARATOR), strict=True))
-                yield {**columns, "day": columns["hour"][:10]}, Spend.of(record)
+                columns["day"] = columns["hour"][:10]
+                yield columns, record
             after = page[-1][0]
+            # A page takes milliseconds, a year of them seconds, and streams wait. Zero would not look at their sockets.
+            sleep(BREATH)
 
     def _named(self, hour: str, kind: UsageColumn, name: str, most: int) -> str:
         """The name, or that of all beyond the number that is kept apart in an hour."""

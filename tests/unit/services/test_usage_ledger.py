@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from gevent import spawn_later
 
 from schemas.outcome import Outcome
 from schemas.spend import PICO, Spend, UsageColumn
@@ -102,6 +103,17 @@ def test_sessions_are_kept_for_a_week_at_most() -> None:
     book.ledger.prune()
     assert book.rows("session") == []
     assert book.rows("model") == [("gpt-5.5", 3, 7.0)]
+
+
+def test_a_long_report_lets_streams_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage_ledger, "PAGE", 1)
+    book, ran = Book(), list[str]()
+    for model in ("m1", "m2", "m3"):
+        book.ledger.note(outcome(billed_model=model))
+    waiting = spawn_later(0, ran.append, "another")
+    assert len(book.rows("model")) == 3
+    assert ran == ["another"]
+    waiting.kill()
 
 
 def test_only_so_many_models_that_callers_may_have_made_up_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
