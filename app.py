@@ -240,6 +240,7 @@ def _explained(settings: Settings, body: bytes, model: str | None, anthropic: bo
     from api.dialects.openai_chat import OpenAIChat
     from core.errors import GatewayError, InvalidRequest
     from schemas.codec import loads
+    from schemas.origin import Origin
     from services import build_services
     from services.explain_table import table
 
@@ -252,7 +253,7 @@ def _explained(settings: Settings, body: bytes, model: str | None, anthropic: bo
             asker = services.access.named(caller) if caller is not None else None
             if caller is not None and asker is None:
                 raise InvalidRequest(f"nobody is called {caller!r}.")
-            return table(services.explain.explain(request, asker.id if asker is not None else "", asker))
+            return table(services.explain.explain(request, Origin("", 0.0, asker.id if asker else "", caller=asker)))
     except (GatewayError, ValueError, TypeError) as error:
         _give_up(str(error))
 

@@ -36,10 +36,6 @@ class Affinity:
         parts = found.get(_name(session), "").split("\0")
         return Binding(*parts) if len(parts) == 3 else None
 
-    def find(self, session: str) -> Binding | None:
-        """The same, asked for by itself."""
-        return self.of(session, self._recollection.find(self.names(session)))
-
     def bind(self, session: str, binding: Binding) -> None:
         """It was answered there, and its prompt is cached there now."""
         text = "\0".join((binding.provider, binding.credential, binding.model))

@@ -51,7 +51,7 @@ def cache_parts(
         chores=(
             Chore("share_failovers", SYNC_SECONDS, failover.sync),
             Chore("share_cache_ledger", LEDGER_SECONDS, ledger.sync),
-            Chore("look_at_cache_writes", WRITES_SECONDS, writes.look),
+            Chore("look_at_cache_writes", WRITES_SECONDS, guard.look_at_writes),
             Chore("prune_cache_ledger", PRUNE_SECONDS, ledger.prune),
         ),
     )

@@ -46,13 +46,6 @@ class Placement:
         permit(caller, *self._routing.names(request.model))
         return self._diverted(self._routing.plan(request, caller), request)
 
-    def whole(self, request: ChatRequest, caller: Caller | None = None) -> Plan:
-        """Where a request goes, by itself: with the order in which its conversation has it. Raises ModelNotFound."""
-        plan, home = self.plan(request, caller), None
-        if is_followed(request):
-            home = self._home(plan, request)
-        return _placed(plan, None if home is None else self._affinity.find(home)).plan
-
     def names(self, plan: Plan, request: ChatRequest) -> Mapping[str, float]:
         """What has to be found to know where the request's conversation belongs."""
         home = self._home(plan, request)

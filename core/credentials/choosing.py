@@ -8,6 +8,7 @@ from core.credentials.member import Member
 from core.credentials.shortage import Wanted, all_busy, shortage
 from core.credentials.slots import Slots
 from core.credentials.strategies import Strategy
+from core.errors import GatewayError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +59,7 @@ class Choice:
         self, members: Mapping[str, Member], wanted: Wanted, now: float, prefer: str | None, ticket: Ticket | None
     ) -> Chosen:
         """The credential to use now. Raises what `shortage` says, or SlotsBusy when only slots are missing."""
-        fit = [
-            member
-            for member in members.values()
-            if member.id not in wanted.exclude
-            and member.standing.state != "blacklisted"
-            and member.opens_at(wanted.model, wanted.tokens, now) <= now
-        ]
+        fit = _fit(members, wanted, now)
         if not fit:
             raise shortage(self._provider, list(members.values()), wanted, now)
         if ticket is not None:
@@ -75,6 +70,17 @@ class Choice:
                 if chosen is not None:
                     return replace(chosen, overflows=member.id != prefer and any(one.id == prefer for one in group))
         raise all_busy(self._provider, fit)
+
+    def hindrance(self, members: Mapping[str, Member], wanted: Wanted, now: float) -> GatewayError | None:
+        """What `choose` would raise that no wait in the queue helps against; None when a credential can be had.
+
+        Takes nothing, and knows of the slots that other workers hold as of about a second ago.
+        """
+        fit = _fit(members, wanted, now)
+        if not fit:
+            return shortage(self._provider, list(members.values()), wanted, now)
+        busy = all(one.credential.slots is not None and one.in_use >= one.credential.slots for one in fit)
+        return all_busy(self._provider, fit) if busy and self._queue.is_full else None
 
     def _in_turn(self, group: list[Member], model: str, now: float, prefer: str | None) -> Iterator[Member]:
         for member in group:
@@ -97,6 +103,16 @@ class Choice:
             return None
         slot = self._slots.claim(member.credential)
         return Chosen(member, slot) if slot is not None else None
+
+
+def _fit(members: Mapping[str, Member], wanted: Wanted, now: float) -> list[Member]:
+    return [
+        member
+        for member in members.values()
+        if member.id not in wanted.exclude
+        and member.standing.state != "blacklisted"
+        and member.opens_at(wanted.model, wanted.tokens, now) <= now
+    ]
 
 
 def _ranked(fit: Sequence[Member]) -> Iterator[list[Member]]:

@@ -106,6 +106,13 @@ class CredentialPool:
 
         return Lease(member.credential, member.standing.epoch, now, end, model, overflows=chosen.overflows)
 
+    def hindrance(self, model: str = "", tokens: int = 0) -> GatewayError | None:
+        """What `lease` would raise now, for a prompt of so many tokens; None when it would give one, or have it wait.
+
+        Nothing is leased or reserved.
+        """
+        return self._choice.hindrance(self._members, Wanted(model=model, tokens=tokens), self._clock.now())
+
     def replace(self, credentials: Iterable[Credential]) -> None:
         """Use these from now on; what is known of those that stay, or come back, is kept."""
         now = self._clock.now()

@@ -35,6 +35,7 @@ from services.failover import FailoverService
 from services.interceptors import Interceptor
 from services.landing import SoftLanding
 from services.placement import Placement
+from services.preparation import Preparation
 from services.response_cache import ResponseCache
 from services.routing import RoutingService
 from services.telemetry import Telemetry
@@ -97,17 +98,17 @@ class House:
         guard = CacheGuard(counters, ledger, failover, WriteWatch(counters, self.clock), telemetry, self.clock)
         spending = bare_spending(clock=self.clock)
         watchers = (*interceptors, self.witness)
+        landing, placement = SoftLanding({}, routing, spending), Placement(routing, failover, affinity, frozenset())
+        pipeline, thoughts = Pipeline(settings, TokenCounter()), self.stage.thoughts
         self.chat = ChatService(
-            Placement(routing, failover, affinity, frozenset()),
+            Preparation(landing, placement, self.stage.recollection, thoughts, pipeline),
             self.stage.dispatcher,
-            Pipeline(settings, TokenCounter()),
+            pipeline,
             watchers,
             self.clock,
-            self.stage.thoughts,
-            self.stage.recollection,
+            thoughts,
             Aftermath(affinity, guard, routing, self.stage.sites),
             spending,
-            SoftLanding({}, routing, spending),
             ResponseCache(ResponseCacheSettings(), counters, self.clock, ""),
             Closing(),
         )
