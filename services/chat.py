@@ -93,7 +93,18 @@ class ChatService:
             conversation=None if turn is None else turn.conversation,
             cache=_cache_word(kept_at),
         )
-        run = Run(request, call, outcome, hold, prefer=place.prefer, home=place.home, longer=longer, strict=plan.strict)
+        run = Run(
+            request,
+            call,
+            outcome,
+            hold,
+            prefer=place.prefer,
+            homeward=place.homeward,
+            bound=place.bound,
+            home=place.home,
+            longer=longer,
+            strict=plan.strict,
+        )
         source = self._dispatcher.chunks(run, place.plan.targets)
         chunks = self._pipeline.process(request, self._heard(run, source), None if turn is None else turn.hear)
         if isinstance(kept_at, CachePlace):
