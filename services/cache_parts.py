@@ -39,7 +39,7 @@ def cache_parts(
 ) -> CacheParts:
     """All of them over one memory."""
     store, clock, telemetry = base.store, base.clock, base.telemetry
-    affinity, ledger = Affinity(recollection), CacheLedger(store.records, clock)
+    affinity, ledger = Affinity(recollection, clock), CacheLedger(store.records, clock)
     failover = FailoverService(store.records, store.counters, base.settings.failover, telemetry, clock)
     writes = WriteWatch(store.counters, clock)
     guard = CacheGuard(store.counters, ledger, failover, writes, telemetry, clock)

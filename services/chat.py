@@ -87,7 +87,16 @@ class ChatService:
             cache=_cache_word(kept_at),
         )
         run = Run(
-            request, call, outcome, hold, prefer=place.prefer, home=place.home, longer=longer, strict=place.plan.strict
+            request,
+            call,
+            outcome,
+            hold,
+            prefer=place.prefer,
+            homeward=place.homeward,
+            bound=place.bound,
+            home=place.home,
+            longer=longer,
+            strict=place.plan.strict,
         )
         source = self._dispatcher.chunks(run, place.plan.targets)
         chunks = self._pipeline.process(request, self._heard(run, source), None if turn is None else turn.hear)

@@ -93,7 +93,7 @@ class House:
         routing = RoutingService(Catalogue([INFO]), [Route("one", "fake")], lambda _: True)
         settings = pipeline or PipelineSettings()
         counters, records, telemetry = MemoryCounters(), DictRecords(), Telemetry(Metrics())
-        affinity, ledger = Affinity(self.stage.recollection), CacheLedger(records, self.clock)
+        affinity, ledger = Affinity(self.stage.recollection, self.clock), CacheLedger(records, self.clock)
         failover = FailoverService(records, counters, FailoverSettings(), telemetry, self.clock)
         guard = CacheGuard(counters, ledger, failover, WriteWatch(counters, self.clock), telemetry, self.clock)
         spending = bare_spending(clock=self.clock)
