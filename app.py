@@ -182,7 +182,7 @@ def change_key(key_id: str, days: float | None, **wanted: object) -> None:
 @keys.command("list")
 def list_keys() -> None:
     """Print every key that was made, without its secret."""
-    click.echo(_at_keys(lambda desk: desk.listing()), nl=False)
+    click.echo(_shown(_at_keys(lambda desk: desk.listing())), nl=False)
 
 
 @keys.command("rotate")
@@ -198,6 +198,13 @@ def rotate_key(key_id: str, overlap: float) -> None:
 def revoke_key(key_id: str) -> None:
     """Close the door for a key."""
     click.echo(_at_keys(lambda desk: desk.revoke(key_id)))
+
+
+def _shown(text: str) -> str:
+    """Lines for a terminal, in which names cannot do more than be read."""
+    from config.plain_text import one_line
+
+    return "\n".join(map(one_line, text.split("\n")))
 
 
 def _user() -> str:
@@ -227,9 +234,8 @@ def usage(since: str | None, until: str | None, by: str, as_table: bool) -> None
     from services.commands import usage_text
 
     settings = _settings()
-    click.echo(
-        _or_give_up(lambda: usage_text(settings, since, until, columns_of(by) or ("model",), csv=as_table)), nl=False
-    )
+    text = _or_give_up(lambda: usage_text(settings, since, until, columns_of(by) or ("model",), csv=as_table))
+    click.echo(text if as_table else _shown(text), nl=False)
 
 
 def _explained(settings: Settings, body: bytes, model: str | None, anthropic: bool, caller: str | None) -> str:
@@ -240,6 +246,7 @@ def _explained(settings: Settings, body: bytes, model: str | None, anthropic: bo
     from api.dialects.openai_chat import OpenAIChat
     from core.errors import GatewayError, InvalidRequest
     from schemas.codec import loads
+    from schemas.origin import Origin
     from services import build_services
     from services.explain_table import table
 
@@ -252,7 +259,7 @@ def _explained(settings: Settings, body: bytes, model: str | None, anthropic: bo
             asker = services.access.named(caller) if caller is not None else None
             if caller is not None and asker is None:
                 raise InvalidRequest(f"nobody is called {caller!r}.")
-            return table(services.explain.explain(request, asker.id if asker is not None else "", asker))
+            return table(services.explain.explain(request, Origin("", 0.0, asker.id if asker else "", caller=asker)))
     except (GatewayError, ValueError, TypeError) as error:
         _give_up(str(error))
 

@@ -90,7 +90,7 @@ def _budget(state: BudgetState) -> dict[str, Any]:
 
 def _cache(services: Services) -> dict[str, Any]:
     cache = services.cache_ledger.report()
-    return {"by_key": _rows(cache.by_key), "by_session": _rows(cache.by_session)}
+    return {"total": _row(cache.total), "by_key": _rows(cache.by_key), "by_session": _rows(cache.by_session)}
 
 
 def _rows(rows: Sequence[CacheRow]) -> list[dict[str, Any]]:
@@ -99,8 +99,8 @@ def _rows(rows: Sequence[CacheRow]) -> list[dict[str, Any]]:
 
 def _row(row: CacheRow) -> dict[str, Any]:
     seen = {name: value for name, value in row.model_dump(mode="json").items() if value is not None}
-    last = datetime.fromtimestamp(row.last_seen, UTC).isoformat(timespec="milliseconds")
-    return {**seen, "last_seen": last, "hit_ratio": row.hit_ratio}
+    last = datetime.fromtimestamp(row.last_seen, UTC).isoformat(timespec="milliseconds") if row.last_seen else None
+    return {**seen, "last_seen": last, "hit_ratio": row.hit_ratio, "loss_ratio": row.loss_ratio}
 
 
 def _moment(at: float) -> str:

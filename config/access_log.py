@@ -7,6 +7,7 @@ from pydantic_core import to_json
 
 from config.line_writer import LineWriter
 from config.logging import is_json, open_sink
+from config.plain_text import one_line
 from config.settings import LoggingSettings
 
 LEVELS = {"info": 20, "warning": 30, "error": 40}
@@ -29,4 +30,4 @@ def access_writer(settings: LoggingSettings) -> Callable[[Mapping[str, Any]], No
 def _console(line: Mapping[str, Any]) -> bytes:
     head = f"{line['timestamp'][:23]} [{line['level']:<7}] {line['method']} {line['endpoint']} {line['status']}"
     rest = " ".join(f"{key}={value}" for key, value in line.items() if key not in LEADING)
-    return f"{head} {line['ms']}ms {rest}".encode(errors="backslashreplace")
+    return one_line(f"{head} {line['ms']}ms {rest}").encode()

@@ -11,11 +11,14 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from config.line_writer import Sink
 from config.log_events import clean, to_json_line
 from config.log_file import LogFile, write_all
+from config.plain_text import one_line
 from config.settings import LoggingSettings
 
 _FOREIGN = ("gunicorn.error", "gunicorn.access", "werkzeug")
 _CHATTY = ("urllib3", "asyncio", "charset_normalizer")
 _STDOUT = 1
+MANY_LINES = frozenset({"exception", "stack"})
+"""What is shown below its line, and was made by the interpreter."""
 _ATOMIC = select.PIPE_BUF
 
 
@@ -121,6 +124,9 @@ def _console(settings: LoggingSettings) -> Processor:
     )
 
     def render_line(logger: WrappedLogger, name: str, event: EventDict) -> bytes:
+        for key, value in event.items():
+            if isinstance(value, str) and key not in MANY_LINES:
+                event[key] = one_line(value)
         return (render(logger, name, event) + "\n").encode(errors="backslashreplace")
 
     return render_line

@@ -77,12 +77,25 @@ class Metrics:
             ["provider", "model", "cause"], registry=r,
         )  # fmt: skip
         self.cache_waste = Counter(
-            "glm_prompt_cache_waste_usd", "Money for writing prompts to a cache that nobody has read there.",
+            "glm_prompt_cache_waste_usd", "The part of the fees that was for prompts which nobody has read there.",
             ["provider", "model"], registry=r,
         )  # fmt: skip
+        self.cache_missed = Counter(
+            "glm_prompt_cache_missed_usd", "Money that a prompt cache could not save, for a reason that is no loss.",
+            ["provider", "model", "cause"], registry=r,
+        )  # fmt: skip
         self.cache_saving = Counter(
-            "glm_prompt_cache_saving_usd", "Money saved by prompt caches.", ["provider", "model"], registry=r
-        )
+            "glm_prompt_cache_saving_usd", "Money saved by reading prompts from caches.", ["provider", "model"],
+            registry=r,
+        )  # fmt: skip
+        self.cache_fee = Counter(
+            "glm_prompt_cache_fee_usd", "Money for writing prompts to caches, above plain input.",
+            ["provider", "model"], registry=r,
+        )  # fmt: skip
+        self.cache_notional = Counter(
+            "glm_prompt_cache_notional_usd", "What caches cost and save at list prices where a flat fee pays.",
+            ["provider", "model", "kind"], registry=r,
+        )  # fmt: skip
         self.cache_findings = Counter(
             "glm_prompt_cache_findings", "Answers by what became of their prompt's cache.",
             ["provider", "model", "cause"], registry=r,

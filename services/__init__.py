@@ -50,6 +50,7 @@ from services.linked_media import AT_A_TIME, LinkedMedia
 from services.models import ModelService
 from services.money_parts import money_parts
 from services.once import Once
+from services.preparation import Preparation
 from services.probing import Prober
 from services.providers import ProviderService
 from services.reachability import Reachability
@@ -146,6 +147,8 @@ def build_services(
     book.sync()
     access = AccessService(settings.access.keys, book, tokens_of(settings.access.jwt, transport, clock))
     counter, closing = TokenCounter(), Closing()
+    pipeline = Pipeline(settings.pipeline, counter)
+    preparation = Preparation(money.landing, caches.placement, recollection, thoughts, pipeline)
     once = Once(sites, transport, settings.retry, clock, closing)
     # Strangers get a transport of their own, so that they push no provider's connections out of the pool.
     fetching = Transport(clock, connections=AT_A_TIME)
@@ -232,16 +235,14 @@ def build_services(
         models=ModelService(routing),
         routing=routing,
         chat=ChatService(
-            caches.placement,
+            preparation,
             dispatcher,
-            Pipeline(settings.pipeline, counter),
+            pipeline,
             interceptors,
             clock,
             thoughts,
-            recollection,
             caches.aftermath,
             money.spending,
-            money.landing,
             money.cache,
             closing,
         ),
@@ -251,7 +252,7 @@ def build_services(
         embeddings=EmbeddingService(routing, once, money.spending, money.usage, telemetry, clock),
         health=HealthService(instances.used, reachability, tokens, store, settings.health, data_dir, clock, closing),
         providers=ProviderService(settings.providers, *parts),
-        explain=ExplainService(caches.placement.whole, circuits, pools),
+        explain=ExplainService(preparation, money.foresight, circuits, pools),
         failover=caches.failover,
         cache_ledger=caches.ledger,
         decisions=decisions,

@@ -6,8 +6,9 @@ from functools import partial
 import structlog
 
 from core.errors import UpstreamError
+from core.prompt_cache.rules import rules_of
 from schemas.model import Target
-from services.affinity import Affinity, Binding
+from services.affinity import Affinity, after
 from services.cache_guard import Answered, CacheGuard
 from services.routing import RoutingService
 from services.run import Run
@@ -62,10 +63,17 @@ class Aftermath:
         if outcome.finish_reason is not None and run.target is not None and outcome.credential is not None:
             # What a busy key was too busy for goes home with the next turn, to the cache it has there.
             if not run.overflows and self._has_choice(run, run.target) and self._is_meant(run, run.target):
-                self._affinity.bind(home, Binding(run.target.provider, outcome.credential, run.target.model))
+                place = (run.target.provider, outcome.credential, run.target.model)
+                self._affinity.bind(home, after(run.bound, *place, at=run.sent_at, life=self._life(run, run.target)))
         elif isinstance(run.failure, UpstreamError) and run.prefer in [one.credential for one in outcome.attempts]:
             # What is wrong with the request, or a client that left, says nothing of the key.
             self._affinity.drop(home)
+
+    def _life(self, run: Run, target: Target) -> float:
+        """For how many seconds the prompt can be counted on to be cached where it was answered."""
+        rules = rules_of(self._sites[target.provider].provider.kind, target.model, target.info)
+        usage = run.outcome.usage
+        return 0.0 if rules is None else rules.usual_life(long=bool(usage is not None and usage.write_long))
 
     def _is_meant(self, run: Run, target: Target) -> bool:
         """False for what answered while its stand-in could not: the next turn tries the stand-in again."""

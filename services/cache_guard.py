@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -29,10 +28,11 @@ from schemas.usage import Usage
 from services.cache_ledger import CacheLedger
 from services.failover import FailoverService
 from services.telemetry import Telemetry
-from services.write_watch import WriteWatch
+from services.write_watch import Writer, WriteWatch
 
 MOST_BYTES = 8 * 1024 * 1024
 """Prompts beyond this are not looked at, so that the time an answer takes stays bounded."""
+LONGEST_NAME = 200
 FAILOVER_FAMILY = "zhipu"
 """Whose own losses never move a model: it is who stands in."""
 
@@ -106,17 +106,31 @@ class CacheGuard:
             self._writes.was_read(match.donor)
         if donor is not None:
             self._keep(keeping(donor, prompt), donor.lifetime)
-            self._writes.wrote(donor, price, partial(self._tell_waste, answered), notional=answered.notional)
+            self._writes.wrote(donor, price, _writer(answered), notional=answered.notional)
         if silent is None or (found.provider_fault and found.lost >= silent.lost):
             return found
         return silent
 
+    def look_at_writes(self) -> None:
+        """Tell of what was paid for and nobody has read: about once a minute."""
+        for writer, finding in self._writes.wasted():
+            self._tell_waste(writer, finding)
+
     def _tell(self, answered: Answered, finding: Finding) -> None:
-        target = answered.target
-        saved = finding.saved_usd or 0.0
-        self._telemetry.cache_judged(target.provider, target.model, finding.cause, finding.lost_usd, saved)
-        session = answered.request.session
+        target, session = answered.target, answered.request.session
+        self._telemetry.cache_judged(target.provider, target.model, finding)
         self._ledger.note(target.provider, answered.served, answered.credential, session, finding, answered.usage)
+        if finding.missed:
+            self._log.info(
+                "prompt_cache_missed",
+                provider=target.provider,
+                model=answered.model,
+                cause=finding.cause,
+                missed=finding.missed,
+                missed_usd=None if finding.missed_usd is None else round(finding.missed_usd, 6),
+                notional=finding.notional,
+                session=session,
+            )
         if finding.lost:
             self._log.warning(
                 "prompt_cache_loss",
@@ -137,19 +151,18 @@ class CacheGuard:
         if finding.provider_fault and finding.lost_usd and not finding.notional and not stands_in:
             self._failover.lost(answered.served, finding.lost_usd)
 
-    def _tell_waste(self, answered: Answered, finding: Finding) -> None:
-        """Writing was paid for and nobody has read it."""
-        target, usd = answered.target, finding.missed_usd
-        self._telemetry.cache_written_in_vain(target.provider, target.model, usd)
-        self._ledger.note_waste(target.provider, answered.served, answered.credential, finding)
+    def _tell_waste(self, writer: Writer, finding: Finding) -> None:
+        usd = finding.missed_usd
+        self._telemetry.cache_judged(writer.provider, writer.upstream_model, finding)
+        self._ledger.note_waste(writer.provider, writer.served, writer.credential, finding)
         self._log.info(
             "prompt_cache_write_waste",
-            provider=target.provider,
-            model=answered.model,
+            provider=writer.provider,
+            model=writer.model,
             tokens=finding.missed,
             usd=None if usd is None else round(usd, 6),
             notional=finding.notional,
-            session=answered.request.session,
+            session=writer.session,
         )
 
     def _price(self, answered: Answered) -> Price | None:
@@ -179,6 +192,13 @@ class CacheGuard:
 
 def _pointer(text: str) -> str:
     return f"donor:{blake2b(text.encode(), digest_size=8).hexdigest()}"
+
+
+def _writer(answered: Answered) -> Writer:
+    target = answered.target
+    # A route may lead any name a client makes up to a model.
+    asked = answered.model[:LONGEST_NAME]
+    return Writer(target.provider, target.model, asked, answered.served, answered.credential, answered.request.session)
 
 
 def _diagnosis(answered: Answered) -> Diagnosis | None:

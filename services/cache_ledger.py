@@ -1,12 +1,12 @@
 """CacheLedger: sums what prompt caches have saved and lost, over all workers."""
 
 from collections.abc import Mapping
-from functools import partial
+from functools import partial, reduce
 from typing import TypeVar
 
 from core.clock import Clock
 from core.errors import StoreUnavailable
-from core.prompt_cache.finding import Finding
+from core.prompt_cache.finding import Finding, notional_usd
 from core.store.base import Record, Records
 from schemas.cache import CacheReport, CacheRow
 from schemas.usage import Usage
@@ -14,6 +14,7 @@ from schemas.usage import Usage
 N = TypeVar("N", int, float)
 KIND = "cache"
 SESSION_SECONDS = 86_400.0
+ANYBODY: Mapping[str, None] = dict.fromkeys(("provider", "model", "credential", "session"))
 MAX_SESSIONS = 1000
 """Rows of sessions beyond this, or older than a day, are given up, the oldest first."""
 
@@ -46,6 +47,7 @@ class CacheLedger:
             credential=credential,
             wasted_tokens=finding.missed,
             wasted_usd=finding.missed_usd or 0.0,
+            notional=notional_usd(finding),
             last_seen=self._clock.now(),
         )
         self._add(f"key|{provider}|{model}|{credential}", row)
@@ -83,8 +85,10 @@ class CacheLedger:
         for name, row in self._news.items():
             rows[name] = _sum(row, rows[name]) if name in rows else row
         ordered = sorted(rows.values(), key=lambda row: (row.lost_usd, row.saved_usd), reverse=True)
+        by_key = [row for row in ordered if row.session is None]
         return CacheReport(
-            by_key=[row for row in ordered if row.session is None],
+            total=reduce(_sum, by_key, CacheRow()).model_copy(update=ANYBODY),
+            by_key=by_key,
             by_session=[row for row in ordered if row.session is not None],
         )
 
@@ -94,18 +98,22 @@ class CacheLedger:
 
 
 def _row(finding: Finding, usage: Usage | None, now: float) -> CacheRow:
-    lost = finding.lost_usd or 0.0
-    saved = finding.saved_usd or 0.0
+    lost, missed = finding.lost_usd or 0.0, finding.missed_usd or 0.0
     return CacheRow(
         answers=1,
         prompt_tokens=usage.prompt if usage is not None and finding.read is not None else 0,
         read_tokens=finding.read or 0,
         lost_tokens=finding.lost,
-        saved_usd=saved,
+        missed_tokens=finding.missed,
+        saved_usd=finding.saved_usd or 0.0,
+        fee_usd=finding.fee_usd or 0.0,
         lost_usd=lost,
+        missed_usd=missed,
         notional_usd=lost if finding.notional else 0.0,
         causes={finding.cause: 1},
         losses={finding.cause: lost} if lost else {},
+        missed={finding.cause: missed} if missed else {},
+        notional=notional_usd(finding),
         last_seen=now,
     )
 
@@ -124,13 +132,18 @@ def _sum(one: CacheRow, other: CacheRow) -> CacheRow:
         prompt_tokens=one.prompt_tokens + other.prompt_tokens,
         read_tokens=one.read_tokens + other.read_tokens,
         lost_tokens=one.lost_tokens + other.lost_tokens,
+        missed_tokens=one.missed_tokens + other.missed_tokens,
         saved_usd=one.saved_usd + other.saved_usd,
+        fee_usd=one.fee_usd + other.fee_usd,
         lost_usd=one.lost_usd + other.lost_usd,
+        missed_usd=one.missed_usd + other.missed_usd,
         notional_usd=one.notional_usd + other.notional_usd,
         wasted_tokens=one.wasted_tokens + other.wasted_tokens,
         wasted_usd=one.wasted_usd + other.wasted_usd,
         causes=_both(one.causes, other.causes),
         losses=_both(one.losses, other.losses),
+        missed=_both(one.missed, other.missed),
+        notional=_both(one.notional, other.notional),
         last_seen=max(one.last_seen, other.last_seen),
     )
 

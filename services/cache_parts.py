@@ -39,7 +39,7 @@ def cache_parts(
 ) -> CacheParts:
     """All of them over one memory."""
     store, clock, telemetry = base.store, base.clock, base.telemetry
-    affinity, ledger = Affinity(recollection), CacheLedger(store.records, clock)
+    affinity, ledger = Affinity(recollection, clock), CacheLedger(store.records, clock)
     failover = FailoverService(store.records, store.counters, base.settings.failover, telemetry, clock)
     writes = WriteWatch(store.counters, clock)
     guard = CacheGuard(store.counters, ledger, failover, writes, telemetry, clock)
@@ -51,7 +51,7 @@ def cache_parts(
         chores=(
             Chore("share_failovers", SYNC_SECONDS, failover.sync),
             Chore("share_cache_ledger", LEDGER_SECONDS, ledger.sync),
-            Chore("look_at_cache_writes", WRITES_SECONDS, writes.look),
+            Chore("look_at_cache_writes", WRITES_SECONDS, guard.look_at_writes),
             Chore("prune_cache_ledger", PRUNE_SECONDS, ledger.prune),
         ),
     )

@@ -1,7 +1,7 @@
 """ChatService: one path from a canonical request to the chunks of its answer."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from core.clock import Clock
 from core.errors import BudgetExceeded
@@ -16,13 +16,10 @@ from services.closing import Closing
 from services.conversation_turn import ConversationTurn
 from services.dispatch import Dispatcher
 from services.interceptors import Interceptor
-from services.landing import SoftLanding
-from services.placement import Placement
-from services.recollection import Recollection
+from services.preparation import Preparation
 from services.response_cache import Kept, ResponseCache
 from services.response_cache import Place as CachePlace
 from services.run import Call, Run
-from services.sessions import session_of
 from services.spending import Spending
 from services.thoughts import Listener, ThoughtMemory
 
@@ -40,29 +37,25 @@ class ChatService:
 
     def __init__(
         self,
-        placement: Placement,
+        preparation: Preparation,
         dispatcher: Dispatcher,
         pipeline: Pipeline,
         interceptors: Sequence[Interceptor],
         clock: Clock,
         thoughts: ThoughtMemory,
-        recollection: Recollection,
         aftermath: Aftermath,
         spending: Spending,
-        landing: SoftLanding,
         cache: ResponseCache,
         closing: Closing,
     ) -> None:
-        self._placement = placement
+        self._preparation = preparation
         self._dispatcher = dispatcher
         self._pipeline = pipeline
         self._interceptors = tuple(interceptors)
         self._clock = clock
         self._thoughts = thoughts
-        self._recollection = recollection
         self._aftermath = aftermath
         self._spending = spending
-        self._landing = landing
         self._cache = cache
         self._closing = closing
 
@@ -71,27 +64,24 @@ class ChatService:
 
         Raises InvalidRequest and ModelNotFound, and RateLimited, BudgetExceeded or Unpriced when the caller may not.
         """
-        cheaper = self._landing.cheaper(request)
+        first = self._preparation.landed(request, origin)
+        cheaper = self._preparation.instead(request, first)
         if cheaper is None:
-            return self._begin(request, Asked(request.model), origin, turn)
-        if self._landing.applied(request, cheaper, origin) is request:
-            try:
-                return self._begin(request, Asked(request.model, may_land=True), origin, turn)
-            except BudgetExceeded:
-                pass
-        return self._begin(cheaper, Asked(request.model), origin, turn)
+            return self._begin(first, Asked(request.model), origin, turn)
+        try:
+            return self._begin(first, Asked(request.model, may_land=True), origin, turn)
+        except BudgetExceeded:
+            return self._begin(cheaper, Asked(request.model), origin, turn)
 
     def _begin(self, request: ChatRequest, asked: Asked, origin: Origin, turn: ConversationTurn | None) -> ChatStream:
         call = self._dispatcher.call(request, origin)
-        request = replace(request, session=session_of(request, origin.tenant))
-        plan = self._placement.plan(request, origin.caller, asked.model)
+        planned = self._preparation.plan(request, origin, asked.model)
+        request = planned.request
         kept_at = self._cache.place(request, origin) if turn is None else None
         kept = self._cache.find(kept_at) if isinstance(kept_at, CachePlace) else None
         if kept is not None:
             return self._again(kept, request, asked.model, call)
-        found = self._recollection.find({**self._thoughts.names(request), **self._placement.names(plan, request)})
-        place = self._placement.place(plan, request, found)
-        request = self._pipeline.prepare(self._thoughts.recall(request, found))
+        request, place = self._preparation.place(planned)
         longer = tuple(candidate.target for candidate in place.plan.longer)
         hold = self._spending.open(request, origin, (*place.plan.targets, *longer))
         if asked.may_land:
@@ -107,7 +97,18 @@ class ChatService:
             conversation=None if turn is None else turn.conversation,
             cache=_cache_word(kept_at),
         )
-        run = Run(request, call, outcome, hold, prefer=place.prefer, home=place.home, longer=longer, strict=plan.strict)
+        run = Run(
+            request,
+            call,
+            outcome,
+            hold,
+            prefer=place.prefer,
+            homeward=place.homeward,
+            bound=place.bound,
+            home=place.home,
+            longer=longer,
+            strict=place.plan.strict,
+        )
         source = self._dispatcher.chunks(run, place.plan.targets)
         chunks = self._pipeline.process(request, self._heard(run, source), None if turn is None else turn.hear)
         if isinstance(kept_at, CachePlace):

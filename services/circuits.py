@@ -17,6 +17,8 @@ from schemas.model import Target
 KIND = "circuit"
 PROBE_SECONDS = 60.0
 """How long a half-open circuit waits for its one request before it lets another one through."""
+PROBED_WAIT = 1.0
+"""Seconds to wait for what another request is finding out."""
 FORGOTTEN_SECONDS = 3600.0
 MAX_CIRCUITS = 2000
 """How many are kept in this process: callers may make up the names of models."""
@@ -88,14 +90,14 @@ class Circuits:
         for name in names:
             if not self._take_probe(name, now):
                 permit.release()
-                raise self._refusal(target, name, 1.0)
+                raise self._refusal(target, name, PROBED_WAIT)
             permit.probes = (*permit.probes, name)
         return permit
 
     def wait(self, target: Target) -> float:
-        """Seconds until a request may try the target; 0 for now."""
+        """Seconds until a request may try the target; 0 for now, as far as this worker knows. Takes no probe."""
         now = self._clock.now()
-        return max((self._circuits[name].wait(now) for name in self._not_closed(target)), default=0.0)
+        return max((self._wait(name, now) for name in self._not_closed(target)), default=0.0)
 
     def state(self, name: str) -> CircuitState:
         """How the circuit of that name is."""
@@ -161,6 +163,10 @@ class Circuits:
     def _not_closed(self, target: Target) -> list[str]:
         circuits = self._circuits
         return [name for name in _names(target) if name in circuits and circuits[name].state != "closed"]
+
+    def _wait(self, name: str, now: float) -> float:
+        probed = PROBED_WAIT if self._probing.get(name, 0.0) > now else 0.0
+        return max(self._circuits[name].wait(now), probed)
 
     def _names_of(self, provider: str) -> list[str]:
         return [name for name in self._circuits if name.startswith(f"{provider}/")]

@@ -9,7 +9,10 @@ HEADINGS = ("", "provider", "model", "why", "circuit", "credentials")
 def table(explanation: Mapping[str, Any]) -> str:
     """The targets in their order as a table, and below it what else was looked at."""
     head = f"{explanation['model']}: about {explanation['prompt_tokens']} tokens, {_route(explanation)}"
-    lines = [head, "", *_columns([HEADINGS, *map(_row, explanation["targets"])])]
+    landed, refused = explanation["landed_on"], explanation["refused"]
+    lines = [head] + ([f"A budget is nearly spent: answered by {landed}"] if landed else [])
+    lines += [f"Refused with {refused['status']} {refused['code']}: {refused['message']}"] if refused else []
+    lines += ["", *_columns([HEADINGS, *map(_row, explanation["targets"])])] if explanation["targets"] else []
     lines += [f"   if the prompt is too long: {one['provider']} {one['model']}" for one in explanation["if_too_long"]]
     losers = [f"  {_place(one)}: {one['reason']}" for one in explanation["lost"]]
     rules = [f"  {one['rule']}: {one['reason']}" for one in explanation["rules"] if not one["matches"]]

@@ -19,9 +19,11 @@ class SoftLanding:
         self._routing = routing
         self._spending = spending
 
-    def applied(self, request: ChatRequest, cheaper: ChatRequest, origin: Origin) -> ChatRequest:
-        """The one of both that it is time for. Raises ModelNotFound."""
-        spending = self._spending
+    def applied(self, request: ChatRequest, origin: Origin) -> ChatRequest:
+        """The request for the cheaper model, if it is time for that. Raises ModelNotFound."""
+        cheaper, spending = self.cheaper(request), self._spending
+        if cheaper is None:
+            return request
         if spending.near_its_end(origin.caller, origin.ip):
             return cheaper
         if spending.bounds_targets and spending.targets_near_their_end(

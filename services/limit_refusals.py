@@ -1,6 +1,6 @@
 """What a caller is told when a limit has no room for a request."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.errors import BudgetExceeded, RateLimited
@@ -8,6 +8,7 @@ from core.pricing import NANO
 from core.store.base import Reading
 from schemas.money import spelled
 from services.bounds import HOUR, Bound, Scope, moment
+from services.hold import Part
 
 WHOSE: Mapping[Scope, str] = {
     "key": "this key",
@@ -16,6 +17,17 @@ WHOSE: Mapping[Scope, str] = {
     "model": "the model {name}",
     "provider": "the provider {name}",
 }
+
+
+def refusal_of(parts: Sequence[Part], now: float) -> RateLimited:
+    """The error for a request for which one of these, at least, has no room: what is in its way for longest."""
+    part = foremost(parts)
+    return refusal(part.bound, part.reading, part.cost, now)
+
+
+def foremost(parts: Sequence[Part]) -> Part:
+    """That of the parts without room which is in the way for longest."""
+    return max(parts, key=lambda part: (part.reading.remaining < part.cost, part.reading.retry_after))
 
 
 def refusal(bound: Bound, reading: Reading, cost: int, now: float) -> RateLimited:

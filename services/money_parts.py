@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from services.background import Chore
 from services.bounds import BoundTable
 from services.budget_watch import BudgetWatch
+from services.foresight import Foresight
 from services.foundation import Foundation
 from services.instances import Instances
 from services.landing import SoftLanding
 from services.limits import LimitService
+from services.reckoning import Reckoning
 from services.response_cache import ResponseCache
 from services.routing import RoutingService
 from services.spending import Spending
@@ -26,6 +28,7 @@ class MoneyParts:
     limits: LimitService
     spending: Spending
     landing: SoftLanding
+    foresight: Foresight
     usage: UsageLedger
     cache: ResponseCache
     chores: tuple[Chore, ...]
@@ -38,12 +41,14 @@ def money_parts(base: Foundation, instances: Instances, routing: RoutingService)
     bounds = BoundTable(rates, budget)
     watch = BudgetWatch(store.counters, budget, telemetry, clock, base.worker_id)
     slots = StreamSlots(store.counters, bounds.streams, clock)
-    spending = Spending(store, bounds, rates, budget, instances.is_billed, watch, slots, clock)
+    reckoning = Reckoning(bounds, rates, budget, instances.is_billed, clock)
+    spending = Spending(store, reckoning, watch, slots, clock)
     usage = UsageLedger(store.records, clock, settings.usage.retention_days)
     return MoneyParts(
         limits=LimitService(store.counters, bounds, clock),
         spending=spending,
         landing=SoftLanding(budget.soft_landing.models, routing, spending),
+        foresight=Foresight(store, reckoning, slots, clock),
         usage=usage,
         cache=ResponseCache(settings.response_cache, store.counters, clock, settings.pipeline.model_dump_json()),
         chores=(

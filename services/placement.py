@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.counting import estimate_request
+from core.credentials.choosing import AT_HOME, Homeward
 from schemas.caller import Caller
 from schemas.chat import ChatRequest, DocumentPart, ImagePart
 from schemas.model import Ability, Target
@@ -21,11 +22,14 @@ STAYS = "the conversation was answered last by it"
 class Place:
     """The plan with its candidates in order, and the id of the key to take at the first, if there is one.
 
-    `home` is the name under which to remember where the answer came from.
+    `homeward` says what may be taken ahead of that key, `bound` is where the conversation was answered last, and `home`
+    the name under which to remember where it is answered now.
     """
 
     plan: Plan
     prefer: str | None = None
+    homeward: Homeward = AT_HOME
+    bound: Binding | None = None
     home: str | None = None
 
 
@@ -49,13 +53,6 @@ class Placement:
         permit(caller, *self._routing.names(asked or request.model))
         return self._diverted(self._routing.plan(request, caller), request)
 
-    def whole(self, request: ChatRequest, caller: Caller | None = None) -> Plan:
-        """Where a request goes, by itself: with the order in which its conversation has it. Raises ModelNotFound."""
-        plan, home = self.plan(request, caller), None
-        if is_followed(request):
-            home = self._home(plan, request)
-        return _placed(plan, None if home is None else self._affinity.find(home)).plan
-
     def names(self, plan: Plan, request: ChatRequest) -> Mapping[str, float]:
         """What has to be found to know where the request's conversation belongs."""
         home = self._home(plan, request)
@@ -65,7 +62,10 @@ class Placement:
         """The plan with the target first where the conversation's prompt is cached, if the plan has it."""
         home = self._home(plan, request)
         binding = self._affinity.of(home, found) if home is not None and is_followed(request) else None
-        return replace(_placed(plan, binding), home=home)
+        place = replace(_placed(plan, binding), bound=binding, home=home)
+        if binding is None or place.prefer is None:
+            return place
+        return replace(place, homeward=self._affinity.homeward(binding))
 
     def _home(self, plan: Plan, request: ChatRequest) -> str | None:
         """One for each model of a session, as each has a cache of its own, and one for a model's stand-in."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from core.cancel import Cancellation
 from core.counting import estimate_request
+from core.credentials.choosing import AT_HOME, Homeward
 from core.credentials.fair_queue import Ticket
 from core.errors import (
     CircuitOpen,
@@ -28,6 +29,7 @@ from schemas.route import PassedOver
 from schemas.stream import ChatChunk, ReasoningDelta, Started, TextDelta, ToolCallDelta
 from schemas.trace import NO_ATTEMPT, AttemptTrace
 from schemas.usage import Usage
+from services.affinity import Binding
 from services.circuits import Permit
 from services.hold import Hold, nothing_held
 from services.site import Lease, Need, Site
@@ -77,6 +79,12 @@ class Run:
     excluded: set[str] = field(default_factory=set)
     prefer: str | None = None
     """The id of the credential to take as long as it is fit."""
+
+    homeward: Homeward = AT_HOME
+    """What may be taken ahead of that."""
+
+    bound: Binding | None = None
+    """Where the conversation was answered last, if that is known."""
 
     home: str | None = None
     """Under which name to remember where the conversation was answered."""
@@ -151,7 +159,7 @@ class Run:
         """What a credential of the target, which is at `site`, is needed for."""
         if self._tokens is None and site.counts_tokens:
             self._tokens = estimate_request(self.request)
-        return Need(target.model, self._tokens or 0, self.prefer, ticket)
+        return Need(target.model, self._tokens or 0, self.prefer, ticket, self.homeward)
 
     def note_shortage(self, none_left: GatewayError) -> None:
         """Nothing can be asked here now: if waiting helps, the client is told the soonest time of all targets."""

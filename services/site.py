@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from core.credentials.callers_own import CallersOwn
+from core.credentials.choosing import AT_HOME, Homeward
 from core.credentials.fair_queue import FairQueue, Ticket
 from core.errors import GatewayError
 from core.providers.base import Provider
@@ -46,6 +47,7 @@ class Pool(Protocol):
         tokens: int = 0,
         prefer: str | None = None,
         ticket: Ticket | None = None,
+        homeward: Homeward = AT_HOME,
     ) -> Lease: ...
 
     def learn(self, credential_id: str, readings: Iterable[LimitReading], model: str = "") -> None: ...
@@ -63,14 +65,15 @@ class Pool(Protocol):
 class Need:
     """What a credential is needed for: the upstream model, and about so many prompt tokens.
 
-    `prefer` is the id of the one to take as long as it is fit, `ticket` the place in the queue of a request that waits
-    for a slot.
+    `prefer` is the id of the one to take as long as it is fit, `homeward` says what may be taken ahead of it, and
+    `ticket` is the place in the queue of a request that waits for a slot.
     """
 
     model: str = ""
     tokens: int = 0
     prefer: str | None = None
     ticket: Ticket | None = None
+    homeward: Homeward = AT_HOME
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,14 @@ class Site:
         if isinstance(self.pool, CallersOwn):
             return self.pool.lease(own, exclude, now)
         need = need or Need()
-        return self.pool.lease(exclude, model=need.model, tokens=need.tokens, prefer=need.prefer, ticket=need.ticket)
+        return self.pool.lease(
+            exclude,
+            model=need.model,
+            tokens=need.tokens,
+            prefer=need.prefer,
+            ticket=need.ticket,
+            homeward=need.homeward,
+        )
 
     @property
     def counts_tokens(self) -> bool:

@@ -26,15 +26,18 @@ class StreamSlots:
         limit = self._limit_of(caller)
         if limit is None:
             return lambda: None
-        whose = f"anonymous:{ip}" if caller is None or caller.anonymous else caller.id
         # A client may send two requests under one id.
-        owner, name = f"{request_id}#{uuid4().hex[:8]}", f"streams:{whose}"
+        owner, name = f"{request_id}#{uuid4().hex[:8]}", _name(caller, ip)
         if not self._counters.claim(name, owner, limit, HELD_SECONDS, self._clock.now()):
-            message = f"This key may have {limit} streamed answers at a time, and has them. Please try again later."
-            details = {"scope": "key", "unit": "streams", "limit": limit}
-            raise RateLimited(message, code="too_many_streams", retry_after=1.0, details=details)
+            raise _full(limit)
         self._open[owner] = (name, limit)
         return lambda: self._leave(owner)
+
+    def look(self, caller: Caller | None, ip: str) -> RateLimited | None:
+        """What `enter` would raise now; no place is held."""
+        limit = self._limit_of(caller)
+        held = 0 if limit is None else self._counters.held(_name(caller, ip), self._clock.now())
+        return _full(limit) if limit is not None and held >= limit else None
 
     def renew(self) -> None:
         """Hold what is open for longer: every few seconds."""
@@ -48,3 +51,14 @@ class StreamSlots:
         held = self._open.pop(owner, None)
         if held is not None:
             self._counters.unclaim(held[0], owner)
+
+
+def _name(caller: Caller | None, ip: str) -> str:
+    whose = f"anonymous:{ip}" if caller is None or caller.anonymous else caller.id
+    return f"streams:{whose}"
+
+
+def _full(limit: int) -> RateLimited:
+    message = f"This key may have {limit} streamed answers at a time, and has them. Please try again later."
+    details = {"scope": "key", "unit": "streams", "limit": limit}
+    return RateLimited(message, code="too_many_streams", retry_after=1.0, details=details)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from core.metrics import Metrics
+from core.prompt_cache.finding import Finding
 from schemas.outcome import Outcome
 
 
@@ -80,21 +81,19 @@ class Telemetry:
         """A model is served by itself again."""
         self._metrics.child(self._metrics.failover_active, self._model(model)).set(0)
 
-    def cache_judged(self, provider: str, model: str, cause: str, lost_usd: float | None, saved_usd: float) -> None:
-        """What one answer lost and saved at a prompt cache."""
+    def cache_judged(self, provider: str, model: str, finding: Finding) -> None:
+        """What became of a prompt at a cache. What nobody pays stands apart, as it does among the costs."""
         m, name = self._metrics, self._model(model)
-        m.child(m.cache_findings, provider, name, cause).inc()
-        if lost_usd:
-            m.child(m.cache_loss, provider, name, cause).inc(lost_usd)
-        if saved_usd > 0:
-            m.child(m.cache_saving, provider, name).inc(saved_usd)
-
-    def cache_written_in_vain(self, provider: str, model: str, usd: float | None) -> None:
-        """A prompt was written to a cache, and nobody has read it there."""
-        m, name = self._metrics, self._model(model)
-        m.child(m.cache_findings, provider, name, "write_waste").inc()
-        if usd:
-            m.child(m.cache_waste, provider, name).inc(usd)
+        m.child(m.cache_findings, provider, name, finding.cause).inc()
+        by_cause = {"loss": m.cache_loss, "missed": m.cache_missed}
+        plain = {"saving": m.cache_saving, "fee": m.cache_fee, "waste": m.cache_waste}
+        for kind, usd in finding.dollars.items():
+            if finding.notional:
+                m.child(m.cache_notional, provider, name, kind).inc(usd)
+            elif kind in by_cause:
+                m.child(by_cause[kind], provider, name, finding.cause).inc(usd)
+            else:
+                m.child(plain[kind], provider, name).inc(usd)
 
     def gauges(self, active_tokens: int, degraded: bool, memory: float) -> None:
         """What is read rather than counted; `memory` is the share in use."""

@@ -1,7 +1,6 @@
 """WriteWatch: prompts that were written to a cache, until something reads them or their time is over."""
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.clock import Clock
@@ -20,14 +19,35 @@ AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """One write: until when it lives (seconds since the epoch), and what its waste is told of."""
+class Writer:
+    """Who wrote, as reports and metrics call them.
+
+    `model` is the name that was asked for, `served` that of the model that answered, `upstream_model` the provider's
+    own for it.
+    """
+
+    provider: str
+    upstream_model: str
+    model: str
+    served: str
+    credential: str
+    session: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """One write: until when it lives (seconds since the epoch), under which name its use is kept, and its tokens.
+
+    Hundreds of bytes, whatever the prompt's size: nothing of the request itself is kept for it.
+    """
 
     until: float
-    donor: Donor
+    name: str
+    short: int
+    long: int
     price: Price | None
+    writer: Writer
     notional: bool
-    tell: Callable[[Finding], None]
 
 
 class WriteWatch:
@@ -36,13 +56,17 @@ class WriteWatch:
     def __init__(self, counters: Counters, clock: Clock) -> None:
         self._counters = counters
         self._clock = clock
-        self._written: deque[Written] = deque(maxlen=MOST)
+        self._written: deque[_Written] = deque(maxlen=MOST)
 
-    def wrote(self, donor: Donor, price: Price | None, tell: Callable[[Finding], None], *, notional: bool) -> None:
-        """A request has written to its provider's cache."""
-        if donor.written_short or donor.written_long:
-            life = max(mark.life for mark in donor.marks)
-            self._written.append(Written(donor.started + life + GRACE, donor, price, notional, tell))
+    def __len__(self) -> int:
+        return len(self._written)
+
+    def wrote(self, donor: Donor, price: Price | None, writer: Writer, *, notional: bool) -> None:
+        """A request has written to its provider's cache. `price` is the one for a prompt of `donor.total` tokens."""
+        short, long = donor.written_short, donor.written_long
+        if short or long:
+            until = donor.started + max(mark.life for mark in donor.marks) + GRACE
+            self._written.append(_Written(until, _name(donor), short, long, price, writer, notional))
 
     def was_read(self, donor: Donor) -> None:
         """A later request has read what that one left, be it only a part."""
@@ -51,21 +75,21 @@ class WriteWatch:
         except StoreUnavailable:
             return
 
-    def look(self) -> None:
-        """Tell of what nobody has read by the end of its life: about once a minute."""
+    def wasted(self) -> list[tuple[Writer, Finding]]:
+        """What nobody has read by the end of its life, each told once and some hundreds at a time: every minute."""
         now = self._clock.now()
         due = [one for one in self._written if one.until <= now][:AT_ONCE]
-        if not due:
-            return
         try:
-            used = self._counters.kept([_name(one.donor) for one in due], now)
+            used = self._counters.kept([one.name for one in due], now) if due else {}
         except StoreUnavailable:
-            return
+            return []
         over = set(map(id, due))
         self._written = deque((one for one in self._written if id(one) not in over), MOST)
-        for one in due:
-            if _name(one.donor) not in used:
-                one.tell(write_waste(one.donor, one.price, notional=one.notional))
+        return [
+            (one.writer, write_waste(one.short, one.long, one.price, notional=one.notional))
+            for one in due
+            if one.name not in used
+        ]
 
 
 def _name(donor: Donor) -> str:

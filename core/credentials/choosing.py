@@ -8,6 +8,7 @@ from core.credentials.member import Member
 from core.credentials.shortage import Wanted, all_busy, shortage
 from core.credentials.slots import Slots
 from core.credentials.strategies import Strategy
+from core.errors import GatewayError
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,22 @@ class Chosen:
     member: Member
     slot: str | None = None
     overflows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Homeward:
+    """What may be taken instead of the preferred credential, as the strategy never takes that while this is fit.
+
+    `left` is the id of the one that the conversation came from, and whose cache it has still; `anyone` is true when
+    the cache where it is now is worth no more than a better credential.
+    """
+
+    left: str | None = None
+    anyone: bool = False
+
+
+AT_HOME = Homeward()
+"""Nothing is taken instead."""
 
 
 class Candidate:
@@ -55,37 +72,58 @@ class Choice:
         self._queue = queue
 
     def choose(
-        self, members: Mapping[str, Member], wanted: Wanted, now: float, prefer: str | None, ticket: Ticket | None
+        self,
+        members: Mapping[str, Member],
+        wanted: Wanted,
+        now: float,
+        prefer: str | None,
+        ticket: Ticket | None,
+        homeward: Homeward = AT_HOME,
     ) -> Chosen:
         """The credential to use now. Raises what `shortage` says, or SlotsBusy when only slots are missing."""
-        fit = [
-            member
-            for member in members.values()
-            if member.id not in wanted.exclude
-            and member.standing.state != "blacklisted"
-            and member.opens_at(wanted.model, wanted.tokens, now) <= now
-        ]
+        fit = _fit(members, wanted, now)
         if not fit:
             raise shortage(self._provider, list(members.values()), wanted, now)
         if ticket is not None:
             ticket.wants = frozenset(member.id for member in fit)
+        overflows = False
         for group in _ranked(fit):
-            for member in self._in_turn(group, wanted.model, now, prefer):
+            for member in self._in_turn([Candidate(one, wanted.model, now) for one in group], prefer, homeward):
                 chosen = self._taken(member, ticket)
                 if chosen is not None:
-                    return replace(chosen, overflows=member.id != prefer and any(one.id == prefer for one in group))
+                    return replace(chosen, overflows=overflows)
+                overflows = overflows or member.id == prefer
         raise all_busy(self._provider, fit)
 
-    def _in_turn(self, group: list[Member], model: str, now: float, prefer: str | None) -> Iterator[Member]:
-        for member in group:
-            if member.id == prefer:
-                yield member
-        if len(group) == 1:
-            yield from (member for member in group if member.id != prefer)
-            return
-        left = [Candidate(member, model, now) for member in group if member.id != prefer]
+    def hindrance(self, members: Mapping[str, Member], wanted: Wanted, now: float) -> GatewayError | None:
+        """What `choose` would raise that no wait in the queue helps against; None when a credential can be had.
+
+        Takes nothing, and knows of the slots that other workers hold as of about a second ago.
+        """
+        fit = _fit(members, wanted, now)
+        if not fit:
+            return shortage(self._provider, list(members.values()), wanted, now)
+        busy = all(one.credential.slots is not None and one.in_use >= one.credential.slots for one in fit)
+        return all_busy(self._provider, fit) if busy and self._queue.is_full else None
+
+    def _in_turn(self, group: list[Candidate], prefer: str | None, homeward: Homeward) -> Iterator[Member]:
+        preferred = next((one for one in group if one.id == prefer), None)
+        if preferred is not None:
+            group.remove(preferred)
+            better = [
+                one
+                for one in group
+                if (homeward.anyone or one.id == homeward.left) and self._strategy.goes_before(one, preferred)
+            ]
+            yield from self._picked(better)
+            yield preferred.member
+            group = [one for one in group if one not in better]
+        yield from self._picked(group)
+
+    def _picked(self, candidates: list[Candidate]) -> Iterator[Member]:
+        left = list(candidates)
         while left:
-            candidate = self._strategy.pick(left)
+            candidate = left[0] if len(left) == 1 else self._strategy.pick(left)
             yield candidate.member
             left.remove(candidate)
 
@@ -97,6 +135,16 @@ class Choice:
             return None
         slot = self._slots.claim(member.credential)
         return Chosen(member, slot) if slot is not None else None
+
+
+def _fit(members: Mapping[str, Member], wanted: Wanted, now: float) -> list[Member]:
+    return [
+        member
+        for member in members.values()
+        if member.id not in wanted.exclude
+        and member.standing.state != "blacklisted"
+        and member.opens_at(wanted.model, wanted.tokens, now) <= now
+    ]
 
 
 def _ranked(fit: Sequence[Member]) -> Iterator[list[Member]]:

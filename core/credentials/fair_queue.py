@@ -42,9 +42,14 @@ class FairQueue:
     def __len__(self) -> int:
         return sum(map(len, self._lines.values()))
 
+    @property
+    def is_full(self) -> bool:
+        """True when as many wait as may, or nobody may."""
+        return len(self) >= self._max_waiting
+
     def join(self, caller: str, wants: Collection[str] = ()) -> Ticket | None:
         """A place at the end of the caller's line; None when as many wait as may. `leave` follows in any case."""
-        if len(self) >= self._max_waiting:
+        if self.is_full:
             return None
         ticket = Ticket(caller, self._clock.monotonic())
         ticket.wants = wants

@@ -9,7 +9,7 @@ from config.settings import QueueSettings, TokenSettings
 from core.clock import Clock
 from core.credentials.accounts import Accounts
 from core.credentials.capacity import capacity_of
-from core.credentials.choosing import Choice, Chosen
+from core.credentials.choosing import AT_HOME, Choice, Chosen, Homeward
 from core.credentials.fair_queue import FairQueue, Ticket
 from core.credentials.health import describe
 from core.credentials.lease import Failed, Lease, Outcome, Succeeded
@@ -85,8 +85,11 @@ class CredentialPool:
         tokens: int = 0,
         prefer: str | None = None,
         ticket: Ticket | None = None,
+        homeward: Homeward = AT_HOME,
     ) -> Lease:
         """A lease on the next fit credential whose id is not in `exclude`; on `prefer` if that is fit.
+
+        What `homeward` allows is taken instead.
 
         `model` is the upstream model, `tokens` about how many the prompt has, and `ticket` the place in `queue` of a
         request that waits for a slot.
@@ -95,7 +98,7 @@ class CredentialPool:
         serve as many requests as they may, NoCredentials when none of them comes back by itself or all were excluded.
         """
         now = self._clock.now()
-        chosen = self._choice.choose(self._members, Wanted(exclude, model, tokens), now, prefer, ticket)
+        chosen = self._choice.choose(self._members, Wanted(exclude, model, tokens), now, prefer, ticket, homeward)
         member = chosen.member
         reserved = member.select(model, tokens, now)
         for other in self._accounts.others(member):
@@ -105,6 +108,13 @@ class CredentialPool:
             self._ended(chosen, reserved, lease, outcome)
 
         return Lease(member.credential, member.standing.epoch, now, end, model, overflows=chosen.overflows)
+
+    def hindrance(self, model: str = "", tokens: int = 0) -> GatewayError | None:
+        """What `lease` would raise now, for a prompt of so many tokens; None when it would give one, or have it wait.
+
+        Nothing is leased or reserved.
+        """
+        return self._choice.hindrance(self._members, Wanted(model=model, tokens=tokens), self._clock.now())
 
     def replace(self, credentials: Iterable[Credential]) -> None:
         """Use these from now on; what is known of those that stay, or come back, is kept."""

@@ -34,8 +34,19 @@ class Strategy(Protocol):
     def pick(self, candidates: Sequence[C]) -> C:
         """The candidate to use now."""
 
+    def goes_before(self, one: Candidate, other: Candidate) -> bool:
+        """True when `other` is never picked while `one` is fit."""
 
-class RoundRobin:
+
+class Level:
+    """Of those to whom all fit candidates are equal."""
+
+    def goes_before(self, one: Candidate, other: Candidate) -> bool:
+        """Nobody goes before another."""
+        return False
+
+
+class RoundRobin(Level):
     """Each in turn, as often as its weight says, spread evenly (nginx's smooth weighted round robin)."""
 
     def __init__(self) -> None:
@@ -50,7 +61,7 @@ class RoundRobin:
         return chosen
 
 
-class LeastLoaded:
+class LeastLoaded(Level):
     """The one with the largest share of its limits left; then the one with the fewest leases in relation to its weight,
     the least recently picked of several."""
 
@@ -66,7 +77,7 @@ class LeastLoaded:
         return chosen
 
 
-class Weighted:
+class Weighted(Level):
     """Any, by chance, in proportion to the weights: workers need not agree on whose turn it is."""
 
     def __init__(self, rng: Random) -> None:
@@ -87,6 +98,10 @@ class Priority:
         """One of the candidates whose priority is the lowest number."""
         first = min(candidate.priority for candidate in candidates)
         return self._turns.pick([candidate for candidate in candidates if candidate.priority == first])
+
+    def goes_before(self, one: Candidate, other: Candidate) -> bool:
+        """The one with the lower number does."""
+        return one.priority < other.priority
 
 
 STRATEGIES: Mapping[str, Callable[[Random], Strategy]] = {

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 from core.prompt_cache.causes import Case, Cause, cause_of, is_without_marks
 from core.prompt_cache.diagnosis import Diagnosis, overruled
-from core.prompt_cache.donors import Donor
 from core.prompt_cache.expectation import Expectation, expectation
 from core.prompt_cache.finding import Finding
-from core.prompt_cache.loss import lost_tokens, lost_usd, saved_usd, written_usd
+from core.prompt_cache.loss import fee_usd, lost_tokens, lost_usd, saved_usd, written_usd
 from core.prompt_cache.names import Match
 from core.prompt_cache.prompt import Prompt
 from core.prompt_cache.rules import Rules
@@ -36,6 +35,7 @@ def judge(
         "cold",
         read=usage.read,
         saved_usd=saved_usd(usage, price, rules),
+        fee_usd=fee_usd(usage, price, rules),
         hit_ratio=usage.read / usage.prompt if usage.prompt else None,
         notional=notional,
     )
@@ -49,17 +49,12 @@ def judge(
     return _weighed(bare, Case(match, prompt, rules), usage, price, diagnosis)
 
 
-def write_waste(donor: Donor, price: Price | None, *, notional: bool = False) -> Finding:
-    """What writing cost above plain input, of a prompt that nothing has read by the end of its life.
+def write_waste(short: int, long: int, price: Price | None, *, notional: bool = False) -> Finding:
+    """What writing so many tokens cost above plain input, of a prompt that nothing has read by the end of its life.
 
-    `price` is the one for a prompt of `donor.total` tokens.
+    `price` is the one for that prompt.
     """
-    return Finding(
-        "write_waste",
-        missed=donor.written_short + donor.written_long,
-        missed_usd=written_usd(donor.written_short, donor.written_long, price),
-        notional=notional,
-    )
+    return Finding("write_waste", missed=short + long, missed_usd=written_usd(short, long, price), notional=notional)
 
 
 def _weighed(bare: Finding, case: Case, usage: Usage, price: Price | None, diagnosis: Diagnosis | None) -> Finding:

@@ -42,9 +42,15 @@ def saved_usd(usage: Usage, price: Price | None, rules: Rules | None) -> float |
     """
     if price is None or price.input is None:
         return None
-    read = _above(price.input, ((usage.read or 0, price.cached),))
-    fee = written_usd(usage.write_short or 0, usage.write_long or 0, price) if rules and rules.write_fee else 0.0
+    read, fee = _above(price.input, ((usage.read or 0, price.cached),)), fee_usd(usage, price, rules)
     return None if read is None or fee is None else -read - fee
+
+
+def fee_usd(usage: Usage, price: Price | None, rules: Rules | None) -> float | None:
+    """What writing cost above plain input, zero where there is no fee for it; None when a price is unknown."""
+    if rules is None or not rules.write_fee:
+        return 0.0
+    return written_usd(usage.write_short or 0, usage.write_long or 0, price)
 
 
 def written_usd(short: int, long: int, price: Price | None) -> float | None:
@@ -57,11 +63,6 @@ def written_usd(short: int, long: int, price: Price | None) -> float | None:
 def storage_usd(tokens: int, hours: float, rate: float) -> float:
     """What it costs to hold an explicit cache at `rate` USD for a million tokens an hour: a running cost, no loss."""
     return tokens * hours * rate / PER_MILLION
-
-
-def loss_ratio(lost: float, saved: float) -> float | None:
-    """The share of what caching could have saved that was lost, of sums in USD; None when nothing could be saved."""
-    return lost / (lost + saved) if lost + saved > 0 else None
 
 
 def _above(base: float, parts: tuple[tuple[int, float | None], ...]) -> float | None:

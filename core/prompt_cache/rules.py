@@ -36,6 +36,11 @@ class Rules:
         """For how many seconds a prefix can be counted on whose mark names this ttl, "" for none."""
         return min(self.lives.get(ttl, self.life), BEST_EFFORT_LIFE if self.best_effort else inf)
 
+    def usual_life(self, *, long: bool) -> float:
+        """For how many seconds a prompt can be counted on whose marks ask for the usual time, or the longest."""
+        life = max(self.lives.values(), default=self.life) if long else self.life
+        return min(life, BEST_EFFORT_LIFE if self.best_effort else inf)
+
 
 RULES: Mapping[str, Rules] = {
     "anthropic": Rules(

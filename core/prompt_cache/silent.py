@@ -3,7 +3,7 @@
 from typing import TypeGuard
 
 from core.prompt_cache.finding import Finding
-from core.prompt_cache.loss import lost_usd, saved_usd
+from core.prompt_cache.loss import fee_usd, lost_usd, saved_usd
 from core.prompt_cache.prompt import Prompt
 from core.prompt_cache.rules import Rules
 from schemas.model import Price
@@ -40,6 +40,7 @@ def silent_cache_loss(
         lost=marked,
         lost_usd=lost_usd(marked, usage, price, rules),
         saved_usd=saved_usd(usage, price, rules),
+        fee_usd=fee_usd(usage, price, rules),
         hit_ratio=0.0,
         estimated=not is_whole,
         notional=notional,

@@ -21,8 +21,6 @@ class Block:
 
 Part = TextDelta | ReasoningDelta | Block
 
-ANSWER_TAGS = ("<details", "<glm_block")
-FIRST_TAGS = (*ANSWER_TAGS, *tags.LEFTOVERS)
 SEAM_AFTER_DETAILS = 2
 
 
@@ -96,7 +94,7 @@ class Splitter:
             return details.end()
         if not self._answered and (leftover := tags.LEFTOVER.match(text, at)):
             return leftover.end()
-        if tags.is_open(text, at) or tags.begins(text, at, *(ANSWER_TAGS if self._answered else FIRST_TAGS)):
+        if tags.may_become(text, at, tags.ANSWER_TAGS if self._answered else tags.FIRST_TAGS):
             return at
         self._text("<")
         return at + 1
@@ -107,14 +105,14 @@ class Splitter:
         if summary := tags.SUMMARY.match(text, at):
             self._state = Splitter._summary
             return summary.end()
-        if not (tags.is_open(text, at) or tags.begins(text, at, "<summary")):
+        if not tags.may_become(text, at, tags.SUMMARY_TAGS):
             self._state = Splitter._line_start
         return at
 
     def _summary(self, text: str, at: int) -> int:
         end = tags.SUMMARY_END.search(text, at)
         if end is None:
-            return max(at, len(text) - tags.LONGEST)
+            return max(at, len(text) - tags.LONGEST_END)
         self._state = Splitter._summarised
         return end.end()
 
@@ -130,7 +128,7 @@ class Splitter:
                 return end.end()
             if block := tags.BLOCK.match(text, at):
                 return self._open_block(block, Splitter._line_start)
-            if tags.is_open(text, at) or tags.begins(text, at, "</details", "<glm_block"):
+            if tags.may_become(text, at, tags.LINE_TAGS):
                 return at
         self._reason("")
         marked = text[at] == ">"
@@ -152,7 +150,7 @@ class Splitter:
             return found + 1
         if leftover := tags.LEFTOVER.match(text, found):
             return leftover.end()
-        if tags.begins(text, found, *tags.LEFTOVERS):
+        if tags.may_become(text, found, tags.LEFTOVERS):
             return found
         self._reason("<")
         return found + 1

@@ -106,6 +106,9 @@ class Counters(Protocol):
     def unclaim(self, name: str, owner: str) -> None:
         """Give the owner's place back, if it has one."""
 
+    def held(self, name: str, now: float) -> int:
+        """How many of the places under that name are held."""
+
     def keep(self, texts: Mapping[str, str], seconds: float, now: float, room: Room | None = None) -> None:
         """Keep short texts under these names for `seconds`; each may be lost sooner, when room is needed."""
 

@@ -96,6 +96,10 @@ class MemoryCounters:
         """Give the owner's place back, if it has one."""
         self._places.unclaim(name, owner)
 
+    def held(self, name: str, now: float) -> int:
+        """How many of the places under that name are held."""
+        return self._places.count(name, now)
+
     def keep(self, texts: Mapping[str, str], seconds: float, now: float, room: Room | None = None) -> None:
         """Keep short texts under these names for `seconds`, or until room is needed."""
         if room is None:

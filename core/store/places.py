@@ -35,6 +35,11 @@ class Places:
             if not held:
                 self._held.pop(name, None)
 
+    def count(self, name: str, now: float) -> int:
+        """How many places under that name are held."""
+        with self._mutex:
+            return sum(now < until for until in self._held.get(name, {}).values())
+
     def __len__(self) -> int:
         return len(self._held)
 

@@ -65,6 +65,10 @@ class RedisCounters:
         """Give the owner's place back, if it has one."""
         self._link.script("unclaim", [self._places_key(name)], [owner])
 
+    def held(self, name: str, now: float) -> int:
+        """How many of the places under that name are held."""
+        return int(self._link.run("ZCOUNT", self._places_key(name), f"({now:.6f}", "+inf"))
+
     def keep(self, texts: Mapping[str, str], seconds: float, now: float, room: Room | None = None) -> None:
         """Keep short texts under these names for `seconds`, in one round trip to each server.
 

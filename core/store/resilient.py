@@ -174,6 +174,13 @@ class _Counters:
         except StoreUnavailable:
             return
 
+    def held(self, name: str, now: float) -> int:
+        """How many places are held; by this worker while the home is away."""
+        try:
+            return self._gate.through(lambda: self._home.held(name, now))
+        except StoreUnavailable:
+            return self._alone.held(name, now)
+
     def keep(self, texts: Mapping[str, str], seconds: float, now: float, room: Room | None = None) -> None:
         """Keep short texts; in this process while the home is away."""
         try:

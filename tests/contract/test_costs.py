@@ -23,6 +23,7 @@ MODELS = {
 }
 """USD for a million tokens: input, read from a cache, written for minutes, for an hour, output."""
 
+COUNTER, SUM = "glm_cost_usd_total{", "glm_token_usage_cost_usd_sum"
 SHAPES: dict[str, tuple[str, dict[str, Any], str]] = {
     "anthropic plain": ("anthropic", {"input_tokens": 7, "output_tokens": 3}, "0.000066"),
     "anthropic read and written": (
@@ -137,6 +138,27 @@ def spent(world: World, provider: str) -> Decimal:
     """What a provider has cost so far."""
     rows = world.gateway.get("/v1/usage", params={"group_by": "provider"}).json()["data"]
     return sum((Decimal(str(row["cost_usd"])) for row in rows if row["provider"] == provider), Decimal(0))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=str)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_every_place_tells_the_same_cost(world: World, dialect: Dialect, stream: bool) -> None:
+    name, usage, cost = SHAPES["openai cached"]
+    world.answers(KINDS[name].form, "Hi", usage=usage)
+    before, counted, summed = spent(world, name), metric(world, COUNTER), metric(world, SUM)
+    heard = dialect.ask(world.gateway, KINDS[name].asked, stream=stream)
+    logged = world.gateway.wait_event("request", request_id=heard.headers["X-Request-ID"])
+    assert Decimal(str(logged["cost_usd"])) == Decimal(cost)
+    assert heard.headers.get("X-Gateway-Cost-USD") == (None if stream else cost)
+    assert spent(world, name) - before == Decimal(cost)
+    assert metric(world, COUNTER) - counted == pytest.approx(float(cost))
+    assert metric(world, SUM) - summed == pytest.approx(float(cost))
+
+
+def metric(world: World, start: str) -> float:
+    """The sum of the metric's lines that begin so."""
+    lines = world.gateway.get("/v1/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(start))
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=str)

@@ -25,6 +25,16 @@ def test_a_place_ends_by_itself(store: Store) -> None:
     assert claim(store, "d", at=20)
 
 
+def test_how_many_are_held_is_told_to_who_holds_none(store: Store) -> None:
+    assert store.counters.held("p", NOW) == 0
+    for owner in "ab":
+        claim(store, owner)
+    assert [store.counters.held("p", NOW + at) for at in (0, 14.999, 15)] == [2, 2, 0]
+    store.counters.unclaim("p", "a")
+    assert store.counters.held("p", NOW) == 1
+    assert claim(store, "c"), "looking holds nothing"
+
+
 def test_its_owner_renews_a_place(store: Store) -> None:
     for owner in "ab":
         claim(store, owner)

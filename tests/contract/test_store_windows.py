@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.store.base import Reading, Store, Taken, Window, WindowKind
+from core.store.windows import look
 from tests.contract.conftest import Opening
 from tests.contract.store_kit import NOW, together
 
@@ -64,6 +65,20 @@ def test_all_windows_are_counted_or_none(store: Store) -> None:
     assert take(store, 0, wide, narrow).granted
     assert take(store, 1, wide, narrow) == refused((9, 59, 0), (0, 59, 59))
     assert take(store, 1, wide).readings[0].remaining == 8
+
+
+@pytest.mark.parametrize("kind", get_args(WindowKind))
+def test_who_only_looks_is_told_what_would_be_and_takes_nothing(store: Store, kind: WindowKind) -> None:
+    first, small, large = (Window("k", 3, 60, cost=cost, kind=kind) for cost in (2, 1, 2))
+    beside = Window("beside", 5, 60, cost=5, kind=kind)
+    for _ in range(2):
+        assert [one.remaining for one in look(store.counters, [first, beside], NOW)] == [3, 5]
+        assert [one.retry_after for one in look(store.counters, [first, beside], NOW)] == [0, 0]
+    taken = take(store, 0, first)
+    assert taken.granted, "nothing was taken before"
+    fits, waits = (look(store.counters, [window], NOW)[0] for window in (small, large))
+    assert (fits.remaining, fits.retry_after) == (1, 0)
+    assert waits.retry_after == take(store, 0, large).readings[0].retry_after > 0
 
 
 def test_one_key_may_be_limited_over_two_lengths_of_time(store: Store) -> None:

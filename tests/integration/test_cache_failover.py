@@ -126,7 +126,19 @@ def test_what_is_read_from_the_cache_moves_nothing_and_counts_as_saved(house: Ho
     assert row["causes"] == {"cold": 1, "hit": 3}
     assert datetime.fromisoformat(row["last_seen"]).tzinfo == UTC
     assert row["saved_usd"] == pytest.approx(3 * 60_000 * (4.0 - 0.2) / 1_000_000, rel=0.4)
-    assert house.usage()["by_session"][0]["answers"] == 4
+    assert 0 < row["fee_usd"] < row["saved_usd"]
+    assert (row["loss_ratio"], row["missed"], row["notional"]) == (0, {}, {})
+    whole = house.usage()
+    assert whole["by_session"][0]["answers"] == 4
+    whose = ("provider", "model", "credential")
+    assert whole["total"] == {name: value for name, value in row.items() if name not in whose}
+    metrics = house.gateway.get("/metrics").text
+    labels = f'{{model="{OPUS}",provider="anthropic"}}'
+    told = {
+        name: float(metrics.split(f"glm_prompt_cache_{name}_usd_total{labels} ")[1].split()[0])
+        for name in ("saving", "fee")
+    }
+    assert told["saving"] - told["fee"] == pytest.approx(row["saved_usd"])
 
 
 def test_errors_and_the_clients_own_changes_move_nothing(house: House) -> None:

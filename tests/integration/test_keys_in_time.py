@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import pytest
 
-from tests.integration.timed_house import KEYS, OPUS, House, anew, house_in
+from tests.integration.timed_house import KEYS, MEDIUM, OPUS, House, Talk, anew, house_in
 
 GPT = "gpt-5.5"
 MINUTE = 60.0
@@ -65,3 +66,68 @@ def test_an_account_without_money_stays_out_however_short_a_wait_it_speaks_of(ho
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "insufficient_quota")
     assert "Retry-After" not in refused.headers
     assert gateway.chat(model=model).json()["error"]["code"] == "no_credentials"
+
+
+# The way home
+
+
+def ranked(url: str) -> dict[str, Any]:
+    keys = [{"key": f"r-{number}", "priority": number} for number in range(2)]
+    return {"anthropic": {"base_url": f"{url}/anthropic", "strategy": "priority", "keys": keys}}
+
+
+@pytest.fixture(scope="module")
+def running_ranked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with house_in(tmp_path_factory.mktemp("ranked"), 1, None, ranked) as house:
+        yield house
+
+
+@pytest.fixture
+def ladder(running_ranked: House) -> House:
+    """A house whose first key goes before the second, and a conversation that had to fall to that."""
+    return anew(running_ranked)
+
+
+def fallen(house: House, seconds: int) -> Talk:
+    """A conversation that was at the first key, which is out for so long."""
+    talk = Talk(house, OPUS, MEDIUM)
+    talk.ask()
+    house.provider.moods["r-0"], house.provider.retry_after = "throttled", seconds
+    talk.ask()
+    house.provider.moods.clear()
+    assert house.provider.calls == ["r-0", "r-0", "r-1"]
+    return talk
+
+
+def test_a_conversation_is_home_as_soon_as_its_key_is_well_and_still_warm(ladder: House) -> None:
+    talk = fallen(ladder, 60)
+    ladder.pass_time(30)
+    talk.ask()
+    ladder.pass_time(30)
+    read = ladder.provider.read
+    for _ in range(3):
+        talk.ask()
+    assert ladder.provider.calls[3:] == ["r-1", "r-0", "r-0", "r-0"]
+    assert ladder.provider.read - read >= 3 * 0.9 * MEDIUM
+    assert not ladder.provider.early
+
+
+def test_it_stays_where_only_the_other_cache_is_warm_until_that_is_cold_too(ladder: House) -> None:
+    talk = fallen(ladder, 600)
+    for _ in range(5):
+        ladder.pass_time(200)
+        talk.ask()
+    assert ladder.provider.calls[3:] == ["r-1"] * 5
+    assert ladder.provider.read >= 5 * 0.9 * MEDIUM
+    ladder.pass_time(400)
+    talk.ask()
+    assert ladder.provider.calls[-1] == "r-0"
+
+
+def test_it_does_not_stay_longer_than_an_hour(ladder: House) -> None:
+    talk = fallen(ladder, 600)
+    for _ in range(20):
+        ladder.pass_time(200)
+        talk.ask()
+    assert ladder.provider.calls.count("r-1") == pytest.approx(18, abs=1)
+    assert ladder.provider.calls[-2:] == ["r-0", "r-0"]

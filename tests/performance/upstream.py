@@ -33,6 +33,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, chun
                 continue
             writer.write(HEAD)
             for _ in range(chunks):
+                if writer.is_closing():
+                    return
                 writer.write(CONTENT)
                 await asyncio.sleep(pause)
             writer.write(END)

@@ -33,6 +33,7 @@ from services.chat import ChatService
 from services.closing import Closing
 from services.landing import SoftLanding
 from services.placement import Place
+from services.preparation import Preparation
 from services.recollection import Recollection
 from services.response_cache import ResponseCache
 from services.routing import RoutingService
@@ -128,7 +129,8 @@ class Exchange:
         routing = RoutingService(Catalogue([]), [], lambda _: True)
         landing = SoftLanding({}, routing, spending)
         cache = ResponseCache(ResponseCacheSettings(), MemoryCounters(), clock, "")
-        parts = (placement, dispatcher, pipeline, (), clock, thoughts, recollection, placement, spending, landing)
+        preparation = Preparation(landing, placement, recollection, thoughts, pipeline)
+        parts = (preparation, dispatcher, pipeline, (), clock, thoughts, placement, spending)
         chat = ChatService(*parts, cache, Closing())
         self._chat = chat
         self.app = Flask(__name__)

@@ -5,7 +5,7 @@ import pytest
 from config.settings import QueueSettings
 from core.credentials.fair_queue import FairQueue, Ticket
 from core.credentials.pool import CredentialPool
-from core.errors import SlotsBusy, StoreUnavailable, UpstreamRateLimited, UpstreamServerError
+from core.errors import CredentialsExhausted, SlotsBusy, StoreUnavailable, UpstreamRateLimited, UpstreamServerError
 from tests.fakes import FakeClock
 from tests.unit.core.pools_kit import Plant, but, fail, ident, info, key
 
@@ -42,6 +42,33 @@ def test_the_slots_are_those_of_all_workers_at_once() -> None:
     assert busy(two)
     lease.abandon()
     assert not busy(two)
+
+
+def test_who_only_asks_is_told_what_a_lease_would_meet_and_holds_nothing() -> None:
+    plant = Plant(key("a", requests=2, input_tokens=100))
+    pool = plant.worker()
+    assert [pool.hindrance("m", 100) for _ in range(5)] == [None] * 5
+    pool.lease(model="m", tokens=60)
+    assert pool.hindrance("m", 40) is None
+    told = pool.hindrance("m", 41)
+    with pytest.raises(CredentialsExhausted) as raised:
+        pool.lease(model="m", tokens=41)
+    assert told is not None
+    assert (type(told), told.message, told.retry_after) == (
+        CredentialsExhausted,
+        raised.value.message,
+        raised.value.retry_after,
+    )
+
+
+@pytest.mark.parametrize("max_waiting", [0, 1])
+def test_a_slot_that_can_be_waited_for_is_no_hindrance(max_waiting: int) -> None:
+    plant = Plant(key("a", slots=1), queue=QueueSettings(max_waiting=max_waiting))
+    pool = plant.worker()
+    lease = pool.lease()
+    assert isinstance(pool.hindrance(), SlotsBusy) == (max_waiting == 0)
+    lease.abandon()
+    assert pool.hindrance() is None
 
 
 def test_another_key_is_used_before_anybody_waits() -> None:

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.prompt_cache.donors import donor_of
 from core.prompt_cache.judge import judge, write_waste
 from core.prompt_cache.rules import RULES
 from schemas.usage import Usage
@@ -136,12 +135,10 @@ def test_marks_that_stand_too_far_behind_what_was_cached_ask_for_nothing_of_it()
 
 
 def test_a_prompt_that_was_written_and_never_read_is_a_waste():
-    usage = Usage(uncached=1, read=0, write_short=4_000, write_long=6_000, output=1)
-    donor = donor_of(claude(blocks("a")), NOW + 1, usage, CLAUDE)
-    finding = write_waste(donor, price(OPUS))
+    finding = write_waste(4_000, 6_000, price(OPUS))
     assert (finding.cause, finding.missed, finding.lost) == ("write_waste", 10_000, 0)
     assert finding.missed_usd == pytest.approx((4_000 * 1 + 6_000 * 4) / 1e6)
-    assert write_waste(donor, None).missed_usd is None
+    assert write_waste(4_000, 6_000, None).missed_usd is None
 
 
 def test_a_prompt_that_has_not_changed_and_is_in_time_was_evicted_by_the_provider():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.pricing import cost_of
-from core.prompt_cache.loss import loss_ratio, lost_tokens, lost_usd, saved_usd, storage_usd, written_usd
+from core.prompt_cache.loss import fee_usd, lost_tokens, lost_usd, saved_usd, storage_usd, written_usd
 from core.prompt_cache.rules import RULES
 from schemas.model import Price
 from schemas.usage import Usage
@@ -143,15 +143,16 @@ def test_what_is_saved_is_what_reading_saves_less_what_writing_costs():
     assert saved_usd(Usage(5, 0, 100), Price(date(2026, 1, 1), input=4, cached=1), ANTHROPIC) is None
 
 
+def test_a_fee_is_what_writing_costs_above_input_where_there_is_one():
+    tier = price("claude-opus-5-5")
+    assert fee_usd(Usage(5, 1_000, 100, 10), tier, ANTHROPIC) == exactly((100 * 1 + 10 * 4) / 1e6)
+    assert fee_usd(Usage(5, 1_000), price("glm-5.3"), GLM) == fee_usd(Usage(5, 1_000), None, None) == 0
+    assert fee_usd(Usage(5, 0, 100), None, ANTHROPIC) is None
+
+
 def test_a_write_that_nobody_reads_cost_its_fee():
     assert written_usd(1_000, 100, price("claude-opus-5-5")) == exactly((1_000 * 1 + 100 * 4) / 1e6)
     assert written_usd(1_000, 0, None) is None
-
-
-def test_the_ratio_of_losses_is_their_share_in_what_could_be_saved():
-    assert loss_ratio(1.0, 3.0) == 0.25
-    assert loss_ratio(0.0, 0.0) is None
-    assert loss_ratio(1.0, -2.0) is None
 
 
 def _by_costs(lost: int, usage: Usage, tier: Price, rules) -> float:

@@ -13,7 +13,9 @@ from schemas.model import ModelInfo, Price, Target
 from schemas.origin import Origin
 from services.bounds import BoundTable
 from services.budget_watch import BudgetWatch
+from services.foresight import Foresight
 from services.hold import Hold
+from services.reckoning import Reckoning
 from services.spending import Spending
 from services.stream_slots import StreamSlots
 from services.telemetry import Telemetry
@@ -52,19 +54,12 @@ class House:
         self.metrics = Metrics()
         telemetry = Telemetry(self.metrics)
         limits, money = RateLimitSettings(**(rates or {})), CostBudgetSettings(**(budget or {}))
-        bounds = BoundTable(limits, money)
+        self.bounds = bounds = BoundTable(limits, money)
         self.watch = BudgetWatch(self.store.counters, money, telemetry, self.clock, f"worker {id(self)}")
         self.slots = StreamSlots(self.store.counters, bounds.streams, self.clock)
-        self.spending = Spending(
-            self.store,
-            bounds,
-            limits,
-            money,
-            lambda provider, _: provider not in flat,
-            self.watch,
-            self.slots,
-            self.clock,
-        )
+        reckoning = Reckoning(bounds, limits, money, lambda provider, _: provider not in flat, self.clock)
+        self.spending = Spending(self.store, reckoning, self.watch, self.slots, self.clock)
+        self.foresight = Foresight(self.store, reckoning, self.slots, self.clock)
 
     def open(
         self, *targets: Target, caller: Caller | None = ALICE, text: str = "Hi", stream: bool = False, **fields: Any

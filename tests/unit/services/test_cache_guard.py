@@ -1,17 +1,26 @@
 """What the guard sees of a prompt's cache, and whom it tells."""
 
+import gc
+import tracemalloc
+import weakref
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from config.settings import FailoverSettings
 from core.errors import StoreUnavailable
 from core.metrics import Metrics
+from core.prompt_cache.chain import chain_of
+from core.prompt_cache.donors import donor_of
 from core.prompt_cache.finding import Finding
+from core.prompt_cache.prompt import Identity, Prompt
+from core.prompt_cache.rules import RULES
 from core.providers.base import UpstreamRequest
 from core.store.embedded import EmbeddedStore
+from core.store.memory import MemoryCounters
 from schemas.chat import ChatRequest, Native
 from schemas.codec import dumps
 from schemas.model import ModelInfo, Price, Target
@@ -20,7 +29,8 @@ from services.cache_guard import Answered, CacheGuard
 from services.cache_ledger import SESSION_SECONDS, CacheLedger
 from services.failover import FailoverService
 from services.telemetry import Telemetry
-from services.write_watch import WriteWatch
+from services.write_watch import AT_ONCE, Writer, WriteWatch
+from services.write_watch import MOST as WATCHED
 from tests.fakes import FakeClock
 
 OPUS = ModelInfo(
@@ -208,11 +218,11 @@ def waste(house: House) -> tuple[int, float]:
 def test_what_was_written_and_never_read_is_waste_once_its_time_is_over(house: House) -> None:
     house.answer(body("a"), FIRST)
     house.clock.advance(340)
-    house.writes.look()
+    house.guard.look_at_writes()
     assert waste(house) == (0, 0.0), "a request may be on its way"
     house.clock.advance(20)
-    house.writes.look()
-    house.writes.look()
+    house.guard.look_at_writes()
+    house.guard.look_at_writes()
     assert waste(house) == (60_000, pytest.approx(60_000 * (5.0 - 4.0) / 1e6))
     labels = {"provider": "anthropic", "model": OPUS.id}
     assert house.metrics._registry.get_sample_value("glm_prompt_cache_waste_usd_total", labels) == pytest.approx(0.06)
@@ -235,7 +245,7 @@ def test_what_was_read_on_any_worker_is_no_waste_and_what_came_after_it_may_be(h
     house.answer(body("a", "b", "c"), READ)
     house.guard = first
     house.clock.advance(400)
-    house.writes.look()
+    house.guard.look_at_writes()
     assert waste(house) == (0, 0.0)
 
 
@@ -247,8 +257,111 @@ def test_while_the_store_is_away_nothing_is_called_waste(house: House, monkeypat
         raise StoreUnavailable("away")
 
     monkeypatch.setattr(house.store.counters, "kept", away)
-    house.writes.look()
+    house.guard.look_at_writes()
     monkeypatch.undo()
     assert waste(house) == (0, 0.0)
-    house.writes.look()
+    house.guard.look_at_writes()
     assert waste(house)[0] == 60_000
+
+
+# What is told of it
+
+
+def metric(house: House, name: str, **labels: str) -> float:
+    """The value of a counter for the model; 0 where there is none."""
+    return house.metrics._registry.get_sample_value(name, {"provider": "anthropic", "model": OPUS.id, **labels}) or 0.0
+
+
+def total(house: House) -> dict[str, Any]:
+    return house.ledger.report().total.model_dump()
+
+
+def test_an_expired_cache_is_no_loss_and_what_it_has_cost_is_told(house: House) -> None:
+    house.answer(body("a"), FIRST)
+    house.clock.advance(600)
+    with capture_logs() as logs:
+        finding = house.answer(body("a", "b", "c"), MISSED)
+    cost = 60_000 * (5.0 - 0.2) / 1e6
+    assert (finding.cause, finding.lost, finding.missed) == ("expired", 0, 60_000)
+    assert metric(house, "glm_prompt_cache_missed_usd_total", cause="expired") == pytest.approx(cost)
+    told = total(house)
+    assert (told["missed_tokens"], told["lost_usd"]) == (60_000, 0.0)
+    assert told["missed_usd"] == pytest.approx(cost)
+    assert told["missed"] == {"expired": pytest.approx(cost)}
+    (event,) = [one for one in logs if one["event"] == "prompt_cache_missed"]
+    assert (event["cause"], event["missed"], event["missed_usd"]) == ("expired", 60_000, pytest.approx(cost))
+    assert not house.failover.is_active(OPUS.id)
+
+
+def test_writing_that_costs_more_than_reading_saves_is_told_as_what_it_is(house: House) -> None:
+    house.answer(body("a"), FIRST)
+    fee = 60_000 * (5.0 - 4.0) / 1e6
+    assert metric(house, "glm_prompt_cache_saving_usd_total") == 0
+    assert metric(house, "glm_prompt_cache_fee_usd_total") == pytest.approx(fee)
+    assert total(house)["saved_usd"] == pytest.approx(-fee)
+    house.answer(body("a", "b", "c"), READ)
+    fee += 500 * (5.0 - 4.0) / 1e6
+    gain = 60_000 * (4.0 - 0.2) / 1e6
+    assert metric(house, "glm_prompt_cache_saving_usd_total") == pytest.approx(gain)
+    assert metric(house, "glm_prompt_cache_fee_usd_total") == pytest.approx(fee)
+    assert (total(house)["fee_usd"], total(house)["saved_usd"]) == (pytest.approx(fee), pytest.approx(gain - fee))
+
+
+def test_a_cache_that_costs_more_to_read_than_input_counts_as_a_fee(house: House) -> None:
+    dear = replace(OPUS, prices=(Price(date(2026, 1, 1), 1.0, 2.0, 20.0, 1.0, 1.0),))
+    house.answer(body("a"), READ, target=Target("anthropic", OPUS.id, dear))
+    assert metric(house, "glm_prompt_cache_saving_usd_total") == 0
+    assert metric(house, "glm_prompt_cache_fee_usd_total") == pytest.approx(0.06)
+
+
+def test_dollars_that_nobody_pays_stand_apart(house: House) -> None:
+    house.answer(body("a"), FIRST, notional=True)
+    house.answer(body("a", "b", "c"), MISSED, notional=True)
+    house.answer(body("a", "b", "c", "d", "e"), READ, notional=True)
+    house.clock.advance(600)
+    house.answer(body("a", "b", "c", "d", "e", "f", "g"), MISSED, notional=True)
+    house.guard.look_at_writes()
+    for name, labels in (
+        ("loss", {"cause": "evicted"}), ("missed", {"cause": "expired"}), ("saving", {}), ("fee", {}), ("waste", {}),
+    ):  # fmt: skip
+        assert metric(house, f"glm_prompt_cache_{name}_usd_total", **labels) == 0, name
+    told, kinds = total(house), ("loss", "missed", "saving", "fee", "waste")
+    notional = {kind: metric(house, "glm_prompt_cache_notional_usd_total", kind=kind) for kind in kinds}
+    assert all(notional.values())
+    assert told["notional"] == {kind: pytest.approx(value) for kind, value in notional.items()}
+    assert told["notional_usd"] == told["lost_usd"] == pytest.approx(notional["loss"])
+    assert metric(house, "glm_prompt_cache_findings_total", cause="evicted") == 1
+
+
+# What is kept of it
+
+
+class Body(dict[str, Any]):
+    """A body of which it can be seen whether anybody still has it."""
+
+
+def test_waiting_for_a_cache_to_be_read_keeps_no_request_alive(house: House) -> None:
+    sent = Body(body("a"))
+    seen = weakref.ref(sent)
+    house.answer(sent, FIRST)
+    del sent
+    gc.collect()
+    assert seen() is None
+    house.clock.advance(400)
+    house.guard.look_at_writes()
+    assert waste(house)[0] == 60_000, "and yet it is told of"
+
+
+def test_many_writes_take_bounded_room() -> None:
+    watch, clock = WriteWatch(MemoryCounters(), FakeClock()), FakeClock()
+    tracemalloc.start()
+    for number in range(WATCHED + AT_ONCE):
+        chain = chain_of({**body(f"{number}"), "system": "Be kind."}, "anthropic_messages")
+        sent = Prompt(Identity("t", OPUS.id, "anthropic", "key-1", OPUS.id), chain, chain, clock.now())
+        donor = donor_of(sent, clock.now(), FIRST, RULES["anthropic"])
+        assert donor is not None
+        watch.wrote(donor, OPUS.prices[0], Writer("anthropic", OPUS.id, OPUS.id, OPUS.id, "key", "s"), notional=False)
+    room, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(watch) == WATCHED
+    assert room / WATCHED < 1_000

@@ -45,6 +45,7 @@ from services.failover import FailoverService
 from services.interceptors import Interceptor
 from services.landing import SoftLanding
 from services.placement import Placement
+from services.preparation import Preparation
 from services.response_cache import ResponseCache
 from services.routing import RoutingService
 from services.telemetry import Telemetry
@@ -102,22 +103,22 @@ class House:
         routing = RoutingService(Catalogue([INFO]), [Route("one", "fake")], lambda _: True)
         settings = pipeline or PipelineSettings()
         counters, records, telemetry = MemoryCounters(), DictRecords(), Telemetry(Metrics())
-        affinity, ledger = Affinity(self.stage.recollection), CacheLedger(records, self.clock)
+        affinity, ledger = Affinity(self.stage.recollection, self.clock), CacheLedger(records, self.clock)
         failover = FailoverService(records, counters, FailoverSettings(), telemetry, self.clock)
         guard = CacheGuard(counters, ledger, failover, WriteWatch(counters, self.clock), telemetry, self.clock)
         spending = bare_spending(clock=self.clock)
         watchers = (*interceptors, self.witness)
+        landing, placement = SoftLanding({}, routing, spending), Placement(routing, failover, affinity, frozenset())
+        pipeline, thoughts = Pipeline(settings, TokenCounter()), self.stage.thoughts
         self.chat = ChatService(
-            Placement(routing, failover, affinity, frozenset()),
+            Preparation(landing, placement, self.stage.recollection, thoughts, pipeline),
             self.stage.dispatcher,
-            Pipeline(settings, TokenCounter()),
+            pipeline,
             watchers,
             self.clock,
-            self.stage.thoughts,
-            self.stage.recollection,
+            thoughts,
             Aftermath(affinity, guard, routing, self.stage.sites),
             spending,
-            SoftLanding({}, routing, spending),
             ResponseCache(ResponseCacheSettings(), counters, self.clock, ""),
             Closing(),
         )

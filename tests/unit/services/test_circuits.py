@@ -129,6 +129,7 @@ def test_when_its_time_is_over_one_request_is_let_through_and_no_second() -> Non
     house.clock.advance(10)
     probe = house.only.admit(ONE)
     assert house.only.state("p/one") == "half_open"
+    assert house.only.wait(ONE) == refusal(house.only).retry_after == 1, "until its probe has found out"
     for _ in range(20):
         assert refusal(house.only).retry_after == 1
     probe.begun()

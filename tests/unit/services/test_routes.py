@@ -1,30 +1,53 @@
 """Where a chat goes by the rules, and how that is explained ahead of it and after it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import pytest
 
-from config.settings import CircuitSettings, RouteSettings
+from config.settings import CircuitSettings, FailoverSettings, PipelineSettings, RouteSettings
 from core.catalogue import Catalogue
-from core.errors import GatewayError, ModelNotFound, NotFound, UpstreamOverloaded, UpstreamServerError
+from core.counting import TokenCounter
+from core.errors import (
+    CredentialsExhausted,
+    GatewayError,
+    ModelNotFound,
+    NoCredentials,
+    NotFound,
+    UpstreamOverloaded,
+    UpstreamServerError,
+)
+from core.metrics import Metrics
+from core.pipeline import Pipeline
 from core.routing import Route, listed
 from core.store.memory import MemoryCounters
 from schemas.caller import Caller
-from schemas.chat import ChatRequest, Message, Native, TextPart
-from schemas.limit import Capacity
-from schemas.model import ModelInfo, Target
+from schemas.chat import ChatRequest, Message, Native, Sampling, TextPart
+from schemas.model import ModelInfo, Price, Target
+from schemas.origin import Origin
 from schemas.outcome import Attempt, Outcome
 from schemas.route import Candidate, Loser, PassedOver, Plan, Verdict
+from schemas.usage import Usage
+from services.affinity import Affinity
 from services.circuits import Circuits
 from services.decisions import KEPT, DecisionLog
 from services.explain import ExplainService
 from services.explain_table import table
+from services.failover import FailoverService
+from services.landing import SoftLanding
+from services.placement import Placement
+from services.preparation import Preparation
+from services.recollection import Recollection
 from services.routing import RoutingService
+from services.telemetry import Telemetry
+from services.thoughts import ThoughtMemory
 from tests.fakes import FakeClock
 from tests.unit.services.chat_kit import chat_request
-from tests.unit.services.store_fake import DictStore
+from tests.unit.services.spending_kit import ALICE, BOB
+from tests.unit.services.spending_kit import House as Money
+from tests.unit.services.store_fake import DictRecords, DictStore
 
 BROKEN = UpstreamServerError("no")
 BIG = ModelInfo("glm-4.6", "z-ai", 1000, 100, {"glm": "glm-4.6", "glm-web": "GLM-4-6"}, aliases=("glm",))
@@ -45,6 +68,7 @@ class Keys:
     total: int = 1
     usable: int = 1
     resting: frozenset[str] = frozenset()
+    room: int = 100
 
     def __len__(self) -> int:
         return self.total
@@ -52,21 +76,37 @@ class Keys:
     def usable_count(self) -> int:
         return self.usable
 
-    def capacity(self, model: str = "") -> Capacity:
-        return Capacity(0 if model in self.resting else self.usable)
+    def hindrance(self, model: str = "", tokens: int = 0) -> GatewayError | None:
+        if tokens > self.room:
+            return CredentialsExhausted("its limits are used up")
+        return None if self.usable and model not in self.resting else NoCredentials("none can be used")
 
 
 class House:
     """Four instances, of which `web` has no credential unless it is told so, and rules."""
 
-    def __init__(self, *rules: dict[str, Any], usable: Sequence[str] = ("glm", "anthropic", "box")) -> None:
+    def __init__(
+        self,
+        *rules: dict[str, Any],
+        usable: Sequence[str] = ("glm", "anthropic", "box"),
+        rates: Mapping[str, Any] | None = None,
+        budget: Mapping[str, Any] | None = None,
+        models: Sequence[ModelInfo] = (BIG, AIR, CLAUDE),
+    ) -> None:
         settings = [RouteSettings.model_validate(rule) for rule in rules]
         self.routing = RoutingService(
-            Catalogue([BIG, AIR, CLAUDE]), ROUTES, lambda name: name in usable, {"gpt-*": "glm-4.6"}, settings
+            Catalogue(models), ROUTES, lambda name: name in usable, {"gpt-*": "glm-4.6"}, settings
         )
         self.circuits = Circuits(CircuitSettings(failures=1), DictStore(), FakeClock(), "w")
         self.keys = {"glm": Keys(), "anthropic": Keys(2, 2)}
-        self.explaining = ExplainService(self.routing.plan, self.circuits, self.keys)
+        self.money, clock = Money(rates, budget), FakeClock()
+        recollection = Recollection(MemoryCounters(), clock)
+        failover = FailoverService(DictRecords(), MemoryCounters(), FailoverSettings(), Telemetry(Metrics()), clock)
+        landing = SoftLanding({} if budget is None else {"glm-4.6": "glm-4.5-air"}, self.routing, self.money.spending)
+        placement = Placement(self.routing, failover, Affinity(recollection), frozenset())
+        pipeline = Pipeline(PipelineSettings(), TokenCounter())
+        preparation = Preparation(landing, placement, recollection, ThoughtMemory(recollection), pipeline)
+        self.explaining = ExplainService(preparation, self.money.foresight, self.circuits, self.keys)
 
     def plan(self, model: str, caller: Caller | None = None) -> Plan:
         return self.routing.plan(asked(model), caller)
@@ -79,12 +119,13 @@ class House:
         permit.failed(error)
         permit.release()
 
-    def explain(self, model: str) -> dict[str, Any]:
-        return self.explaining.explain(asked(model), "tenant", None)
+    def explain(self, model: str, text: str = "Hi", caller: Caller = ALICE, **fields: Any) -> dict[str, Any]:
+        origin = Origin("req-1", 0.0, "tenant", caller=caller, ip="10.0.0.1")
+        return self.explaining.explain(replace(asked(model, text), **fields), origin)
 
 
-def asked(model: str) -> ChatRequest:
-    return ChatRequest(model, (Message("user", (TextPart("Hi"),)),), Native("openai_chat", {}))
+def asked(model: str, text: str = "Hi") -> ChatRequest:
+    return ChatRequest(model, (Message("user", (TextPart(text),)),), Native("openai_chat", {}))
 
 
 TO_CLAUDE = {"name": "to-claude", "match": {"models": ["glm*"]}, "targets": [{"model": "claude-opus"}]}
@@ -176,9 +217,82 @@ def test_what_is_left_alone_or_has_no_key_to_use_is_among_the_losers() -> None:
     assert [one["model"] for one in told["targets"]] == ["glm-4.5-air"]
     reasons = {one["model"]: one["reason"] for one in told["lost"]}
     assert reasons["glm-4.6"] == "its circuit is open for 15.0 s more"
-    assert reasons["claude-opus"] == "none of its 2 credentials can be used now"
+    assert reasons["claude-opus"] == "none can be used"
     house.keys["glm"].resting = frozenset({"glm-4.5-air"})
-    assert house.explain("glm")["lost"][-1]["reason"] == "none of its 1 credentials can be used for this model now"
+    assert house.explain("glm")["lost"][-1]["reason"] == "none can be used"
+
+
+def test_the_keys_are_asked_whether_they_have_room_for_the_prompt() -> None:
+    house = House(FALLS_BACK)
+    house.keys["glm"].room = 50
+    assert [one["provider"] for one in house.explain("glm")["targets"]] == ["glm", "anthropic", "glm"]
+    long = house.explain("glm", "word " * 60)
+    assert [one["provider"] for one in long["targets"]] == ["anthropic"]
+    assert [one["reason"] for one in long["lost"] if one["provider"] == "glm"] == ["its limits are used up"] * 2
+
+
+def test_what_the_limits_of_a_model_would_pass_over_is_among_the_losers() -> None:
+    house = House(FALLS_BACK, rates={"models": {"glm-4.6": {"requests_per_minute": 1}}})
+    for _ in range(3):
+        assert house.explain("glm")["targets"][0]["model"] == "glm-4.6", "nothing is counted for looking"
+    house.money.open(caller=ALICE).admit(Target("glm", "glm-4.6", BIG))
+    told = house.explain("glm")
+    assert [one["model"] for one in told["targets"]] == ["claude-opus", "glm-4.5-air"]
+    (lost,) = [one for one in told["lost"] if one["model"] == "glm-4.6"]
+    assert lost["reason"].startswith("Rate limit reached for the model glm-4.6: 1 requests per minute. Please try")
+
+
+@pytest.mark.parametrize("provider", ["glm", "anthropic"])
+def test_a_budget_that_must_not_be_left_passes_over_what_has_no_price(provider: str) -> None:
+    house = House(FALLS_BACK, budget={"providers": {provider: {"daily_limit": 1}}, "unknown_price": "refuse"})
+    lost = [one for one in house.explain("glm")["lost"] if one["provider"] != "web"]
+    assert {one["provider"] for one in lost} == {provider}
+    assert "Nobody knows what" in lost[0]["reason"]
+
+
+def test_where_the_caller_may_not_send_it_nothing_would_be_tried() -> None:
+    house = House(FALLS_BACK, rates={"tokens_per_minute": 40, "output_tokens": 10, "concurrent_streams": 1})
+    assert house.explain("glm")["refused"] is None
+    long = house.explain("glm", "word " * 60)
+    assert (long["targets"], long["refused"]["status"], long["refused"]["code"]) == ([], 429, "request_too_large")
+    assert long["refused"]["details"]["scope"] == "key"
+    assert {one["reason"] for one in long["lost"][1:]} == {long["refused"]["message"]}
+    held = house.money.open(caller=ALICE, stream=True, sampling=Sampling(max_tokens=1))
+    assert house.explain("glm", stream=True)["refused"]["code"] == "too_many_streams"
+    assert house.explain("glm", stream=True, caller=BOB)["refused"] is None
+    held.refund()
+    held.close()
+    assert house.explain("glm", stream=True)["refused"] is None
+
+
+def test_a_request_too_many_would_be_refused_and_looking_is_none() -> None:
+    house = House(FALLS_BACK, rates={"requests_per_minute": 1})
+    assert [house.explain("glm")["refused"] for _ in range(3)] == [None] * 3
+
+
+def test_near_the_end_of_a_budget_the_cheaper_model_is_explained() -> None:
+    house = House(budget={"daily_limit": 0.01, "soft_landing": {"share": 0.5, "models": {"x": "y"}}})
+    assert house.explain("glm")["landed_on"] is None
+    house.money.open(caller=ALICE, sampling=Sampling(max_tokens=1)).settle("one", Usage(uncached=600), 0.006)
+    house.money.spent()
+    told = house.explain("glm")
+    assert (told["model"], told["landed_on"]) == ("glm", "glm-4.5-air")
+    assert [one["model"] for one in told["targets"]] == ["glm-4.5-air"]
+    assert "A budget is nearly spent: answered by glm-4.5-air" in table(told)
+
+
+def test_what_a_budget_would_refuse_is_explained_for_the_cheaper_model() -> None:
+    dear = replace(BIG, prices=(Price(date(2020, 1, 1), input=10.0, output=100.0),))
+    house = House(FALLS_BACK, budget={"daily_limit": 0.0001}, models=[dear, AIR])
+    told = house.explain("glm")
+    assert (told["refused"], told["landed_on"], told["targets"][0]["model"]) == (None, "glm-4.5-air", "glm-4.5-air")
+    assert house.explain("glm/glm-4.6")["refused"]["code"] == "budget_exceeded", "who names an instance stays there"
+
+
+def test_the_table_tells_a_refusal() -> None:
+    told = House(rates={"tokens_per_minute": 1}).explain("glm")
+    assert "Refused with 429 request_too_large: Rate limit reached for this key" in table(told)
+    assert "credentials" not in table(told).partition("Not tried")[0], "there is nothing to stand under the headings"
 
 
 def test_the_only_target_would_be_tried_although_its_circuit_is_open() -> None:

@@ -1,0 +1,106 @@
+"""Reckoning: what a request is about to take of every limit and budget that holds for it."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from math import ceil
+
+from config.settings import CostBudgetSettings, RateLimitSettings
+from core.clock import Clock
+from core.counting import estimate_request
+from core.errors import StoreUnavailable, Unpriced
+from core.pricing import extras_of, most, nano
+from schemas.chat import ChatRequest
+from schemas.model import Target
+from schemas.origin import Origin
+from services.bounds import Bound, BoundTable
+from services.hold import Need
+
+LONGEST_ANSWER = 200_000
+"""Tokens that are reserved at most for a model whose own limit is not known."""
+TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")
+TOO_SMALL = 1.25
+"""A prompt may have so many times the tokens it was estimated to have."""
+
+Asked = list[tuple[Bound, int]]
+"""Each bound with what is asked of it."""
+
+
+class Reckoning:
+    """Only reckons: nothing is asked of the store, and nothing is held."""
+
+    def __init__(
+        self,
+        bounds: BoundTable,
+        rates: RateLimitSettings,
+        budget: CostBudgetSettings,
+        is_billed: Callable[[str, str | None], bool],
+        clock: Clock,
+    ) -> None:
+        """`is_billed` takes the name of a provider, and the id of a credential or None for any: False where nobody
+        pays for answers one by one."""
+        self.is_billed = is_billed
+        self.bounds = bounds
+        self.budget = budget
+        self._rates = rates
+        self._clock = clock
+
+    def need(self, request: ChatRequest) -> Need:
+        """About what a chat will use."""
+        asked = _longest(request)
+        output = min(asked or self._rates.output_tokens, self._rates.output_tokens)
+        paid = asked or self.budget.output_tokens
+        return Need(estimate_request(request), output, paid, extras_of(request.native.body))
+
+    def of_caller(self, origin: Origin, need: Need, targets: Sequence[Target]) -> Asked:
+        """What is asked of the caller's own bounds, money for the dearest of `targets`. Raises Unpriced."""
+        bounds = (*self.bounds.tokens(origin.caller, origin.ip), *self.bounds.money(origin.caller, origin.ip))
+        return self._asked(bounds, need, targets)
+
+    def of_target(self, need: Need, target: Target) -> Asked:
+        """What is asked of the bounds of a provider and a model. Raises Unpriced."""
+        bounds = tuple(self.bounds.target(target)) if self.bounds.has_targets else ()
+        return self._asked(bounds, need, [target])
+
+    def unkept(self, asked: Asked, *, degraded: bool) -> StoreUnavailable | None:
+        """The refusal of what costs money while the store that keeps budgets is away; None where that is no matter."""
+        if degraded and self.budget.on_store_failure == "closed" and any(bound.unit == "usd" for bound, _ in asked):
+            return StoreUnavailable("Budgets cannot be kept now, as the shared store cannot be reached.")
+        return None
+
+    def today(self) -> date:
+        """The day whose prices hold."""
+        return datetime.fromtimestamp(self._clock.now(), UTC).date()
+
+    def _asked(self, bounds: Sequence[Bound], need: Need, targets: Sequence[Target]) -> Asked:
+        costs = {"requests": 1, "tokens": need.tokens, "usd": self._cost(bounds, need, targets)}
+        return [(bound, costs[bound.unit]) for bound in bounds]
+
+    def _cost(self, bounds: Sequence[Bound], need: Need, targets: Sequence[Target]) -> int:
+        """What the dearest of `targets` may cost, in billionths of a dollar; 0 where nobody asks or pays."""
+        if not any(bound.unit == "usd" for bound in bounds):
+            return 0
+        billed = [target for target in targets if self.is_billed(target.provider, None)]
+        costs = [self._dearest(target, need) for target in billed]
+        if None in costs and self.budget.unknown_price == "refuse":
+            name = billed[costs.index(None)].info.id
+            raise Unpriced(f"Nobody knows what {name} costs, and there is a budget to keep.", param="model")
+        return nano(max((cost for cost in costs if cost is not None), default=0.0))
+
+    def _dearest(self, target: Target, need: Need) -> float | None:
+        output = min(need.paid_output, target.info.max_output or LONGEST_ANSWER)
+        # What nobody knows the price of, or may be left out on the way, is reserved at the usual one.
+        extras = [extra for extra in need.extras if target.info.surcharges.get(extra, 0) > 1]
+        # An estimate that is a little too small may hide that a dearer tier begins.
+        prices = {
+            target.info.price_on(self.today(), prompt, extras)
+            for prompt in (need.prompt, ceil(need.prompt * TOO_SMALL))
+        }
+        costs = [most(price, need.prompt, output) for price in prices]
+        return None if None in costs else max(cost for cost in costs if cost is not None)
+
+
+def _longest(request: ChatRequest) -> int | None:
+    """The tokens that an answer may have; of two limits the larger one, as some provider may go by that."""
+    said = [request.native.body.get(name) for name in TOKEN_LIMITS]
+    limits = [limit for limit in (request.sampling.max_tokens, *said) if isinstance(limit, int) and limit > 0]
+    return max(limits, default=None)
