@@ -85,6 +85,7 @@ def _to_the_end(
     except ClientGone:
         return
     except GatewayError as error:
+        context.limited_by = error.limited_by
         yield dialect.error_frame(error, context.request_id)
     except Exception:  # noqa: BLE001 - the last line of defence: no traceback may reach a client
         structlog.get_logger(__name__).exception("unexpected_error_in_stream")

@@ -12,7 +12,7 @@ from core.errors import Forbidden
 from schemas.cache import CacheRow
 from schemas.caller import Caller
 from schemas.codec import dumps
-from schemas.context import ENVIRON_KEY
+from schemas.context import ENVIRON_KEY, RequestContext
 from schemas.limit import BudgetState
 from schemas.spend import SpendRow
 from services import Services
@@ -34,8 +34,15 @@ def blueprint(services: Services) -> Blueprint:
                 group["key_name"] = services.access.name_of(value) or ""
         return SpendRow(group, row.spend)
 
+    def budgets(context: RequestContext, key: str | None, *, operates: bool) -> list[BudgetState]:
+        """Those that hold for whom is asked about, the caller by itself; to operators those of everybody as well."""
+        whose = context.caller if key is None else services.access.by_id(key)
+        own = services.spending.budgets(whose, context.client_ip) if key is None or whose is not None else []
+        shared = services.spending.shared_budgets(services.routing.routable()) if operates else []
+        return [*own, *shared]
+
     def report() -> Response:
-        context = current.environ[ENVIRON_KEY]
+        context: RequestContext = current.environ[ENVIRON_KEY]
         query = query_of(current.args, services.clock.now())
         operates = context.caller is None or context.caller.role in OPERATORS
         key = _whose(query, context.caller, operates)
@@ -50,10 +57,7 @@ def blueprint(services: Services) -> Blueprint:
             "group_by": query.group_by,
             "data": [told(row) for row in rows],
             "total": told(total(rows)),
-            "budgets": [
-                _budget(state)
-                for state in services.spending.budgets(context.caller, context.client_ip, shared=operates)
-            ],
+            "budgets": [_budget(state) for state in budgets(context, key if operates else None, operates=operates)],
         }
         if operates:
             body["cache"] = _cache(services)

@@ -60,6 +60,7 @@ class ModelSettings(Group):
     refuses: tuple[Text, ...] | None = None
     min_cacheable: int | None = Field(None, ge=0)
     efforts: tuple[Effort, ...] | None = None
+    surcharges: dict[str, Dollars] | None = None
 
     @model_validator(mode="after")
     def _alias_alone(self) -> "ModelSettings":

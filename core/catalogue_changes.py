@@ -70,7 +70,7 @@ def _undescribed(name: str) -> ModelInfo:
 
 
 def _described(model: ModelInfo, entry: ModelSettings) -> ModelInfo:
-    plain = ("owner", "context", "max_output", "thinking", "min_cacheable", "efforts")
+    plain = ("owner", "context", "max_output", "thinking", "min_cacheable", "efforts", "surcharges")
     values: dict[str, Any] = {name: value for name in plain if (value := getattr(entry, name)) is not None}
     if entry.abilities is not None:
         values["abilities"] = frozenset(entry.abilities)

@@ -22,4 +22,6 @@ def dead_names(settings: Settings, catalogue: Catalogue) -> list[str]:
 
 def _led_to(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "default_model", settings.default_model
+    landing = settings.cost_budget.soft_landing.models
+    yield from ((f"cost_budget.soft_landing.models.{pattern}", model) for pattern, model in landing.items())
     yield from ((f"model_map.{pattern}", model) for pattern, model in settings.model_map.items())

@@ -73,6 +73,11 @@ class GatewayError(Exception):
         if code is not None:
             self.code = code
 
+    @property
+    def limited_by(self) -> str | None:
+        """The kind of the gateway's own limit that refused a request, for the metric; None when none did."""
+        return None
+
 
 class InvalidRequest(GatewayError):
     """The request itself is wrong; sending it again changes nothing."""
@@ -192,6 +197,12 @@ class RateLimited(GatewayError):
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
     retryable = True
+
+    @property
+    def limited_by(self) -> str | None:
+        """The scope of the limit, or what it counts where that is streams or money."""
+        details = self.details or {}
+        return {"streams": "streams", "usd": "budget"}.get(details.get("unit", ""), details.get("scope"))
 
 
 class BudgetExceeded(RateLimited):

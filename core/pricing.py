@@ -1,7 +1,9 @@
 """What an answer cost, from its usage and a dated price."""
 
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from math import ceil
+from typing import Any
 
 from schemas.model import Price
 from schemas.usage import Usage
@@ -9,6 +11,22 @@ from schemas.usage import Usage
 PER_MILLION = 1_000_000
 NANO = 1_000_000_000
 """Budgets are counted in billionths of a dollar, which whole numbers hold exactly up to nine million dollars."""
+
+
+ORDINARY: Mapping[str, frozenset[str]] = {
+    "speed": frozenset({"standard"}),
+    "inference_geo": frozenset({"global"}),
+    "service_tier": frozenset({"auto", "default", "standard", "standard_only", "on_demand"}),
+}
+"""What costs the usual price, by the fields of a request that another price may hang on."""
+
+
+def extras_of(body: Mapping[str, Any], dropped: Collection[str] = ()) -> frozenset[str]:
+    """What of a request's body has a price of its own, as `speed=fast`; what was `dropped` on the way has none."""
+    said = {name: body.get(name) for name in ORDINARY if name not in dropped}
+    return frozenset(
+        f"{name}={value}" for name, value in said.items() if isinstance(value, str) and value not in ORDINARY[name]
+    )
 
 
 def cost_of(usage: Usage | None, price: Price | None) -> float | None:

@@ -53,7 +53,7 @@ class Errors:
 
     def _answer(self, request: Request, error: GatewayError) -> Response:
         context = context_of(request)
-        context.error = error.code or error.type
+        context.error, context.limited_by = error.code or error.type, error.limited_by
         shape = next(shape for shape in self._shapes if shape.fits(request))
         body, status = shape.body(error, context.request_id), shape.status(error)
         response = Response(body, status, mimetype="application/json")

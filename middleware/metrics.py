@@ -25,6 +25,8 @@ class RequestMetrics:
 
         def over() -> None:
             self._telemetry.answered(endpoint, method, status, self._clock.monotonic() - context.started)
+            if context.limited_by is not None:
+                self._telemetry.rate_limited(context.limited_by)
             if streamed:
                 self._telemetry.stream_ended()
 

@@ -18,7 +18,7 @@ class RequestContext:
     `started` is a monotonic time in seconds; `body` is the JSON body once validation has run, `raw_body` the
     same as bytes; `own` are headers in which the caller sent a key of its own for a provider;
     `outcome` is set by whoever asks a provider; `trace` is told of every try, and `trace_id` names it; `headers` are
-    added to whatever answer is sent.
+    added to whatever answer is sent. `limited_by` is the kind of the limit of ours that the client was refused by.
     """
 
     request_id: str
@@ -30,6 +30,7 @@ class RequestContext:
     own: Mapping[str, str] = field(default_factory=dict, repr=False)
     outcome: Outcome | None = None
     error: str | None = None
+    limited_by: str | None = None
     trace: RequestTrace = UNTRACED
     trace_id: str | None = None
     headers: dict[str, str] = field(default_factory=dict)

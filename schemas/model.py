@@ -1,8 +1,9 @@
 """What is known of a model: its limits, what it can do, and what it costs from which day on."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
+from decimal import Decimal
 from typing import Literal
 
 Ability = Literal[
@@ -40,6 +41,21 @@ class Price:
     write_long: float | None = None
     above: int = 0
 
+    def times(self, factor: float | None) -> "Price":
+        """The price so many times; unknown when the factor is."""
+        return replace(
+            self,
+            input=_product(self.input, factor),
+            cached=_product(self.cached, factor),
+            output=_product(self.output, factor),
+            write_short=_product(self.write_short, factor),
+            write_long=_product(self.write_long, factor),
+        )
+
+
+def _product(rate: float | None, factor: float | None) -> float | None:
+    return None if rate is None or factor is None else float(Decimal(repr(rate)) * Decimal(repr(factor)))
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
@@ -49,7 +65,8 @@ class ModelInfo:
     an effort level, by a budget of tokens, by effort or off (adaptive), or that it cannot be turned off. `refuses`
     names the parameters, as OpenAI spells them, that the model answers with an error (`top_k` and
     `tool_choice.required` among them). `min_cacheable` is the shortest prompt that is cached, in tokens. `efforts` are
-    the levels of thinking it takes, in rising order; empty means that they are not known.
+    the levels of thinking it takes, in rising order; empty means that they are not known. `surcharges` say by how much
+    the price is multiplied for wishes such as `speed=fast`.
     """
 
     id: str
@@ -65,11 +82,20 @@ class ModelInfo:
     refuses: frozenset[str] = frozenset()
     min_cacheable: int | None = None
     efforts: tuple[Effort, ...] = ()
+    surcharges: Mapping[str, float] = field(default_factory=dict)
 
-    def price_on(self, day: date, prompt: int = 0) -> Price | None:
-        """The newest price that had begun by `day` for a prompt of that many tokens."""
+    def price_on(self, day: date, prompt: int = 0, extras: Iterable[str] = ()) -> Price | None:
+        """The newest price that had begun by `day` for a prompt of that many tokens.
+
+        `extras` are wishes that have a price of their own; that of one that is not among the surcharges is unknown.
+        """
         begun = [price for price in self.prices if price.since <= day and (not price.above or price.above < prompt)]
-        return max(begun, key=lambda price: (price.since, price.above)) if begun else None
+        if not begun:
+            return None
+        price = max(begun, key=lambda price: (price.since, price.above))
+        for extra in extras:
+            price = price.times(self.surcharges.get(extra))
+        return price
 
 
 @dataclass(frozen=True, slots=True)

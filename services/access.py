@@ -74,9 +74,14 @@ class AccessService:
 
     def name_of(self, caller_id: str) -> str | None:
         """What the caller with that id is called; None when it is not known any more."""
-        name = next((caller.name for _, caller in self._configured if caller.id == caller_id), None)
-        stored = self._book.by_id(caller_id) if name is None else None
-        return stored.name if stored is not None else name
+        caller = self.by_id(caller_id)
+        return None if caller is None else caller.name
+
+    def by_id(self, caller_id: str) -> Caller | None:
+        """The caller with that id; None when no key of it is known."""
+        configured = next((caller for _, caller in self._configured if caller.id == caller_id), None)
+        stored = self._book.by_id(caller_id) if configured is None else None
+        return _stored(stored) if stored is not None else configured
 
     def refresh(self) -> None:
         """Fetch keys of those who sign tokens anew when they are old: every second."""

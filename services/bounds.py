@@ -1,15 +1,16 @@
 """Bounds: every limit that holds for a request, each with whose it is and what is counted."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Literal, TypeVar
 
 from config.settings import BudgetSettings, CostBudgetSettings, RateLimitSettings, RateSettings
 from core.pricing import nano
-from core.store.base import Reading, Window, WindowKind
+from core.store.base import Reading, Taken, Window, WindowKind, share_of
 from schemas.caller import Caller
+from schemas.model import ModelInfo, Target
 
 T = TypeVar("T")
 Scope = Literal["key", "ip", "global", "model", "provider"]
@@ -33,13 +34,21 @@ class Bound:
         """What the store is asked to take."""
         return Window(f"{self.unit}:{self.scope}:{self.id}", self.limit, self.seconds, cost, kind=self.kind)
 
+    def enforced(self, taken: Taken) -> "Bound":
+        """The same with the limit that `taken` went by: that of a worker by itself is a share of it."""
+        return self if taken.workers == 1 else replace(self, limit=share_of(self.limit, taken.workers))
+
     def ends_at(self, now: float) -> float:
         """When a fixed window that runs at `now` ends, in seconds since the epoch."""
         return now - now % self.seconds + self.seconds
 
     def used(self, reading: Reading) -> float:
-        """The share that is used up, 0 to 1."""
-        return (self.limit - reading.remaining) / self.limit
+        """The share that is used up; above 1 when answers cost more than was reserved for them."""
+        return self.spent(reading) / self.limit
+
+    def spent(self, reading: Reading) -> int:
+        """How many units are used."""
+        return self.limit - reading.remaining
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +90,21 @@ class BoundTable:
         for name, budget in self._budget.providers.items():
             yield from _budget(Whose("provider", name, name), budget)
 
-    def target(self, provider: str, model: str) -> Iterator[Bound]:
+    def models_money(self, models: Iterable[ModelInfo]) -> Iterator[tuple[Bound, bool]]:
+        """What may be spent on each of `models`, and whether the settings name just that one."""
+        for info in models:
+            named = any(name in self._budget.models for name in (info.id, *info.aliases))
+            for bound in _budget(_of_model(info), _fitting(self._budget.models, info)):
+                yield bound, named
+
+    def target(self, target: Target) -> Iterator[Bound]:
         """What all callers together may ask of a provider, and of a model."""
+        provider, info = target.provider, target.info
         whose = Whose("provider", provider, provider)
         yield from self._rates_of(whose, self._rates.providers.get(provider))
         yield from _budget(whose, self._budget.providers.get(provider))
-        whose = Whose("model", model, model)
-        yield from self._rates_of(whose, _fitting(self._rates.models, model))
-        yield from _budget(whose, _fitting(self._budget.models, model))
+        yield from self._rates_of(_of_model(info), _fitting(self._rates.models, info))
+        yield from _budget(_of_model(info), _fitting(self._budget.models, info))
 
     def streams(self, caller: Caller | None) -> int | None:
         """How many streamed answers a caller may have open at a time."""
@@ -147,8 +163,14 @@ def _key(caller: Caller | None, ip: str) -> Whose:
     return Whose("key", caller.id, caller.name)
 
 
-def _fitting(table: Mapping[str, T], name: str) -> T | None:
-    return next((value for pattern, value in table.items() if fnmatchcase(name.lower(), pattern.lower())), None)
+def _of_model(info: ModelInfo) -> Whose:
+    return Whose("model", info.id, info.id)
+
+
+def _fitting(table: Mapping[str, T], info: ModelInfo) -> T | None:
+    names = [name.lower() for name in (info.id, *info.aliases)]
+    fits = (value for pattern, value in table.items() if any(fnmatchcase(name, pattern.lower()) for name in names))
+    return next(fits, None)
 
 
 def moment(at: float) -> str:

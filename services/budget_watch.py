@@ -49,7 +49,7 @@ class BudgetWatch:
             key = bound.scope, bound.id, bound.seconds
             used, ends = self._used.get(key, (0.0, 0.0))
             if bound.unit == "usd" and ends == bound.ends_at(at):
-                self._used[key] = min(1.0, max(0.0, used + change / bound.limit)), ends
+                self._used[key] = max(0.0, used + change / bound.limit), ends
 
     def share(self, bounds: Iterable[Bound]) -> float:
         """The share that is used up of the one of these budgets of which most is, as far as this worker has seen."""
@@ -76,7 +76,7 @@ class BudgetWatch:
             self._warned.pop(next(iter(self._warned)))
         name = f"budget:{bound.scope}:{bound.id}:{bound.seconds:g}:{ends:.0f}"
         if self._counters.lock(name, self._worker_id, ends - now, now):
-            spent = (bound.limit - reading.remaining) / NANO
+            spent = bound.spent(reading) / NANO
             self._log.warning(
                 "budget_nearly_spent",
                 scope=bound.scope,

@@ -1,6 +1,7 @@
 """ChatService: one path from a canonical request to the chunks of its answer."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from core.clock import Clock
 from core.errors import BudgetExceeded
@@ -21,6 +22,14 @@ from services.response_cache import Place as CachePlace
 from services.run import Call, Run
 from services.spending import Spending
 from services.thoughts import Listener, ThoughtMemory
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The model that the client wrote; `may_land`: a cheaper one takes what its budgets have no room for."""
+
+    model: str
+    may_land: bool = False
 
 
 class ChatService:
@@ -56,33 +65,35 @@ class ChatService:
         Raises InvalidRequest and ModelNotFound, and RateLimited, BudgetExceeded or Unpriced when the caller may not.
         """
         first = self._preparation.landed(request, origin)
+        cheaper = self._preparation.instead(request, first)
+        if cheaper is None:
+            return self._begin(first, Asked(request.model), origin, turn)
         try:
-            return self._begin(first, request.model, origin, turn)
+            return self._begin(first, Asked(request.model, may_land=True), origin, turn)
         except BudgetExceeded:
-            cheaper = self._preparation.instead(request, first)
-            if cheaper is None:
-                raise
-            return self._begin(cheaper, request.model, origin, turn)
+            return self._begin(cheaper, Asked(request.model), origin, turn)
 
-    def _begin(self, request: ChatRequest, asked: str, origin: Origin, turn: ConversationTurn | None) -> ChatStream:
+    def _begin(self, request: ChatRequest, asked: Asked, origin: Origin, turn: ConversationTurn | None) -> ChatStream:
         call = self._dispatcher.call(request, origin)
-        planned = self._preparation.plan(request, origin)
+        planned = self._preparation.plan(request, origin, asked.model)
         request = planned.request
         kept_at = self._cache.place(request, origin) if turn is None else None
         kept = self._cache.find(kept_at) if isinstance(kept_at, CachePlace) else None
         if kept is not None:
-            return self._again(kept, request, asked, call)
+            return self._again(kept, request, asked.model, call)
         request, place = self._preparation.place(planned)
         longer = tuple(candidate.target for candidate in place.plan.longer)
         hold = self._spending.open(request, origin, (*place.plan.targets, *longer))
+        if asked.may_land:
+            hold.admit_any(place.plan.targets)
         outcome = Outcome(
-            model=asked,
+            model=asked.model,
             stream=request.stream,
             repairs=request.repairs,
             plan=place.plan,
             caller=origin.caller_id,
             allowance=hold.allowance,
-            landed=request.model != asked,
+            landed=request.model != asked.model,
             conversation=None if turn is None else turn.conversation,
             cache=_cache_word(kept_at),
         )

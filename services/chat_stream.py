@@ -128,12 +128,12 @@ class ChatStream:
 
     def _note_part(self) -> None:
         """Note what is known to have been used for an answer that broke off."""
-        if self.outcome.finish_reason is None and self._run.heard:
+        if self.outcome.finish_reason is None and self._run.committed:
             self._note_usage(self._run.usage_so_far())
 
     def _note_usage(self, usage: Usage | None) -> None:
         if self._run.target is not None:
-            self._spending.note(self.outcome, self._run.target, usage)
+            self._spending.note(self.outcome, self._run.target, usage, self._run.request.native.body)
 
     def _charge(self) -> None:
         """Settle what was reserved: as reported, as far as is known of an answer that broke off, or not at all."""

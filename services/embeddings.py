@@ -71,7 +71,7 @@ class EmbeddingService:
         """Settle what was used; what the provider does not tell stays as it was reserved."""
         answered = next(target for target in targets if target.provider == outcome.provider)
         usage = None if tokens is None else Usage(uncached=tokens, output=0)
-        self._spending.note(outcome, answered, usage)
+        self._spending.note(outcome, answered, usage, {})
         hold.settle(answered.provider, usage, outcome.paid)
 
 

@@ -56,12 +56,20 @@ class ExplainService:
         """
         self._circuits.sync()
         first = self._preparation.landed(request, origin)
-        seen = self._seen(first, origin)
-        cheaper = self._preparation.instead(request, first) if isinstance(seen.refused, BudgetExceeded) else None
-        return self._explanation(seen if cheaper is None else self._seen(cheaper, origin), request.model)
+        seen, cheaper = self._seen(first, origin, request.model), self._preparation.instead(request, first)
+        if cheaper is not None and self._lands(seen):
+            seen = self._seen(cheaper, origin, request.model)
+        return self._explanation(seen, request.model)
 
-    def _seen(self, request: ChatRequest, origin: Origin) -> _Seen:
-        request, place = self._preparation.place(self._preparation.plan(request, origin))
+    def _lands(self, seen: _Seen) -> bool:
+        """True when a budget refuses the request, or each of its targets."""
+        if seen.refused is not None:
+            return isinstance(seen.refused, BudgetExceeded)
+        refusals = [self._foresight.of_target(seen.request, target) for target in seen.place.plan.targets]
+        return all(isinstance(refused, BudgetExceeded) for refused in refusals)
+
+    def _seen(self, request: ChatRequest, origin: Origin, asked: str) -> _Seen:
+        request, place = self._preparation.place(self._preparation.plan(request, origin, asked))
         longer = [candidate.target for candidate in place.plan.longer]
         return _Seen(request, place, self._foresight.of_caller(request, origin, (*place.plan.targets, *longer)))
 

@@ -1,9 +1,10 @@
 """Hold: what one request has reserved, until it is settled or given back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from core.errors import BudgetExceeded, RateLimited, Unpriced
 from core.pricing import nano
 from core.store.base import Reading
 from schemas.limit import Allowance
@@ -14,11 +15,15 @@ from services.bounds import Bound
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """About what a request will use: tokens of its prompt, and of its answer as far as rates and as budgets go."""
+    """About what a request will use: tokens of its prompt, and of its answer as far as rates and as budgets go.
+
+    `extras` are what of it has a price of its own.
+    """
 
     prompt: int
     output: int
     paid_output: int
+    extras: frozenset[str] = frozenset()
 
     @property
     def tokens(self) -> int:
@@ -86,6 +91,18 @@ class Hold:
         self._of_target = self._till.reserve_target(self._need, target)
         self._target = target
 
+    def admit_any(self, targets: Sequence[Target]) -> None:
+        """Reserve for the first of `targets` that a budget has room for, and give all back when none has.
+
+        Raises BudgetExceeded. What else stands against a target is for whoever tries it.
+        """
+        try:
+            self._admit_any(targets)
+        except BaseException:
+            self.refund()
+            self.close()
+            raise
+
     def leave(self) -> None:
         """The target has failed: nothing was used of it."""
         if self._of_target.parts:
@@ -110,6 +127,20 @@ class Hold:
     def close(self) -> None:
         """The answer is over."""
         self._release()
+
+    def _admit_any(self, targets: Sequence[Target]) -> None:
+        refused: BudgetExceeded | None = None
+        for target in targets:
+            try:
+                self.admit(target)
+            except BudgetExceeded as refusal:
+                refused = refused or refusal
+            except (RateLimited, Unpriced):
+                return
+            else:
+                return
+        if refused is not None:
+            raise refused
 
     def _correct(self, tokens: int, cost: int | None) -> None:
         for reserved in (self._reserved, self._of_target):

@@ -58,7 +58,7 @@ def _rate(bound: Bound, reading: Reading, cost: int) -> RateLimited:
 
 def _budget(bound: Bound, reading: Reading, cost: int, now: float) -> BudgetExceeded:
     window = "hourly" if bound.seconds == HOUR else "daily"
-    spent, limit = (bound.limit - reading.remaining) / NANO, bound.limit / NANO
+    spent, limit = bound.spent(reading) / NANO, bound.limit / NANO
     resets = moment(bound.ends_at(now))
     whose = WHOSE[bound.scope].format(name=bound.name)
     message = (

@@ -40,12 +40,12 @@ def money_parts(base: Foundation, instances: Instances, routing: RoutingService)
     rates, budget = settings.rate_limits, settings.cost_budget
     bounds = BoundTable(rates, budget)
     watch = BudgetWatch(store.counters, budget, telemetry, clock, base.worker_id)
-    slots = StreamSlots(store.counters, bounds.streams, telemetry, clock)
+    slots = StreamSlots(store.counters, bounds.streams, clock)
     reckoning = Reckoning(bounds, rates, budget, instances.is_billed, clock)
-    spending = Spending(store, reckoning, watch, slots, telemetry, clock)
+    spending = Spending(store, reckoning, watch, slots, clock)
     usage = UsageLedger(store.records, clock, settings.usage.retention_days)
     return MoneyParts(
-        limits=LimitService(store.counters, bounds, telemetry, clock),
+        limits=LimitService(store.counters, bounds, clock),
         spending=spending,
         landing=SoftLanding(budget.soft_landing.models, routing, spending),
         foresight=Foresight(store, reckoning, slots, clock),

@@ -45,9 +45,12 @@ class Placement:
         self._affinity = affinity
         self._callers_own = callers_own
 
-    def plan(self, request: ChatRequest, caller: Caller | None = None) -> Plan:
-        """Where a request may go, a failover that runs included. Raises ModelNotFound and ModelNotAllowed."""
-        permit(caller, *self._routing.names(request.model))
+    def plan(self, request: ChatRequest, caller: Caller | None = None, asked: str | None = None) -> Plan:
+        """Where a request may go, a failover that runs included. Raises ModelNotFound and ModelNotAllowed.
+
+        `asked` is the model that the client wrote, where that is another than the request's.
+        """
+        permit(caller, *self._routing.names(asked or request.model))
         return self._diverted(self._routing.plan(request, caller), request)
 
     def names(self, plan: Plan, request: ChatRequest) -> Mapping[str, float]:

@@ -46,10 +46,13 @@ class Preparation:
         """What to try when a budget refuses what was `landed` of the request; None when there is nothing cheaper."""
         return self._landing.cheaper(request) if first is request else None
 
-    def plan(self, request: ChatRequest, origin: Origin) -> Planned:
-        """The request with its session's name, and where it may go. Raises ModelNotFound and ModelNotAllowed."""
+    def plan(self, request: ChatRequest, origin: Origin, asked: str) -> Planned:
+        """The request with its session's name, and where it may go; `asked` is the model that the client wrote.
+
+        Raises ModelNotFound and ModelNotAllowed.
+        """
         request = replace(request, session=session_of(request, origin.tenant))
-        return Planned(request, self._placement.plan(request, origin.caller))
+        return Planned(request, self._placement.plan(request, origin.caller, asked))
 
     def place(self, planned: Planned) -> tuple[ChatRequest, Place]:
         """The request as providers are asked, and in which order: one trip to the store. Raises InvalidRequest."""

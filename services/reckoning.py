@@ -8,7 +8,7 @@ from config.settings import CostBudgetSettings, RateLimitSettings
 from core.clock import Clock
 from core.counting import estimate_request
 from core.errors import StoreUnavailable, Unpriced
-from core.pricing import most, nano
+from core.pricing import extras_of, most, nano
 from schemas.chat import ChatRequest
 from schemas.model import Target
 from schemas.origin import Origin
@@ -17,6 +17,7 @@ from services.hold import Need
 
 LONGEST_ANSWER = 200_000
 """Tokens that are reserved at most for a model whose own limit is not known."""
+TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")
 TOO_SMALL = 1.25
 """A prompt may have so many times the tokens it was estimated to have."""
 
@@ -45,9 +46,10 @@ class Reckoning:
 
     def need(self, request: ChatRequest) -> Need:
         """About what a chat will use."""
-        asked = request.sampling.max_tokens
+        asked = _longest(request)
         output = min(asked or self._rates.output_tokens, self._rates.output_tokens)
-        return Need(estimate_request(request), output, asked or self.budget.output_tokens)
+        paid = asked or self.budget.output_tokens
+        return Need(estimate_request(request), output, paid, extras_of(request.native.body))
 
     def of_caller(self, origin: Origin, need: Need, targets: Sequence[Target]) -> Asked:
         """What is asked of the caller's own bounds, money for the dearest of `targets`. Raises Unpriced."""
@@ -56,7 +58,7 @@ class Reckoning:
 
     def of_target(self, need: Need, target: Target) -> Asked:
         """What is asked of the bounds of a provider and a model. Raises Unpriced."""
-        bounds = tuple(self.bounds.target(target.provider, target.info.id)) if self.bounds.has_targets else ()
+        bounds = tuple(self.bounds.target(target)) if self.bounds.has_targets else ()
         return self._asked(bounds, need, [target])
 
     def unkept(self, asked: Asked, *, degraded: bool) -> StoreUnavailable | None:
@@ -86,7 +88,19 @@ class Reckoning:
 
     def _dearest(self, target: Target, need: Need) -> float | None:
         output = min(need.paid_output, target.info.max_output or LONGEST_ANSWER)
+        # What nobody knows the price of, or may be left out on the way, is reserved at the usual one.
+        extras = [extra for extra in need.extras if target.info.surcharges.get(extra, 0) > 1]
         # An estimate that is a little too small may hide that a dearer tier begins.
-        prices = {target.info.price_on(self.today(), prompt) for prompt in (need.prompt, ceil(need.prompt * TOO_SMALL))}
+        prices = {
+            target.info.price_on(self.today(), prompt, extras)
+            for prompt in (need.prompt, ceil(need.prompt * TOO_SMALL))
+        }
         costs = [most(price, need.prompt, output) for price in prices]
         return None if None in costs else max(cost for cost in costs if cost is not None)
+
+
+def _longest(request: ChatRequest) -> int | None:
+    """The tokens that an answer may have; of two limits the larger one, as some provider may go by that."""
+    said = [request.native.body.get(name) for name in TOKEN_LIMITS]
+    limits = [limit for limit in (request.sampling.max_tokens, *said) if isinstance(limit, int) and limit > 0]
+    return max(limits, default=None)

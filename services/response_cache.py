@@ -113,7 +113,7 @@ class ResponseCache:
             "billed_model": outcome.billed_model,
             "chunks": spelled(heard).decode(),
         }
-        text = dumps(told).decode()
+        text = dumps(told)
         if len(text) <= self._settings.max_entry_bytes:
             room = self._rooms.room(place.model, provider)
-            self._recollection.keep({place.name: text}, seconds, min(seconds, BELIEVED_SECONDS), room)
+            self._recollection.keep({place.name: text.decode()}, seconds, min(seconds, BELIEVED_SECONDS), room)

@@ -81,6 +81,10 @@ class RoutingService:
         """The targets that have a model now under one of its own names; none when nobody has it."""
         return self._served(model)
 
+    def is_served(self, model: str) -> bool:
+        """True when anybody answers for a model now, be it a stand-in."""
+        return bool(self._served(model) or self._stand_in(model))
+
     def canonical(self, model: str) -> str:
         """The id of a model that the catalogue knows by that name, else the name in lower case."""
         info = self._catalogue.find(model)

@@ -1,7 +1,7 @@
 """Where one request stands among the provider instances."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,7 +26,7 @@ from schemas.model import Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.route import PassedOver
-from schemas.stream import ChatChunk, ReasoningDelta, TextDelta, ToolCallDelta
+from schemas.stream import ChatChunk, ReasoningDelta, Started, TextDelta, ToolCallDelta
 from schemas.trace import NO_ATTEMPT, AttemptTrace
 from schemas.usage import Usage
 from services.affinity import Binding
@@ -120,20 +120,24 @@ class Run:
     """How many characters of an answer have come."""
     closed: dict[tuple[str, str], float | None] = field(default_factory=dict)
     """The targets that a limit of their own has no room in, with the seconds until it has."""
+    told: Usage | None = None
+    """What the provider said of the prompt as the answer began."""
     unaffordable: bool = False
     """True when the retry budget of all requests is why no other try was made."""
 
     def hear(self, chunk: ChatChunk) -> None:
         """Something of the answer has come."""
-        if isinstance(chunk, TextDelta | ReasoningDelta):
+        if isinstance(chunk, Started):
+            self.told = chunk.usage
+        elif isinstance(chunk, TextDelta | ReasoningDelta):
             self.heard += len(chunk.text)
         elif isinstance(chunk, ToolCallDelta):
             self.heard += len(chunk.name or "") + len(chunk.arguments)
 
     def usage_so_far(self) -> Usage:
-        """About what an answer has used that broke off."""
-        output = max(1, self.heard // CHARACTERS_PER_TOKEN)
-        return Usage(uncached=estimate_request(self.request), output=output, source="estimated")
+        """About what an answer has used that broke off: of the prompt what its provider said, if it did."""
+        prompt = self.told or Usage(uncached=estimate_request(self.request))
+        return replace(prompt, output=max(1, self.heard // CHARACTERS_PER_TOKEN), source="estimated")
 
     @property
     def may_wait(self) -> bool:

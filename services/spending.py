@@ -1,25 +1,26 @@
 """Spending: what a request may use and cost is reserved ahead of it, and settled behind it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from core.clock import Clock
-from core.pricing import cost_of
+from core.pricing import cost_of, extras_of
 from core.store.base import Store
 from schemas.caller import Caller
 from schemas.chat import ChatRequest
 from schemas.limit import BudgetState
-from schemas.model import Target
+from schemas.model import ModelInfo, Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.usage import Usage
-from services.bounds import HOUR
+from services.bounds import HOUR, Bound
 from services.budget_watch import BudgetWatch
 from services.hold import Hold, Need, Part, Reserved
 from services.limit_refusals import foremost, refusal
 from services.limits import tightest
 from services.reckoning import Asked, Reckoning
 from services.stream_slots import StreamSlots
-from services.telemetry import Telemetry
 
 NOTHING = Need(0, 0, 0)
 
@@ -33,7 +34,6 @@ class Spending:
         reckoning: Reckoning,
         watch: BudgetWatch,
         slots: StreamSlots,
-        telemetry: Telemetry,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -42,7 +42,6 @@ class Spending:
         self._budget = reckoning.budget
         self._watch = watch
         self._slots = slots
-        self._telemetry = telemetry
         self._clock = clock
 
     def open(self, request: ChatRequest, origin: Origin, targets: Sequence[Target]) -> Hold:
@@ -61,9 +60,10 @@ class Spending:
         """The same for texts of so many tokens that become vectors."""
         return self._open(origin, targets, lambda: Need(texts, 0, 0), _nothing)
 
-    def note(self, outcome: Outcome, target: Target, usage: Usage | None) -> None:
-        """Write down what an answer used, and what that cost or would have."""
-        price = target.info.price_on(self._reckoning.today(), usage.prompt if usage is not None else 0)
+    def note(self, outcome: Outcome, target: Target, usage: Usage | None, body: Mapping[str, Any]) -> None:
+        """Write down what an answer to the request with this body used, and what that cost or would have."""
+        prompt, extras = usage.prompt if usage is not None else 0, extras_of(body, outcome.dropped)
+        price = target.info.price_on(self._reckoning.today(), prompt, extras)
         outcome.usage, outcome.cost = usage, cost_of(usage, price)
         outcome.billed_model, outcome.notional = target.info.id, not self.is_billed(target.provider, outcome.credential)
 
@@ -79,7 +79,8 @@ class Spending:
         """Put what was used in the place of what was reserved; requests stay counted, and money that nobody knows."""
         spent = {"tokens": tokens} if cost is None else {"tokens": tokens, "usd": cost}
         changes = [(part.bound, spent.get(part.bound.unit, part.cost) - part.cost) for part in reserved.parts]
-        windows = [bound.window(change) for bound, change in changes if change]
+        # What was taken of a share has that for its limit already.
+        windows = [replace(bound.window(change), divided=False) for bound, change in changes if change]
         if windows:
             self._store.counters.correct(windows, reserved.at, self._clock.now(), alone=reserved.alone)
             self._watch.shift(changes, reserved.at)
@@ -89,14 +90,35 @@ class Spending:
         landing = self._budget.soft_landing
         return bool(landing.models) and self._watch.share(self._bounds.money(caller, ip)) >= landing.share
 
-    def budgets(self, caller: Caller | None, ip: str, *, shared: bool = False) -> list[BudgetState]:
-        """How every budget stands that holds for the caller, what runs now included; with `shared` providers' too."""
-        more = tuple(self._bounds.providers_money()) if shared else ()
-        bounds, now = (*self._bounds.money(caller, ip), *more), self._clock.now()
+    @property
+    def bounds_targets(self) -> bool:
+        """True when any provider or model is bounded."""
+        return self._bounds.has_targets
+
+    def targets_near_their_end(self, targets: Sequence[Target]) -> bool:
+        """The same of budgets of providers and models, where not one of `targets` has more left."""
+        share = self._budget.soft_landing.share
+        bounds = [tuple(self._bounds.target(target)) for target in targets]
+        return all(self._watch.share(some) >= share for some in bounds)
+
+    def budgets(self, caller: Caller | None, ip: str) -> list[BudgetState]:
+        """How every budget stands that holds for the caller, what runs now included."""
+        return self._states(tuple(self._bounds.money(caller, ip)))
+
+    def shared_budgets(self, models: Iterable[ModelInfo]) -> list[BudgetState]:
+        """How the budgets of providers and of `models` stand. Of those that a pattern gives, what is not spent of is
+        left out."""
+        named = dict(self._bounds.models_money(models))
+        states = self._states((*self._bounds.providers_money(), *named))
+        shown = {bound.name for bound, is_named in named.items() if is_named}
+        return [one for one in states if one.scope == "provider" or one.spent_usd or one.name in shown]
+
+    def _states(self, bounds: Sequence[Bound]) -> list[BudgetState]:
+        now = self._clock.now()
         if not bounds:
             return []
         taken = self._store.counters.take([bound.window(0) for bound in bounds], now)
-        readings = list(zip(bounds, taken.readings, strict=True))
+        readings = list(zip((bound.enforced(taken) for bound in bounds), taken.readings, strict=True))
         self._watch.see(readings, now)
         return [
             BudgetState(
@@ -104,7 +126,7 @@ class Spending:
                 name=bound.name,
                 window="hourly" if bound.seconds == HOUR else "daily",
                 limit_usd=bound.limit / 1e9,
-                spent_usd=(bound.limit - reading.remaining) / 1e9,
+                spent_usd=bound.spent(reading) / 1e9,
                 resets_at=bound.ends_at(now),
             )
             for bound, reading in readings
@@ -117,8 +139,7 @@ class Spending:
             return Hold(self, NOTHING, release=release)
         need = needed()
         reserved = self._take(self._reckoning.of_caller(origin, need, targets))
-        readings = {part.bound: part.reading for part in reserved.parts}
-        left = tightest([bound for bound in readings if bound.unit == "tokens"], readings)
+        left = tightest([(part.bound, part.reading) for part in reserved.parts if part.bound.unit == "tokens"])
         return Hold(self, need, reserved, left, release)
 
     def _take(self, asked: Asked) -> Reserved:
@@ -128,15 +149,22 @@ class Spending:
         if unkept := self._reckoning.unkept(asked, degraded=self._store.degraded):
             raise unkept
         taken = self._store.counters.take([bound.window(cost) for bound, cost in asked], now)
-        parts = [Part(bound, cost, reading) for (bound, cost), reading in zip(asked, taken.readings, strict=True)]
+        parts = [
+            Part(bound.enforced(taken), cost, reading)
+            for (bound, cost), reading in zip(asked, taken.readings, strict=True)
+        ]
         self._watch.see(((part.bound, part.reading) for part in parts), now)
         if not taken.granted:
             self._refuse(parts, now)
-        return Reserved(tuple(parts), now, taken.alone)
+        reserved = Reserved(tuple(parts), now, taken.alone)
+        if unkept := self._reckoning.unkept(asked, degraded=taken.alone):
+            # The first to find out.
+            self.correct(reserved, 0, 0)
+            raise unkept
+        return reserved
 
     def _refuse(self, parts: Sequence[Part], now: float) -> None:
         part = foremost(parts)
-        self._telemetry.rate_limited("budget" if part.bound.unit == "usd" else part.bound.scope)
         raise refusal(part.bound, part.reading, part.cost, now)
 
 

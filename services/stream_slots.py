@@ -7,7 +7,6 @@ from core.clock import Clock
 from core.errors import RateLimited, StoreUnavailable
 from core.store.base import Counters
 from schemas.caller import Caller
-from services.telemetry import Telemetry
 
 HELD_SECONDS = 60.0
 RENEW_SECONDS = 15.0
@@ -16,12 +15,9 @@ RENEW_SECONDS = 15.0
 class StreamSlots:
     """Exact over all workers. What a worker that was killed held comes back within a minute."""
 
-    def __init__(
-        self, counters: Counters, limit_of: Callable[[Caller | None], int | None], telemetry: Telemetry, clock: Clock
-    ) -> None:
+    def __init__(self, counters: Counters, limit_of: Callable[[Caller | None], int | None], clock: Clock) -> None:
         self._counters = counters
         self._limit_of = limit_of
-        self._telemetry = telemetry
         self._clock = clock
         self._open: dict[str, tuple[str, int]] = {}
 
@@ -33,7 +29,6 @@ class StreamSlots:
         # A client may send two requests under one id.
         owner, name = f"{request_id}#{uuid4().hex[:8]}", _name(caller, ip)
         if not self._counters.claim(name, owner, limit, HELD_SECONDS, self._clock.now()):
-            self._telemetry.rate_limited("streams")
             raise _full(limit)
         self._open[owner] = (name, limit)
         return lambda: self._leave(owner)

@@ -30,7 +30,7 @@ class Telemetry:
         self._metrics.streams.dec()
 
     def rate_limited(self, scope: str) -> None:
-        """A request was refused by a limit of that scope: key, ip, model, provider, streams or budget."""
+        """A client was refused by a limit of that scope: key, ip, model, provider, streams or budget."""
         self._metrics.child(self._metrics.rate_limited, scope).inc()
 
     def budgets(self, used: Mapping[tuple[str, str], float]) -> None:

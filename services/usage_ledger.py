@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 
+from gevent import sleep
+
 from core.clock import Clock
 from core.errors import StoreUnavailable
 from core.store.base import Record, Records, Span
@@ -20,9 +22,11 @@ SESSIONS = "usage.sessions"
 SESSION_DAYS = 7
 DAY_SECONDS = 86_400.0
 MAX_SESSIONS = 5000
-"""Sessions of an hour that each worker keeps apart; all others are one."""
+MAX_MODELS = 1000
+"""Sessions, and models, of an hour that each worker keeps apart; all others are one. A caller may make up names."""
 OTHERS = "other"
 PAGE = 500
+BREATH = 0.001
 PRUNED_AT_ONCE = 1000
 SEPARATOR = "|"
 ORDER: Mapping[str, tuple[UsageColumn, ...]] = {
@@ -48,7 +52,8 @@ class UsageLedger(Interceptor):
         self._clock = clock
         self._days = {KIND: retention_days, SESSIONS: min(SESSION_DAYS, retention_days)}
         self._news: dict[tuple[str, str], Spend] = {}
-        self._sessions: tuple[str, set[str]] = ("", set())
+        self._known: dict[str, set[str]] = {}
+        self._known_in = ""
 
     def finished(self, request: ChatRequest, outcome: Outcome, request_id: str) -> None:
         """Count a chat in; what is not told from other first questions is no session of its own."""
@@ -62,11 +67,13 @@ class UsageLedger(Interceptor):
         whose = (
             _plain(outcome.caller or "anonymous"),
             outcome.provider,
-            _plain(outcome.billed_model or outcome.upstream_model),
+            self._named(hour, "model", outcome.billed_model or outcome.upstream_model, MAX_MODELS),
         )
         self._add(KIND, SEPARATOR.join((hour, *whose)), spend)
         if session is not None:
-            self._add(SESSIONS, SEPARATOR.join((hour, self._named(session, hour), *whose)), spend)
+            self._add(
+                SESSIONS, SEPARATOR.join((hour, self._named(hour, "session", session, MAX_SESSIONS), *whose)), spend
+            )
 
     def sync(self) -> None:
         """Add this worker's news to the shared rows: every second."""
@@ -91,34 +98,38 @@ class UsageLedger(Interceptor):
         """The sums of each group, dearest first, or in the order of time where that is asked for; those of one caller
         when `key` is its id. Raises StoreUnavailable."""
         self.sync()
-        sums: dict[tuple[str, ...], Spend] = {}
+        sums: dict[tuple[str, ...], dict[str, int]] = {}
         kind = SESSIONS if "session" in by else KIND
-        for columns, spend in self._rows(kind, period):
+        for columns, record in self._rows(kind, period):
             if key is None or columns["key"] == key:
-                group = tuple(columns[column] for column in by)
-                sums[group] = sums.get(group, Spend()) + spend
-        rows = [SpendRow(dict(zip(by, group, strict=True)), spend) for group, spend in sums.items()]
+                total = sums.setdefault(tuple(columns[column] for column in by), {})
+                for name, value in record.items():
+                    total[name] = total.get(name, 0) + value
+        rows = [SpendRow(dict(zip(by, group, strict=True)), Spend.of(total)) for group, total in sums.items()]
         if "hour" in by or "day" in by:
             return sorted(rows, key=lambda row: tuple(row.group.values()))
         return sorted(rows, key=lambda row: (row.spend.cost, row.spend.notional, row.spend.requests), reverse=True)
 
-    def _rows(self, kind: str, period: Period) -> Iterator[tuple[dict[UsageColumn, str], Spend]]:
+    def _rows(self, kind: str, period: Period) -> Iterator[tuple[dict[UsageColumn, str], Record]]:
         after, until = _hour(period.since), _hour(period.until + 3599.999)
         while page := self._records.page(kind, Span(after=after, before=until, limit=PAGE)):
             for name, record in page:
                 columns = dict(zip(ORDER[kind], name.split(SEPARATOR), strict=True))
-                yield {**columns, "day": columns["hour"][:10]}, Spend.of(record)
+                columns["day"] = columns["hour"][:10]
+                yield columns, record
             after = page[-1][0]
+            # A page takes milliseconds, a year of them seconds, and streams wait. Zero would not look at their sockets.
+            sleep(BREATH)
 
-    def _named(self, session: str, hour: str) -> str:
-        """The session's name, or that of all beyond the number that is kept apart in an hour."""
-        if self._sessions[0] != hour:
-            self._sessions = (hour, set())
-        known = self._sessions[1]
-        if session not in known and len(known) >= MAX_SESSIONS:
+    def _named(self, hour: str, kind: UsageColumn, name: str, most: int) -> str:
+        """The name, or that of all beyond the number that is kept apart in an hour."""
+        if self._known_in != hour:
+            self._known, self._known_in = {}, hour
+        known = self._known.setdefault(kind, set())
+        if name not in known and len(known) >= most:
             return OTHERS
-        known.add(session)
-        return _plain(session)
+        known.add(name)
+        return _plain(name)
 
     def _add(self, kind: str, name: str, spend: Spend) -> None:
         self._news[kind, name] = self._news.get((kind, name), Spend()) + spend

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from services.usage_ledger import Period
 
 AGO = re.compile(r"([1-9][0-9]{0,4})([hd])", re.ASCII)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
@@ -22,7 +23,9 @@ def period_of(since: str | None, until: str | None, now: float) -> Period:
         end += UNITS["d"].total_seconds()
     if end < begin:
         raise ValueError("the end is ahead of the beginning")
-    return Period(begin, end)
+    # No row is older or newer, and times beyond these cannot be written.
+    latest = now + UNITS["d"].total_seconds()
+    return Period(min(max(begin, EARLIEST), latest), min(end, latest))
 
 
 def _moment(text: str, now: float) -> float:

@@ -1,6 +1,7 @@
 """Finds in a text what must not be written down, and puts a word in its place."""
 
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,10 @@ __all__ = ["Redactor"]
 
 MARGIN = 4096
 """More than is kept is looked through, so that what is cut in two at the end is not half a secret."""
+BASE64 = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
+URL_SAFE = str.maketrans("-_", "+/")
+ENCODED = "[base64]"
+"""Stands for what hides something in base64."""
 ESCAPE = re.compile(r"\\(?:[nrtbf]|u[0-9a-fA-F]{4})")
 
 
@@ -39,7 +44,8 @@ class Redactor:
         """The same text with `[what it was]` where something was found.
 
         In a text with JSON's escapes, what they stand for is looked through as well: the `n` of a line's end hides
-        what follows it. Where that finds more, the text comes without its escapes.
+        what follows it. Where that finds more, the text comes without its escapes. Text in base64 is looked through as
+        well, and taken out whole.
         """
         shown = self._applied(text)
         if "\\" not in text or not ESCAPE.search(text):
@@ -70,13 +76,31 @@ class Redactor:
         return {"beginning": looked_through[:-MARGIN][:most], "cut_off": length - most}
 
     def _applied(self, text: str) -> str:
+        text = self._found(text)
+        return BASE64.sub(lambda match: self._unless_found(match.group()), text)
+
+    def _found(self, text: str) -> str:
         for detector in self._detectors:
             text = detector.applied(text)
         return text
 
+    def _unless_found(self, run: str) -> str:
+        said = _decoded(run)
+        return run if said is None or self._found(said) == said else ENCODED
+
 
 def _without_escapes(text: str) -> str:
     return ESCAPE.sub(lambda match: str(loads(f'"{match.group()}"')), text)
+
+
+def _decoded(run: str) -> str | None:
+    """The text that base64 spells, None when it is none; of what was cut in two as much as is whole."""
+    plain = run.rstrip("=").translate(URL_SAFE)
+    data = b64decode(plain[: len(plain) - (len(plain) % 4 == 1)] + "=" * (-len(plain) % 4 % 3))
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        return data[: error.start].decode() if error.start >= len(data) - 3 else None
 
 
 def _length(value: Any, part: Any) -> int:

@@ -22,8 +22,11 @@ def is_phone(text: str) -> bool:
     return 7 <= len(checks.digits_of(text)) <= 15
 
 
+MAILBOX = r"[\w.+%-](?:[\w.+%'-]{0,63}[\w.+%-])?"
+HOST = r"[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
 PERSONAL: Sequence[Detector] = (
-    Detector("email", re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"), hint="@"),
+    Detector("email", re.compile(rf"{MAILBOX}@{HOST}"), hint="@"),
+    Detector("email", re.compile(rf"{MAILBOX}%40{HOST}"), hint="%40"),
     Detector("iban", re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"), checks.iban),
     Detector("card", re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])"), checks.luhn),
     Detector("national id", re.compile(r"(?<!\d)[1-9]\d{16}[\dXx](?![\dXx])"), checks.resident),

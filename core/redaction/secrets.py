@@ -9,12 +9,16 @@ SHORTEST = 6
 """A shorter configured value is a word that may stand anywhere."""
 AT_ONCE = 500
 """How many known secrets one expression holds."""
-NAMES = "password|passwd|secret|api_?key|access_?key|private_?key|access_?token"
+NAMES = "password|passwd|passphrase|secret|(?:api|access|private|secret)[_-]?key|(?:access|refresh|auth|id)[_-]?token"
+HEADERS = "(?:proxy-)?authorization|x-api-key|(?:set-)?cookie"
 
 SECRETS: Sequence[Detector] = (
     Detector(
         "private key",
-        re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s\\]{0,8000}(?:-----END [A-Z ]{0,30}-----)?"),
+        re.compile(
+            r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
+            r"(?:(?:(?!-----)[\s\S]){0,8000}-----END [A-Z0-9 ]{0,30}-----|[A-Za-z0-9+/=\s\\]{0,8000})"
+        ),
         hint="-----BEGIN",
     ),
     Detector("token", re.compile(r"\beyJ[\w-]{8,4000}\.[\w-]{8,6000}(?:\.[\w-]{0,2000})?"), hint="eyJ"),
@@ -23,11 +27,15 @@ SECRETS: Sequence[Detector] = (
     Detector("secret", re.compile(r"\bAIza[\w-]{16,60}"), hint="AIza"),
     Detector("secret", re.compile(r"\b[0-9a-f]{16,64}\.[A-Za-z0-9]{8,64}\b"), hint="."),
     Detector("secret", re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
-    Detector("secret", re.compile(r"\b(?:ghp|gho|ghs|github_pat|glpat|xox[abprs])[-_][\w-]{10,255}")),
+    Detector("secret", re.compile(r"\b(?:gh[oprsu]|github_pat|glpat|xox[abprs]|hf|npm|pypi)[-_][\w-]{10,255}")),
+    Detector("secret", re.compile(r"(?<=hooks\.slack\.com/services/)[\w/]{8,100}"), hint="hooks.slack"),
+    Detector("secret", re.compile(rf"(?i)(?<![\w-])(?:{HEADERS})[ \t]{{0,5}}:[ \t]{{0,5}}[^\r\n\"'\\\[]{{4,4000}}")),
+    Detector("secret", re.compile(r"(?<!\S)(?:-u|--user)[ =][\"']?[^\s\"':]{1,100}:[^\s\"']{1,200}"), hint="-u"),
     Detector("secret", re.compile(rf"(?i)(?:{NAMES})[\"'\\]{{0,3}}\s{{0,5}}[:=]\s{{0,5}}\\?[\"'][^\"'\\]{{1,500}}")),
     Detector(
         "secret", re.compile(r"\b[A-Z][A-Z0-9_]{0,60}(?:PASSWORD|SECRET|API_KEY|TOKEN)=[^\s\"'\\]{4,500}"), hint="="
     ),
+    Detector("secret", re.compile(rf"(?i)(?:{NAMES})[ \t]{{0,3}}[:=][ \t]{{0,3}}[^\s\"'&;,<>(){{}}\[\]\\]{{6,500}}")),
     Detector("secret", re.compile(r"(?<=://)[^\s/:@]{0,100}:[^\s/@]{1,200}(?=@)"), hint="://"),
 )
 """The keys of providers, of this gateway, of common services, tokens, and passwords by their names and in addresses."""

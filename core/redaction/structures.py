@@ -7,8 +7,16 @@ from typing import Any
 from schemas.codec import dumps, loads
 
 SECRET_NAME = re.compile(
-    r"(?:^|_)(?:authorization|cookie|password|passwd|secret|bearer|api_?key|access_key|private_key|access_token)$"
+    r"(?:^|_)(?:authorization|cookie|password|passwd|pwd|passphrase|secret|bearer|(?:api|access|private|secret)_?key"
+    r"|(?:access|refresh|auth|id|session|bearer)_?token)$"
 )
+TOKEN_NAME = re.compile(r"(?:^|_)token$")
+"""Also what a text's pieces are called; a secret is longer and has no space."""
+HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+LABELS = ("name", "key", "header")
+SHORTEST_TOKEN = 8
+SHORTEST_NUMBER = 1_000_000
+"""No personal data has fewer digits."""
 DEEPEST = 100
 TAKEN_OUT = "[secret]"
 TOO_DEEP = "[too deep]"
@@ -24,16 +32,32 @@ def rewritten(value: Any, text: Callable[[str], str], depth: int = 0) -> Any:
     if isinstance(value, str):
         return _of_text(value, text, depth)
     if isinstance(value, dict):
-        return {text(str(key)): _under(str(key), entry, text, depth) for key, entry in value.items()}
+        label = next((value[one] for one in LABELS if isinstance(value.get(one), str)), "")
+        return {
+            text(str(key)): _under(label if key == "value" and label else str(key), entry, text, depth)
+            for key, entry in value.items()
+        }
     if isinstance(value, list | tuple):
         return [rewritten(entry, text, depth + 1) for entry in value]
+    if isinstance(value, int) and abs(value) >= SHORTEST_NUMBER:
+        shown = text(str(value))
+        return value if shown == str(value) else shown
     return value
 
 
 def _under(name: str, value: Any, text: Callable[[str], str], depth: int) -> Any:
-    if isinstance(value, str) and value and SECRET_NAME.search(name.lower().replace("-", "_")):
-        return TAKEN_OUT
-    return rewritten(value, text, depth + 1)
+    if isinstance(value, list) and value and not any(isinstance(entry, dict | list) for entry in value):
+        return [_under(name, entry, text, depth + 1) for entry in value]
+    return TAKEN_OUT if _is_secret(name, value) else rewritten(value, text, depth + 1)
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    if isinstance(value, dict | list | tuple | bool) or value in (None, ""):
+        return False
+    plain = HUMP.sub("_", name).lower().replace("-", "_")
+    if SECRET_NAME.search(plain):
+        return True
+    return bool(TOKEN_NAME.search(plain)) and len(str(value)) >= SHORTEST_TOKEN and not re.search(r"\s", str(value))
 
 
 def _of_text(spelled: str, text: Callable[[str], str], depth: int) -> str:

@@ -36,7 +36,7 @@ class Window:
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What is left in a window after `take`: units, seconds until all of it is free again, and seconds until the cost
-    that was asked for fits (0 when it fits now)."""
+    that was asked for fits (0 when it fits now). A fixed window of which more was used than there was is below zero."""
 
     remaining: int
     reset_after: float
@@ -47,12 +47,18 @@ class Reading:
 class Taken:
     """The answer to `take`: granted or not, with one reading a window in the order asked.
 
-    `alone`: by this worker, as the home was away.
+    `alone`: by this worker, as the home was away, out of its share: each limit divided by `workers`.
     """
 
     granted: bool
     readings: tuple[Reading, ...]
     alone: bool = False
+    workers: int = 1
+
+
+def share_of(limit: int, workers: int) -> int:
+    """What one of so many workers may grant by itself."""
+    return max(1, limit // workers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,7 +178,7 @@ class Fixed:
         """What is left."""
         left = self.ends - now
         full = self.used + window.cost > window.limit
-        return Reading(max(0, window.limit - int(self.used)), left, left if full and not granted else 0.0)
+        return Reading(window.limit - int(self.used), left, left if full and not granted else 0.0)
 
     def over(self, now: float) -> bool:
         """True when its window is."""

@@ -9,7 +9,7 @@ import structlog
 
 from core.clock import Clock
 from core.errors import StoreUnavailable
-from core.store.base import Counters, Overtaken, Record, Records, Room, Span, Store, Taken, Window
+from core.store.base import Counters, Overtaken, Record, Records, Room, Span, Store, Taken, Window, share_of
 from core.store.memory import MemoryCounters
 
 RETRY_SECONDS = 1.0
@@ -132,7 +132,8 @@ class _Counters:
         try:
             return self._gate.through(lambda: self._home.take(windows, now))
         except StoreUnavailable:
-            return replace(self._alone.take([self._share(window) for window in windows], now), alone=True)
+            taken = self._alone.take([self._share(window) for window in windows], now)
+            return replace(taken, alone=True, workers=self.workers)
 
     def correct(self, windows: Sequence[Window], at: float, now: float, *, alone: bool = False) -> None:
         """Add to what was taken at `at`, where it was taken; what the home cannot be told stays as it was taken."""
@@ -163,7 +164,7 @@ class _Counters:
         try:
             return self._gate.through(lambda: self._home.claim(name, owner, limit, seconds, now))
         except StoreUnavailable:
-            return self._alone.claim(name, owner, max(1, limit // self.workers), seconds, now)
+            return self._alone.claim(name, owner, share_of(limit, self.workers), seconds, now)
 
     def unclaim(self, name: str, owner: str) -> None:
         """Give the owner's place back, wherever it has one; while the home is away it ends there by itself."""
@@ -202,7 +203,7 @@ class _Counters:
             return
 
     def _share(self, window: Window) -> Window:
-        return window if not window.divided else replace(window, limit=max(1, window.limit // self.workers))
+        return window if not window.divided else replace(window, limit=share_of(window.limit, self.workers))
 
 
 class _Records:

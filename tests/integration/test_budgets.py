@@ -26,13 +26,14 @@ PRICE = {"since": "2020-01-01", "input": 10, "output": 50}
 CHEAP = {**PRICE, "output": 1}
 COST = 0.002
 """Of 100 tokens at 10 and 20 at 50 dollars a million."""
-CALLERS = ("ops", "req", "tok", "ten", "gone", "soft", "strm", "prov", "spend", "other", "land")
+CALLERS = ("ops", "req", "tok", "ten", "gone", "soft", "strm", "prov", "spend", "other", "land", "few", "full")
 LIMITED = {
     "keys": {
         "ten": {"daily_limit": 0.02},
         "gone": {"daily_limit": 0.1},
         "soft": {"daily_limit": 0.01},
         "land": {"daily_limit": 0.005},
+        "few": {"daily_limit": 0.005},
     }
 }
 
@@ -65,7 +66,7 @@ def key(name: str) -> dict[str, str]:
 
 
 def settings(upstream: Upstream, redis: RedisServer) -> dict[str, Any]:
-    models = {name: {"prices": [PRICE]} for name in ("dear", "costly", "grand", "one-model")}
+    models = {name: {"prices": [PRICE]} for name in ("dear", "costly", "grand", "noble", "one-model")}
     models["cheap"] = {"prices": [CHEAP]}
     one = {"kind": "openai-compatible", "base_url": f"{upstream.url}/one/v1", "api_key": "k1", "models": [*models]}
     two = {**one, "base_url": f"{upstream.url}/two/v1", "models": ["one-model"]}
@@ -85,7 +86,8 @@ def settings(upstream: Upstream, redis: RedisServer) -> dict[str, Any]:
         "cost_budget": {
             **LIMITED,
             "providers": {"one": {"daily_limit": 1000}},
-            "soft_landing": {"share": 0.5, "models": {"grand": "cheap"}},
+            "models": {"noble": {"daily_limit": 0.01}},
+            "soft_landing": {"share": 0.5, "models": {"grand": "cheap", "noble": "cheap", "dear": "gpt-4o"}},
         },
         "store": {"redis_url": redis.url},
         "server": {"workers": 2},
@@ -93,7 +95,9 @@ def settings(upstream: Upstream, redis: RedisServer) -> dict[str, Any]:
 
 
 def caller(name: str) -> dict[str, Any]:
-    own = {"limits": {"requests_per_minute": 100}} if name == "req" else {}
+    own: dict[str, Any] = {"limits": {"requests_per_minute": 100}} if name == "req" else {}
+    if name == "few":
+        own["models"] = ["grand"]
     return {"name": name, "key": f"key-of-{name}", "role": "operator" if name == "ops" else "user", **own}
 
 
@@ -223,6 +227,42 @@ def test_what_a_budget_has_no_room_for_is_answered_by_the_cheaper_model(pair: Pa
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "budget_exceeded"), "it has no cheaper one"
     refused = pair.ask(0, "land", model="grand", **{**fields, "max_tokens": 100_000})
     assert refused.json()["error"]["code"] == "budget_exceeded", "not even the cheaper one"
+
+
+def test_who_may_use_the_dear_model_lands_on_the_cheaper_one(pair: Pair) -> None:
+    fields = {"max_tokens": 200, "messages": [{"role": "user", "content": "word"}]}
+    before = _limited(pair, "budget")
+    landed = pair.ask(0, "few", model="grand", **fields)
+    assert (landed.status_code, landed.headers.get("X-Gateway-Upstream-Model")) == (200, "cheap"), landed.text
+    assert pair.ask(0, "few", model="cheap").status_code == 403, "which it may not ask for by itself"
+    assert _limited(pair, "budget") == before, "nobody was refused"
+
+
+def test_a_models_own_budget_lands_softly_too_and_operators_see_how_it_stands(pair: Pair) -> None:
+    fields = {"max_tokens": 300, "messages": [{"role": "user", "content": "word"}]}
+    landed = pair.ask(0, "full", model="noble", **fields)
+    assert (landed.status_code, landed.headers.get("X-Gateway-Upstream-Model")) == (200, "cheap"), landed.text
+    names = [pair.ask(0, "full", model="noble").headers["X-Gateway-Upstream-Model"] for _ in range(12)]
+    assert (names[0], names[-1]) == ("noble", "cheap"), "from its share on"
+    (seen,) = [one for one in pair.usage()["budgets"] if one["scope"] == "model"]
+    assert (seen["name"], seen["limit_usd"]) == ("noble", 0.01)
+    assert seen["spent_usd"] == pytest.approx(COST * names.count("noble"))
+    assert [one for one in pair.usage("full")["budgets"] if one["scope"] == "model"] == []
+    refused = pair.ask(0, "full", model="one/noble", **{**fields, "stream": True})
+    assert (refused.status_code, refused.json()["error"]["details"]["scope"]) == (429, "model"), "by name"
+
+
+def _limited(pair: Pair, scope: str) -> float:
+    found = [gateway.get("/metrics", headers=key("ops")).text for gateway in pair.gateways]
+    lines = [line for text in found for line in text.splitlines() if line.startswith("glm_rate_limited_total{")]
+    return sum(float(line.split()[-1]) for line in lines if f'"{scope}"' in line)
+
+
+def test_operators_see_how_a_callers_budgets_stand(pair: Pair) -> None:
+    pair.ask(0, "gone")
+    whose = next(row["key"] for row in pair.usage(group_by="key")["data"] if row["key_name"] == "gone")
+    (own,) = [one for one in pair.usage(key=whose)["budgets"] if one["scope"] == "key"]
+    assert (own["name"], own["limit_usd"]) == ("gone", 0.1)
 
 
 def test_a_key_has_two_streams_at_a_time_wherever_they_are(pair: Pair) -> None:

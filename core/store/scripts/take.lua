@@ -18,7 +18,9 @@ local answer = { granted and 1 or 0 }
 for _, window in ipairs(windows) do
   if granted and window.cost > 0 then window.kind.add(window, now) end
   local spent = window.used + (granted and window.cost or 0)
-  answer[#answer + 1] = math.max(0, window.limit - spent)
+  -- A fixed window of which more was used than there was tells by how much.
+  local floor = window.kind == kinds.fixed and -math.huge or 0
+  answer[#answer + 1] = math.max(floor, window.limit - spent)
   answer[#answer + 1], answer[#answer + 2] = window.kind.read(window, now, granted)
 end
 return struct.pack('<' .. string.rep('d', #answer), unpack(answer))

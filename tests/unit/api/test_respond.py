@@ -100,7 +100,7 @@ class FakeDispatcher:
 class FakePlacement:
     """Has one target for every model, and follows nothing up."""
 
-    def plan(self, request: Any, caller: Any) -> Plan:
+    def plan(self, request: Any, caller: Any, asked: Any) -> Plan:
         return Plan((Candidate(TARGET, "the only one"),))
 
     def names(self, plan: Plan, request: Any) -> dict[str, float]:

@@ -33,3 +33,9 @@ def test_a_text_larger_than_the_shelf_is_not_kept() -> None:
     shelf.keep({"a": "x" * 2_000}, 10, NOW)
     assert shelf.kept(["a"], NOW) == {}
     assert len(shelf) == 0
+
+
+def test_what_a_text_takes_in_memory_is_counted() -> None:
+    shelf = Shelf(max_bytes=2_000)
+    shelf.keep({"a": "x" * 1_000, "b": "世" * 1_000}, 10, NOW)
+    assert set(shelf.kept(["a", "b"], NOW)) <= {"a"}

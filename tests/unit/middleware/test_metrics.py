@@ -60,6 +60,23 @@ def test_errors_are_counted_with_the_status_that_is_sent() -> None:
     assert 'status="429"} 1.0' in house.text
 
 
+@pytest.mark.parametrize(
+    ("details", "scope"),
+    [
+        ({"scope": "ip", "unit": "requests"}, "ip"),
+        ({"scope": "key", "unit": "usd"}, "budget"),
+        ({"scope": "key", "unit": "streams"}, "streams"),
+    ],
+)
+def test_what_a_client_is_refused_by_a_limit_is_counted_by_its_scope(details: dict[str, str], scope: str) -> None:
+    def refuse(name: str) -> Response:
+        raise RateLimited("no", details=details)
+
+    house = House(refuse)
+    house.layers.ask().close()
+    assert f'glm_rate_limited_total{{scope="{scope}"}} 1.0' in house.text
+
+
 def test_a_stream_is_in_flight_until_it_is_closed() -> None:
     house = House(lambda name: Response(iter([b"a", b"b"]), mimetype="text/event-stream"))
     response = house.layers.ask(buffered=False)

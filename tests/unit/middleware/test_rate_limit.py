@@ -3,13 +3,11 @@
 import pytest
 
 from config.settings import CostBudgetSettings, RateLimitSettings
-from core.metrics import Metrics
 from core.store.memory import MemoryCounters
 from middleware.rate_limit import RateLimit
 from services.allowance_headers import go_duration
 from services.bounds import BoundTable
 from services.limits import LimitService
-from services.telemetry import Telemetry
 from tests.fakes import FakeClock
 from tests.unit.middleware.layered_kit import Layers
 
@@ -22,9 +20,7 @@ class House:
     def __init__(self, limit: int | None, *, exempt: frozenset[str] = frozenset()) -> None:
         self.clock = FakeClock()
         settings = RateLimitSettings(requests_per_minute=limit)
-        limits = LimitService(
-            MemoryCounters(), BoundTable(settings, CostBudgetSettings()), Telemetry(Metrics()), self.clock
-        )
+        limits = LimitService(MemoryCounters(), BoundTable(settings, CostBudgetSettings()), self.clock)
         self.handled = 0
         self.layers = Layers(RateLimit(limits, exempt), view=self._view)
 

@@ -45,7 +45,7 @@ ANSWER: tuple[ChatChunk, ...] = (HELLO, WORLD, END)
 
 def chat_request(**fields: Any) -> ChatRequest:
     message = Message("user", (TextPart("Hi"),))
-    return ChatRequest("m", (message,), Native("openai_chat", {}), **fields)
+    return ChatRequest("m", (message,), **{"native": Native("openai_chat", {}), **fields})
 
 
 @dataclass

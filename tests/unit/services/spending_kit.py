@@ -56,9 +56,9 @@ class House:
         limits, money = RateLimitSettings(**(rates or {})), CostBudgetSettings(**(budget or {}))
         self.bounds = bounds = BoundTable(limits, money)
         self.watch = BudgetWatch(self.store.counters, money, telemetry, self.clock, f"worker {id(self)}")
-        self.slots = StreamSlots(self.store.counters, bounds.streams, telemetry, self.clock)
+        self.slots = StreamSlots(self.store.counters, bounds.streams, self.clock)
         reckoning = Reckoning(bounds, limits, money, lambda provider, _: provider not in flat, self.clock)
-        self.spending = Spending(self.store, reckoning, self.watch, self.slots, telemetry, self.clock)
+        self.spending = Spending(self.store, reckoning, self.watch, self.slots, self.clock)
         self.foresight = Foresight(self.store, reckoning, self.slots, self.clock)
 
     def open(

@@ -1,6 +1,7 @@
 """A chat request's stream owns what it took, and says what became of it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +23,16 @@ from core.store.memory import MemoryCounters
 from schemas.chat import ChatRequest
 from schemas.origin import Origin
 from schemas.outcome import Outcome
-from schemas.stream import ChatChunk, Finished, KeepAlive, ReasoningDelta, TextDelta
+from schemas.stream import (
+    ChatChunk,
+    Finished,
+    KeepAlive,
+    Passed,
+    RawEvent,
+    ReasoningDelta,
+    Started,
+    TextDelta,
+)
 from schemas.usage import Usage
 from services.affinity import Affinity
 from services.aftermath import Aftermath
@@ -234,6 +244,16 @@ def test_a_client_that_leaves_gives_the_lease_back_as_abandoned(read: int) -> No
     assert house.ends == ["abandoned"]
     assert house.stage.all_closed()
     assert house.told().error == "client_closed_request"
+
+
+@pytest.mark.parametrize("begins", [Passed(RawEvent(b"{}", "thinking", {}), begins=True), HELLO])
+def test_a_client_that_leaves_an_answer_that_has_begun_pays_the_prompt_as_its_provider_told_it(begins: Any) -> None:
+    told = Usage(uncached=3, read=40_000, write_short=7)
+    house = House(Script([Started(told), begins, WORLD, END]))
+    chunks = iter(stream := house.stream())
+    next(chunks), next(chunks)
+    stream.close()
+    assert house.told().usage == replace(told, output=1, source="estimated")
 
 
 def test_a_client_that_leaves_after_the_end_of_the_answer_had_a_success() -> None:

@@ -5,14 +5,12 @@ from collections.abc import Sequence
 import pytest
 
 from config.settings import CostBudgetSettings, RateLimitSettings
-from core.metrics import Metrics
 from core.store.base import Taken, Window
 from core.store.memory import MemoryCounters
 from schemas.caller import Caller
 from schemas.limit import Allowance
 from services.bounds import BoundTable
 from services.limits import LimitService, Standing
-from services.telemetry import Telemetry
 from tests.fakes import FakeClock
 
 ALICE, BOB = Caller("a", "alice", "user"), Caller("b", "bob", "user")
@@ -24,12 +22,11 @@ class House:
 
     def __init__(self, per_key: int | None = None, per_ip: int | None = None) -> None:
         self.clock = FakeClock()
-        self.metrics = Metrics()
         self.trips = 0
         self._counters = MemoryCounters()
         settings = RateLimitSettings(requests_per_minute=per_key, requests_per_minute_per_ip=per_ip)
         bounds = BoundTable(settings, CostBudgetSettings())
-        self.limits = LimitService(self, bounds, Telemetry(self.metrics), self.clock)  # type: ignore[arg-type] # the part that is used
+        self.limits = LimitService(self, bounds, self.clock)  # type: ignore[arg-type] # the part that is used
 
     def take(self, windows: Sequence[Window], now: float) -> Taken:
         self.trips += 1
@@ -154,9 +151,3 @@ def test_the_time_until_all_is_back_is_that_of_the_newest_request() -> None:
     house.count()
     house.clock.advance(20)
     assert left(house.count()).reset_after == pytest.approx(60)
-
-
-def test_refusals_are_counted_by_their_scope() -> None:
-    house = House(per_key=1, per_ip=100)
-    house.count(times=3)
-    assert b'glm_rate_limited_total{scope="key"} 2.0' in house.metrics.render()

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from gevent import spawn_later
 
 from schemas.outcome import Outcome
 from schemas.spend import PICO, Spend, UsageColumn
@@ -104,6 +105,25 @@ def test_sessions_are_kept_for_a_week_at_most() -> None:
     assert book.rows("model") == [("gpt-5.5", 3, 7.0)]
 
 
+def test_a_long_report_lets_streams_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage_ledger, "PAGE", 1)
+    book, ran = Book(), list[str]()
+    for model in ("m1", "m2", "m3"):
+        book.ledger.note(outcome(billed_model=model))
+    waiting = spawn_later(0, ran.append, "another")
+    assert len(book.rows("model")) == 3
+    assert ran == ["another"]
+    waiting.kill()
+
+
+def test_only_so_many_models_that_callers_may_have_made_up_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage_ledger, "MAX_MODELS", 2)
+    book = Book()
+    for model in ("m1", "m2", "m3", "m4", "m1"):
+        book.ledger.note(outcome(cost=1.0, billed_model=model))
+    assert sorted(book.rows("model")) == [("m1", 2, 2.0), ("m2", 1, 1.0), ("other", 2, 2.0)]
+
+
 def test_only_so_many_sessions_of_an_hour_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usage_ledger, "MAX_SESSIONS", 2)
     book = Book()
@@ -186,6 +206,15 @@ def test_periods_are_written_as_people_do(since: str | None, until: str | None, 
 def test_what_is_no_time_is_told(since: str | None, until: str | None) -> None:
     with pytest.raises(ValueError, match=r"no time|ahead"):
         period_of(since, until, NOON)
+
+
+@pytest.mark.parametrize(("since", "until"), [("0001-01-01T00:00+14:00", None), (None, "9999-12-31")])
+def test_times_that_nobody_can_write_are_as_early_or_late_as_there_is_anything(
+    since: str | None, until: str | None
+) -> None:
+    period = period_of(since, until, NOON)
+    assert period.since <= NOON <= period.until <= NOON + 86_400
+    assert UsageLedger(DictRecords(), FakeClock(), 400).report(period, ("model",)) == []
 
 
 def test_csv_has_a_line_of_names_and_no_formulas() -> None:
