@@ -40,8 +40,8 @@ class House:
     def __init__(self, **settings: Any) -> None:
         self.service = ConversationService(DictStore().records, ConversationSettings(**settings), FakeClock())
         self.ident = self.service.create("ann", {}, [EARLIER]).id
-        self.openai = Continuing(OpenAIChat().parse, OpenAIChatHistory(), self.service, in_body=True)
-        self.anthropic = Continuing(AnthropicMessages().parse, AnthropicMessagesHistory(), self.service)
+        self.openai = Continuing(OpenAIChat(), OpenAIChatHistory(), self.service, in_body=True)
+        self.anthropic = Continuing(AnthropicMessages(), AnthropicMessagesHistory(), self.service)
 
     def parse(
         self,
@@ -133,5 +133,5 @@ def test_what_is_not_answered_is_read_the_same_and_needs_no_room() -> None:
     body = {"messages": [HI], "conversation": full.ident}
     http = Request(EnvironBuilder().get_environ())
     http.environ[ENVIRON_KEY] = RequestContext("req-1", 0.0, caller=Caller("ann", "ann", "user"))
-    request = full.openai.request(http, Inbound(body, dumps(body), {}, "m", "hide"))  # type: ignore[arg-type] # Flask's
+    request = full.openai.told(http, Inbound(body, dumps(body), {}, "m", "hide"), OpenAIChat().parse)  # type: ignore[arg-type] # Flask's
     assert [message.text for message in request.messages] == ["Earlier", "Hi"]
