@@ -127,8 +127,7 @@ class Circuits:
         own, provider = _names(permit.target)
         self._failed(own, permit, error, host)
         if not isinstance(error, OF_ONE_MODEL):
-            part = host if isinstance(error, OF_ALL_MODELS) else f"{permit.target.model} {host}"
-            self._failed(provider, permit, error, part)
+            self._failed(provider, permit, error, host if isinstance(error, OF_ALL_MODELS) else permit.target.model)
 
     def release(self, permit: Permit) -> None:
         """Let others be probes; for `Permit`."""

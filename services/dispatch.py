@@ -36,6 +36,7 @@ from services.refusals import Refusals
 from services.run import Call, Run
 from services.site import Lease, Site
 from services.thoughts import ThoughtMemory
+from services.waits import Waits
 
 HOST_IS_AWAY = (UpstreamUnreachable, UpstreamTimeout)
 
@@ -61,6 +62,7 @@ class Dispatcher:
         self._backoff = backoff
         self._clock = clock
         self._circuits = circuits
+        self._waits = Waits(sites, circuits)
         self._media = media
         self._budget = RetryBudget(retry.budget_share, retry.budget_min, clock)
         self._refusals = Refusals(thoughts)
@@ -97,18 +99,7 @@ class Dispatcher:
                 queue, run.longer = list(run.longer), ()
             if run.lease is not None:
                 return
-        soonest = min((wait for target in targets if (wait := self._opens_in(run, target)) is not None), default=None)
-        raise run.verdict(soonest, self._clock.now())
-
-    def _opens_in(self, run: Run, target: Target) -> float | None:
-        """Seconds until the target could be asked, with any of its keys, the untried ones included; None: not known."""
-        if (target.provider, target.model) in run.closed:
-            return run.closed[target.provider, target.model]
-        site = self._sites[target.provider]
-        if not site.has_pool:
-            return run.told_wait or None
-        wait = site.opens_in(run.need(target, site))
-        return wait if wait is None or run.sole else max(wait, self._circuits.wait(target))
+        raise run.verdict(self._waits.soonest(run, targets), self._clock.now())
 
     def _at_target(self, run: Run, target: Target, *, last: bool) -> Iterator[ChatChunk]:
         began = _tries(run)
@@ -165,15 +156,14 @@ class Dispatcher:
 
         None when it has not, was asked again already, or when that would take long or may not be.
         """
-        key, site = lease.credential.id, self._sites[target.provider]
+        key = lease.credential.id
         longest = 0.0 if run.committed or run.asked_again or key != run.prefer else self._retry.warm_wait
         if not longest or not passes_soon(failure):
             return None
-        opens = site.opens_in(run.need(target, site), only=key)
+        opens = self._waits.of_key(run, target, key)
         if opens is None or not self._may_try(run, again=True):
             return None
-        closed = 0.0 if run.sole else self._circuits.wait(target)
-        wait = max(opens, closed, failure.retry_after or 0.0, self._backoff.seconds(1))
+        wait = max(opens, failure.retry_after or 0.0, self._backoff.seconds(1))
         return wait if max(wait, run.outcome.attempts[-1].seconds) <= longest else None
 
     def _stays(self, run: Run, target: Target, lease: Lease, failure: GatewayError) -> bool:
