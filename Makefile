@@ -1,6 +1,6 @@
 # Everything runs in ./.venv, made on first use; nothing needs root. PYTHON=python3.12 make ... chooses an interpreter.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak lint format setup otel dev clients lock upgrade clean
+.PHONY: help run test check bench scaling soak lint format setup otel dev clients lock upgrade clean
 
 PY := .venv/bin/python
 NODE := tests/real/node
@@ -24,6 +24,9 @@ check: setup ## print the configuration in effect, secrets masked
 
 bench: dev ## print what a request and a streamed chunk cost
 	@$(PY) -m tests.performance.bench
+
+scaling: dev ## print what a request costs a worker and redis, for docs/scaling.md
+	@$(PY) -m tests.performance.scaling
 
 soak: dev ## send 20,000 mixed requests and print what is left of them (ARGS="--redis" for four workers on a redis)
 	@$(PY) -m tests.performance.soak $(ARGS)

@@ -138,4 +138,4 @@ def _number(text: str) -> int:
 
 
 def _wrong(what: str) -> ValueError:
-    return ValueError(f"is no address of a redis, as {what}: {FORMS}")
+    return ValueError(f"is no address of a redis, as {what}; write {FORMS}")
