@@ -21,11 +21,11 @@ class ProviderSettings(Group):
 
     `base_url` is its kind's unless given. `auth` says what signs a request: the key, a signature made with it (jwt),
     what the caller signed with (passthrough), or nothing (none). `strict` refuses a request of which a part cannot be
-    carried. `headers` are sent with every request. `betas` are the flags of `anthropic-beta` that are let through, "*"
-    for all; None leaves that to the kind. `models` limits what the instance serves, to models that the catalogue knows
-    and to others that it has of its own; empty means all that the catalogue knows. `keys` are keys of
-    which more is known than in `api_keys`; what a key does not say of its limits, `key_limits` says for it. `strategy`
-    None is that of `tokens`.
+    carried. `inline_links` fetches what a client has linked, for a server that takes data only. `headers` are sent with
+    every request. `betas` are the flags of `anthropic-beta` that are let through, "*" for all; None leaves that to the
+    kind. `models` limits what the instance serves, to models that the catalogue knows and to others that it has of its
+    own; empty means all that the catalogue knows. `keys` are keys of which more is known than in `api_keys`; what a key
+    does not say of its limits, `key_limits` says for it. `strategy` None is that of `tokens`.
     """
 
     kind: Kind
@@ -40,6 +40,7 @@ class ProviderSettings(Group):
     timeout: Seconds = 120
     models: tuple[str, ...] = ()
     strict: bool = False
+    inline_links: bool = False
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     betas: tuple[str, ...] | None = None
     enabled: bool = True

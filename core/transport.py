@@ -13,6 +13,7 @@ from core.cancel import Cancellation
 from core.clock import Clock
 from core.errors import GatewayError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from core.exchange import Exchange, Patience
+from core.interim import POOLS
 from core.providers.base import UpstreamRequest
 
 FOREIGN_FAILURES: tuple[tuple[type[Exception], type[GatewayError], str], ...] = (
@@ -64,6 +65,7 @@ class Transport:
         self._clock = clock
         self._verify = verify
         self._adapter = _Adapter(pool_connections=100, pool_maxsize=connections, max_retries=0)
+        self._adapter.poolmanager.pool_classes_by_scheme = POOLS
 
     def open(self, request: UpstreamRequest, patience: Patience, cancel: Cancellation) -> Exchange:
         """Begin to send `request`; nothing is waited for here."""

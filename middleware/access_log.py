@@ -77,6 +77,7 @@ def _told_of(outcome: Outcome) -> dict[str, Any]:
         "error": outcome.error,
         "first_token_ms": _ms(outcome.time_to_first_token),
         "upstream_ms": _ms(outcome.upstream_seconds),
+        "fetch_ms": _ms(outcome.fetch_seconds or None),
         "input_tokens": usage.prompt if usage else None,
         "cached_tokens": usage.read if usage else None,
         "output_tokens": usage.output if usage else None,

@@ -28,9 +28,10 @@ class Attempt:
 class Outcome:
     """Filled in while the request runs; times are in seconds, cost in USD with None for "no price known".
 
-    `queue_seconds` is how long it waited for a slot, and `capacity` what was left of the keys of the provider that was
-    asked last. `caller` is the id of whose request it is, and `allowance` what is left of its tokens. `billed_model` is
-    the model that answered, by its name in the catalogue; `notional` is set where nobody pays for answers one by one.
+    `queue_seconds` is how long it waited for a slot, `fetch_seconds` how long for what the client has linked, and
+    `capacity` what was left of the keys of the provider that was asked last. `caller` is the id of whose request it is,
+    and `allowance` what is left of its tokens. `billed_model` is the model that answered, by its name in the catalogue;
+    `notional` is set where nobody pays for answers one by one.
     `landed` is set when a cheaper model was taken as a budget is nearly spent.
     `conversation` is the one that the request goes on with, and `turn` whether it has been kept there.
     """
@@ -51,6 +52,7 @@ class Outcome:
     time_to_first_token: float | None = None
     upstream_seconds: float = 0.0
     queue_seconds: float = 0.0
+    fetch_seconds: float = 0.0
     capacity: Capacity | None = None
     seconds: float = 0.0
     error: str | None = None
@@ -65,6 +67,11 @@ class Outcome:
     turn: Literal["completed", "incomplete", "unstored"] | None = None
     said: Mapping[str, Any] | None = None
     """What was answered, when that is to be logged."""
+
+    @property
+    def waited_seconds(self) -> float:
+        """The time that was spent waiting for others: the providers, a slot, what is linked."""
+        return self.upstream_seconds + self.queue_seconds + self.fetch_seconds
 
     @property
     def paid(self) -> float | None:

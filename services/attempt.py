@@ -89,7 +89,7 @@ class Attempts:
         # A client may repeat its own id, but a provider may demand a new one for every request (GLM's code 1231).
         attempt_id = f"{run.call.request_id[:52]}-{uuid4().hex[:10]}"
         request = self._refusals.applied(target.provider, run.request)
-        request = self._media.inlined(run, request, target, provider)
+        request = self._media.inlined(run, request, target, site)
         upstream = provider.build(request, target, credential, attempt_id)
         run.outcome.dropped = upstream.dropped
         lost = [name for name in upstream.dropped if not name.startswith(BETA_FLAG)]

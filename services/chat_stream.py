@@ -75,11 +75,10 @@ class ChatStream:
             return collect(self._chunks)
 
     def overhead(self) -> float:
-        """Seconds spent here so far, and neither at a provider nor waiting for a key's turn."""
+        """Seconds spent here so far, and not waiting for others."""
         now, run = self._clock.monotonic(), self._run
         trying = 0.0 if run.trying_since is None else now - run.trying_since
-        elsewhere = self.outcome.upstream_seconds + self.outcome.queue_seconds + trying
-        return max(0.0, now - run.call.started - elsewhere)
+        return max(0.0, now - run.call.started - self.outcome.waited_seconds - trying)
 
     def close(self) -> None:
         """Close the connection, give the credential back and tell the interceptors; a second call does nothing."""

@@ -132,7 +132,7 @@ class Dispatcher:
     def _brought(self, run: Run, target: Target) -> Generator[ChatChunk, None, bool]:
         """True when what the client has linked is there, as far as the target wants it as data."""
         try:
-            yield from self._media.bring(run, target, self._sites[target.provider].provider)
+            yield from self._media.bring(run, target, self._sites[target.provider])
         except UnusableLink as unusable:
             run.note(unusable)
             run.pass_over(target, unusable)

@@ -120,7 +120,8 @@ def _site(
 ) -> Site:
     # A pool without a credential is false, and still is a pool.
     keys = CallersOwn(provider.name) if pool is None else pool
-    return Site(provider, keys, settings.timeout, settings.strict, settings.flat_fee(), elsewhere)
+    limits = (settings.timeout, settings.strict, settings.flat_fee())
+    return Site(provider, keys, *limits, elsewhere, settings.inline_links)
 
 
 def _route(settings: ProviderSettings, provider: Provider) -> Route:

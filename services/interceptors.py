@@ -31,8 +31,7 @@ class MetricsInterceptor(Interceptor):
 
     def finished(self, request: ChatRequest, outcome: Outcome, request_id: str) -> None:
         """Count the outcome."""
-        elsewhere = outcome.upstream_seconds + outcome.queue_seconds
-        self._telemetry.chat_finished(outcome, max(0.0, outcome.seconds - elsewhere))
+        self._telemetry.chat_finished(outcome, max(0.0, outcome.seconds - outcome.waited_seconds))
 
 
 class ResponseLogInterceptor(Interceptor):

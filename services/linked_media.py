@@ -14,13 +14,14 @@ from core.clock import Clock
 from core.errors import GatewayError, UnusableLink
 from core.fetcher import TOO_LONG, Bounds
 from core.media_kinds import document_type, image_type
-from core.providers.base import Provider
 from core.waiting import join
 from schemas.chat import ChatRequest, DocumentPart, ImagePart, Message, Part
 from schemas.model import Target
 from schemas.stream import ChatChunk, KeepAlive
 from services.fetched import Fetched
+from services.linked_native import with_data
 from services.run import Run
+from services.site import Site
 
 AT_A_TIME = 4
 """How many requests of a worker fetch at the same time, which bounds the memory for it."""
@@ -55,14 +56,15 @@ class LinkedMedia:
         self._fetched = Fetched(settings.kept_bytes, clock)
         self._at_work = BoundedSemaphore(AT_A_TIME)
 
-    def bring(self, run: Run, target: Target, provider: Provider) -> Iterator[ChatChunk]:
-        """Fetch what `provider` wants as data, with signs of life meanwhile. Raises UnusableLink."""
-        wanted = self._missing(run, target, provider) if self._settings.fetch else []
+    def bring(self, run: Run, target: Target, site: Site) -> Iterator[ChatChunk]:
+        """Fetch what the provider wants as data, with signs of life meanwhile. Raises UnusableLink."""
+        wanted = self._missing(run, target, site) if self._settings.fetch else []
         if not wanted:
             return
         if len(wanted) > self._settings.max_links:
             raise _refused(wanted[-1], f"a request may have {self._settings.max_links} links that must be fetched")
-        deadline = self._clock.monotonic() + self._settings.timeout
+        began = self._clock.monotonic()
+        deadline = began + self._settings.timeout
         job = spawn(self._fetch, run, wanted, deadline)
         try:
             while not join(job, TICK_SECONDS, run.call.cancel):
@@ -73,10 +75,11 @@ class LinkedMedia:
                     yield KeepAlive()
         finally:
             job.kill(block=False)
+            run.outcome.fetch_seconds += self._clock.monotonic() - began
         if isinstance(job.value, GatewayError):
             raise job.value
 
-    def inlined(self, run: Run, request: ChatRequest, target: Target, provider: Provider) -> ChatRequest:
+    def inlined(self, run: Run, request: ChatRequest, target: Target, site: Site) -> ChatRequest:
         """The request with data in the place of what was fetched, where the provider wants it so."""
         if not run.fetched:
             return request
@@ -85,14 +88,19 @@ class LinkedMedia:
             data = run.fetched.get(_link_of(part) or "")
             if data is None or not isinstance(part, (ImagePart, DocumentPart)):
                 return part
-            return replace(part, url=data) if provider.inlines(request, target, part) else part
+            return replace(part, url=data) if site.wants_data(request, target, part) else part
 
         def told(message: Message) -> Message:
             return replace(message, parts=tuple(map(shown, message.parts)))
 
-        return replace(request, messages=tuple(map(told, request.messages)))
+        messages = tuple(map(told, request.messages))
+        if not site.inline_links:
+            return replace(request, messages=messages)
+        # The bytes as they came are not what is sent any more.
+        native = replace(request.native, body=with_data(request.native.body, run.fetched), raw=b"")
+        return replace(request, messages=messages, native=native)
 
-    def _missing(self, run: Run, target: Target, provider: Provider) -> list[Wanted]:
+    def _missing(self, run: Run, target: Target, site: Site) -> list[Wanted]:
         """Each link once that is not fetched yet."""
         found: dict[str, Wanted] = {}
         for index, message in enumerate(run.request.messages):
@@ -100,7 +108,7 @@ class LinkedMedia:
                 url = _link_of(part)
                 if url is None or url in run.fetched or not isinstance(part, (ImagePart, DocumentPart)):
                     continue
-                if not provider.inlines(run.request, target, part):
+                if not site.wants_data(run.request, target, part):
                     continue
                 kind = "image" if isinstance(part, ImagePart) else "document"
                 found.setdefault(url, Wanted(url, kind, f"messages[{index}].content[{number}]"))

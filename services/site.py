@@ -9,8 +9,10 @@ from core.credentials.choosing import AT_HOME, Homeward
 from core.credentials.fair_queue import FairQueue, Ticket
 from core.errors import GatewayError
 from core.providers.base import Provider
+from schemas.chat import ChatRequest, DocumentPart, ImagePart
 from schemas.credential import Credential
 from schemas.limit import Capacity, LimitReading
+from schemas.model import Target
 from schemas.usage import Usage
 
 
@@ -98,6 +100,12 @@ class Site:
     strict: bool = False
     flat_fee: bool = False
     elsewhere: Mapping[str, Address] = field(default_factory=dict)
+    inline_links: bool = False
+    """What is given by its address is fetched and sent as data, whatever the provider's kind."""
+
+    def wants_data(self, request: ChatRequest, target: Target, part: ImagePart | DocumentPart) -> bool:
+        """True for a part that has to be sent as data, and not by its address."""
+        return self.inline_links or self.provider.inlines(request, target, part)
 
     def at(self, credential: str | None) -> Address:
         """Where the credential of that id is used."""

@@ -208,6 +208,7 @@ def _told(outcome: Outcome, places: Mapping[str, Place]) -> dict[str, str | int 
         "gateway.cache": outcome.cache,
         "gateway.cost_usd": outcome.cost,
         "gateway.queue_seconds": outcome.queue_seconds or None,
+        "gateway.fetch_seconds": outcome.fetch_seconds or None,
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import log2
 
 SHAPES: Mapping[str, re.Pattern[str]] = {
-    "private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
+    "private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?=\s*$|\\n|[A-Za-z0-9+/=]{20})"),
     "key of OpenAI, Anthropic, Groq, xAI or OpenRouter": re.compile(r"\b(?:sk|gsk|xai|rk|pk)[-_][A-Za-z0-9_-]{16,}"),
     "key of Google": re.compile(r"\bAIza[A-Za-z0-9_-]{30,}"),
     "key of GLM": re.compile(r"\b[0-9a-f]{32}\.[A-Za-z0-9]{12,}"),
@@ -16,7 +16,7 @@ SHAPES: Mapping[str, re.Pattern[str]] = {
     "token of GitHub or GitLab": re.compile(r"\b(?:gh[oprsu]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,})"),
     "token of Slack": re.compile(r"\bxox[abeprs]-[A-Za-z0-9-]{10,}|hooks\.slack\.com/services/T\w+/B\w+/\w+"),
     "signed token": re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
-    "password in an address": re.compile(r"://[^\s:/@'\"{}<$]+:[^\s/@'\"{}<$]{6,}@[\w.-]+"),
+    "password in an address": re.compile(r"://[^\s:/@'\"{}<$]+:(?!password@)[^\s/@'\"{}<$]{6,}@[\w.-]+"),
 }
 _WORD = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 ROW, ROWS = 8, "abcdefghijklmnopqrstuvwxyz|0123456789abcdef"
@@ -46,10 +46,13 @@ def scan(text: str) -> Iterator[Found]:
 
 
 def _is_made_up(word: str) -> bool:
-    """True for what has a row of the alphabet or of the digits in it, or stars: nobody draws that by lot."""
+    """True for what has a row of the alphabet or of the digits in it, or stars, or is an address here: nobody draws
+    that by lot."""
     lower = word.lower()
+    if "****" in word or re.search(r"/v\d/", word):
+        return True
     runs = (ROWS[start : start + ROW] for start in range(len(ROWS) - ROW + 1))
-    return any(run in lower for run in runs if "|" not in run) or "****" in word
+    return any(run in lower for run in runs if "|" not in run)
 
 
 def _is_drawn(word: str) -> bool:

@@ -14,6 +14,7 @@ from tests.security.conftest import CALM
 from tests.upstreams import forms
 from tests.upstreams.server import Upstream
 from tests.upstreams.steps import Head, Hold, whole
+from tests.upstreams.wire import Request
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels" * 100
 MODEL = "ollama/qwen3:8b"
@@ -35,6 +36,18 @@ def ollama() -> Iterator[Upstream]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def local() -> Iterator[Upstream]:
+    """A server of one's own that speaks OpenAI's form, and Anthropic's, and takes no links."""
+    with Upstream() as server:
+        server.behave(lambda request: _form_of(request).answer(request))
+        yield server
+
+
+def _form_of(request: Request) -> forms.Form:
+    return forms.ANTHROPIC if request.path.endswith("/messages") else forms.OPENAI
+
+
 def running(ollama: Upstream, directory: Any, **more: str) -> Gateway:
     return Gateway(
         directory,
@@ -46,10 +59,17 @@ def running(ollama: Upstream, directory: Any, **more: str) -> Gateway:
 
 
 @pytest.fixture(scope="module")
-def near(ollama: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def near(ollama: Upstream, local: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway that may fetch from this machine, by its first address."""
-    networks = {"GATEWAY__LINKS__NETWORKS": '["127.0.0.1/32"]'}
-    with running(ollama, tmp_path_factory.mktemp("near"), **networks) as gateway:
+    directory = tmp_path_factory.mktemp("near")
+    instances = {"studio": "openai-compatible", "box": "anthropic-compatible"}
+    settings = {
+        name: {"kind": kind, "base_url": f"{local.url}/v1", "auth": "none", "models": ["sees"], "inline_links": True}
+        for name, kind in instances.items()
+    }
+    (directory / "gateway.yaml").write_text(json.dumps({"providers": settings}))
+    networks = {"GATEWAY__LINKS__NETWORKS": '["127.0.0.1/32"]', "GATEWAY__STREAM__KEEP_ALIVE": "1"}
+    with running(ollama, directory, **networks) as gateway:
         yield gateway
 
 
@@ -61,8 +81,9 @@ def far(ollama: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(autouse=True)
-def fresh(images: Upstream, ollama: Upstream) -> None:
+def fresh(images: Upstream, ollama: Upstream, local: Upstream) -> None:
     images.reset()
+    local.requests.clear()
     ollama.requests.clear()
 
 
@@ -87,12 +108,50 @@ def test_a_linked_image_is_seen(near: Gateway, images: Upstream, ollama: Upstrea
     }
 
 
+def test_a_slow_image_is_waited_for_with_signs_of_life_and_counts_as_nobodys_time(
+    near: Gateway, images: Upstream, ollama: Upstream
+) -> None:
+    images.script([Hold(), *whole(PNG)])
+    response = ask(near, f"{images.url}/slowly.png", stream=True)
+    lines = response.iter_lines(chunk_size=1)
+    assert next(lines) == b": keep-alive"
+    assert not ollama.requests
+    images.release()
+    assert b"data: [DONE]" in list(lines)
+    line = near.wait_event("request", request_id=response.headers["X-Request-ID"])
+    assert line["fetch_ms"] >= 900
+    assert line["ms"] - line["fetch_ms"] - line["upstream_ms"] < 900
+
+
 def test_anthropics_clients_link_images_too(near: Gateway, images: Upstream, ollama: Upstream) -> None:
     images.script(whole(PNG))
     image = {"type": "image", "source": {"type": "url", "url": f"{images.url}/anthropic.png"}}
     body = {"model": MODEL, "max_tokens": 10, "messages": [{"role": "user", "content": [image]}]}
     assert near.post("/v1/messages", body).status_code == 200
     assert ollama.requests[0].body["messages"][0]["images"] == [b64encode(PNG).decode()]
+
+
+@pytest.mark.parametrize("model", ["studio/sees", "box/sees"])
+@pytest.mark.parametrize("dialect", ["openai", "anthropic"])
+def test_a_server_of_ones_own_gets_data_also_where_bodies_are_forwarded(
+    near: Gateway, images: Upstream, local: Upstream, model: str, dialect: str
+) -> None:
+    images.script(whole(PNG), times=None)
+    url, data = f"{images.url}/{model}/{dialect}.png", b64encode(PNG).decode()
+    if dialect == "openai":
+        part: Any = {"type": "image_url", "image_url": {"url": url, "detail": "low"}}
+        asked = near.post("/v1/chat/completions", {"model": model, "messages": [{"role": "user", "content": [part]}]})
+    else:
+        part = {"type": "image", "source": {"type": "url", "url": url}}
+        body = {"model": model, "max_tokens": 9, "messages": [{"role": "user", "content": [part]}]}
+        asked = near.post("/v1/messages", body)
+    assert asked.status_code == 200, asked.text
+    (sent,) = local.requests[-1].body["messages"][-1]["content"]
+    if model == "studio/sees":
+        assert sent["image_url"]["url"] == f"data:image/png;base64,{data}"
+    else:
+        assert sent["source"] == {"type": "base64", "media_type": "image/png", "data": data}
+    assert url.encode() not in local.requests[-1].raw_body
 
 
 INSIDE = [

@@ -36,7 +36,7 @@ NO_SECRETS: Mapping[str, str] = {
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1MSJ9.c2lnbmF0dXJl": "says sub u1 and signature",
     "AKIAIOSFODNN7EXAMPLE": "the example in the documentation of AWS",
     "-----BEGIN RSA PRIVATE KEY-----": "a line without a key after it, in a test of what is masked",
-    "://user:password@example.com": "words, in a test of links that are refused",
+    "://someone:p%40ss%2F@redis": "letters, in a test of files that hold secrets",
     "://user:hunter@db.example": "words, in a test of what is masked",
     "://user:hunter2@127.0.0.1": "words, in a test of what is masked",
 }
@@ -156,7 +156,7 @@ def planted() -> Mapping[str, str]:
 
     hexes = hexdigits[:16]
     return {
-        "private key": "-----BEGIN EC " + "PRIVATE KEY-----",
+        "private key": "-----BEGIN EC " + "PRIVATE KEY-----\\n" + drawn(40),
         "OpenAI": "sk-proj-" + drawn(40),
         "Anthropic": "sk-ant-api03-" + drawn(40),
         "Groq": "gsk_" + drawn(40),

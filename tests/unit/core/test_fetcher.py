@@ -19,7 +19,7 @@ from core.fetcher import Bounds, Fetcher, system_resolver
 from core.transport import Transport
 from tests.unit.core.tls_server import TlsServer
 from tests.upstreams.server import Upstream
-from tests.upstreams.steps import Drop, End, Head, Hold, Send, whole
+from tests.upstreams.steps import Drop, End, Head, Hold, Raw, Send, whole
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels" * 1000
 HOST = "images.example"
@@ -274,3 +274,11 @@ def test_by_the_machines_resolver_localhost_is_refused(site: Upstream) -> None:
     with pytest.raises(UnusableLink, match="no public address"):
         fetcher.fetch(at(site, host="localhost"), "*/*", Bounds(1000, clock.monotonic() + 5), Cancellation())
     assert not site.requests
+
+
+def test_a_server_that_never_comes_to_its_answer_is_not_listened_to(site: Upstream) -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n"
+    site.script([Raw(interim * 3_000), *whole(PNG)])
+    assert why_not(at(site)) == "its server cannot be reached, or breaks off"
+    site.script([Raw(interim * 3), *whole(PNG)])
+    assert fetch(at(site)) == PNG

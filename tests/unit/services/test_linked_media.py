@@ -80,6 +80,19 @@ def test_links_are_shown_as_data_each_fetched_once() -> None:
     assert made.run.request.messages[0].parts[1] == ImagePart(CAT, "high"), "the request itself stays as it was"
 
 
+def test_the_time_of_fetching_is_not_the_gateways_own() -> None:
+    made = stage(ImagePart(CAT))
+    fetch = made.fetcher.fetch
+
+    def slowly(*arguments):
+        made.clock.advance(3)
+        return fetch(*arguments)
+
+    made.fetcher.fetch = slowly
+    list(made.chunks())
+    assert made.run.outcome.fetch_seconds == made.run.outcome.waited_seconds == 3
+
+
 def test_a_provider_that_takes_links_gets_them_and_nothing_is_fetched() -> None:
     made = stage(ImagePart(CAT), first=Seeing)
     list(made.chunks())
