@@ -21,6 +21,8 @@ SESSION_DAYS = 7
 DAY_SECONDS = 86_400.0
 MAX_SESSIONS = 5000
 """Sessions of an hour that each worker keeps apart; all others are one."""
+MAX_WAITING = 20_000
+"""While the store is away for long and so many rows wait, further sessions of an hour are one."""
 OTHERS = "other"
 PAGE = 500
 PRUNED_AT_ONCE = 1000
@@ -121,6 +123,9 @@ class UsageLedger(Interceptor):
         return _plain(session)
 
     def _add(self, kind: str, name: str, spend: Spend) -> None:
+        if kind == SESSIONS and len(self._news) >= MAX_WAITING and (kind, name) not in self._news:
+            hour, _, rest = name.split(SEPARATOR, 2)
+            name = SEPARATOR.join((hour, OTHERS, rest))
         self._news[kind, name] = self._news.get((kind, name), Spend()) + spend
 
 
