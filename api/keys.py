@@ -33,13 +33,17 @@ def blueprint(services: Services) -> Blueprint:
         return _json(told(book.one(key_id)))
 
     def change(key_id: str) -> Response:
-        return _json(told(book.update(key_id, _body(KeyChange), _who())))
+        wanted = _body(KeyChange)
+        if wanted.role not in (None, "admin"):
+            services.access.check_not_last(_context().caller, key_id, services.clock.now())
+        return _json(told(book.update(key_id, wanted, _who())))
 
     def rotate(key_id: str) -> Response:
         key, secret = book.rotate(key_id, _body(KeyRotation), _who())
         return _shown_once({**told(key), "key": secret}, 200)
 
     def revoke(key_id: str) -> Response:
+        services.access.check_not_last(_context().caller, key_id, services.clock.now())
         return _json(told(book.revoke(key_id, _who())))
 
     def told(key: StoredKey) -> dict[str, Any]:
@@ -54,8 +58,13 @@ def blueprint(services: Services) -> Blueprint:
     return bp
 
 
-def _body(kind: type[B]) -> B:
+def _context() -> RequestContext:
     context: RequestContext = current.environ[ENVIRON_KEY]
+    return context
+
+
+def _body(kind: type[B]) -> B:
+    context = _context()
     if context.body is None and context.raw_body:
         raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
     try:
@@ -66,7 +75,7 @@ def _body(kind: type[B]) -> B:
 
 def _who() -> str:
     """For the audit log: names are not unique, and whoever needs no key has none."""
-    context: RequestContext = current.environ[ENVIRON_KEY]
+    context = _context()
     caller = context.caller
     if caller is None or caller.anonymous:
         return f"anonymous ({context.client_ip})"

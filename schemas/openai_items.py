@@ -41,6 +41,8 @@ class WirePart(Wire):
             raise ValueError(f"must have {' or '.join(needed)}, as its type is {self.type}")
         if self.type == "input_image" and not str(self.image_url).startswith(URL_SCHEMES):
             raise ValueError("must have an http, https or data URL as its image_url")
+        if self.type == "input_file" and self.file_url is not None and not self.file_url.startswith(URL_SCHEMES):
+            raise ValueError("must have an http, https or data URL as its file_url")
         return self
 
 

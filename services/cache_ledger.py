@@ -19,6 +19,10 @@ MAX_SESSIONS = 1000
 """Rows of sessions beyond this, or older than a day, are given up, the oldest first."""
 
 
+MAX_WAITING = 5000
+"""Rows that wait for the store."""
+
+
 class CacheLedger:
     """Counts in this worker and adds to the shared rows with `sync`; a row that cannot be shared waits."""
 
@@ -93,8 +97,11 @@ class CacheLedger:
         )
 
     def _add(self, name: str, row: CacheRow) -> None:
-        known = self._news.get(name)
+        known = self._news.pop(name, None)
         self._news[name] = row if known is None else _sum(row, known)
+        if len(self._news) > MAX_WAITING:
+            # Only while the store is away for long; the sums of keys, of which there are few, are kept.
+            del self._news[next((one for one in self._news if one.startswith("session|")), name)]
 
 
 def _row(finding: Finding, usage: Usage | None, now: float) -> CacheRow:

@@ -24,6 +24,8 @@ from services.conversation_items import PLAIN_TEXT
 TEXTS = frozenset({"input_text", "output_text", "text", "summary_text", "reasoning_text"})
 ROLES: Mapping[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
+URLS = ("http://", "https://", "data:")
+"""How a file begins that is told by where it is, or with its type; data alone is a PDF's, as in OpenAI's form."""
 OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output"})
 
 
@@ -158,4 +160,6 @@ def _document(part: Mapping[str, Any]) -> DocumentPart:
     url, name = part.get("file_url") or part.get("file_data"), part.get("filename")
     if isinstance(url, str) and url.startswith(PLAIN_TEXT):
         return DocumentPart(text=b64decode(url.removeprefix(PLAIN_TEXT)).decode(errors="replace"), name=name)
-    return DocumentPart(url, name=name)
+    if url is None or url.startswith(URLS):
+        return DocumentPart(url, name=name)
+    return DocumentPart(f"data:application/pdf;base64,{url}", name=name)

@@ -24,6 +24,8 @@ DAY_SECONDS = 86_400.0
 MAX_SESSIONS = 5000
 MAX_MODELS = 1000
 """Sessions, and models, of an hour that each worker keeps apart; all others are one. A caller may make up names."""
+MAX_WAITING = 20_000
+"""While the store is away for long and so many rows wait, further sessions of an hour are one."""
 OTHERS = "other"
 PAGE = 500
 BREATH = 0.001
@@ -132,6 +134,9 @@ class UsageLedger(Interceptor):
         return _plain(name)
 
     def _add(self, kind: str, name: str, spend: Spend) -> None:
+        if kind == SESSIONS and len(self._news) >= MAX_WAITING and (kind, name) not in self._news:
+            hour, _, rest = name.split(SEPARATOR, 2)
+            name = SEPARATOR.join((hour, OTHERS, rest))
         self._news[kind, name] = self._news.get((kind, name), Spend()) + spend
 
 

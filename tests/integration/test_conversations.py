@@ -29,6 +29,7 @@ CALLS = [("call_a", "weather", '{"city":"Köln"}')]
 TOOLS: Any = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}]
 SYSTEM: Any = {"role": "system", "content": "Be brief."}
 FILE = {"type": "input_image", "file_id": "f"}
+BAD_FILE = {"type": "input_file", "file_url": "file:///etc/passwd"}
 Json = dict[str, Any]
 
 
@@ -153,6 +154,7 @@ def test_items_of_the_sdk(client: OpenAI, conversation: str) -> None:
         ("", {"items": [{"role": "user", "content": "x" * 5000}]}, "items"),
         ("", {"items": [{"role": "tool", "content": "x"}]}, "items[0].role"),
         ("", {"items": [{"role": "user", "content": [FILE]}]}, "items[0].content[0]"),
+        ("", {"items": [{"role": "user", "content": [BAD_FILE]}]}, "items[0].content[0]"),
         ("", {"items": [{"type": "function_call", "call_id": "c", "name": "n"}]}, "items[0].arguments"),
         ("/ID/items", {"items": []}, "items"),
         ("/ID/items", {}, "items"),

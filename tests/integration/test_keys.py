@@ -220,6 +220,13 @@ def test_who_is_reached_by_others_and_has_no_key_makes_one_and_prints_it_once(
         assert house.chat().status_code == 401, "a person has made a key, so everybody needs one"
         house.delete(f"/v1/keys/{made.json()['id']}", headers={"Authorization": f"Bearer {key}"})
         assert house.chat().status_code == 401, "nor does revoking it open the door again"
+        own, me = f"{house.url}/v1/keys/key_owner", {"Authorization": f"Bearer {key}"}
+        for refused in (
+            requests.delete(own, headers=me, timeout=30),
+            requests.patch(own, json={"role": "user"}, headers=me, timeout=30),
+        ):
+            assert (refused.status_code, refused.json()["error"]["code"]) == (409, "last_admin")
+        assert house.get("/v1/keys", headers=me).status_code == 200
     house.lines.clear()
     with house:
         assert "no active one is left" in house.output

@@ -244,6 +244,15 @@ def test_every_history_is_a_request_that_both_dialects_take(messages: list[Json]
         assert request.messages[-1].text == "next"
 
 
+def test_a_file_that_is_data_alone_is_told_in_both_dialects() -> None:
+    part = {"type": "input_file", "file_data": "JVBERi0=", "filename": "a.pdf"}
+    item = {"id": "msg_1", "type": "message", "role": "user", "status": "completed", "content": [part]}
+    told = ANTHROPIC.continued({"messages": []}, [StoredItem(item)])[0]["messages"]
+    assert told[0]["content"][0]["source"] == READ["source"]
+    told = OPENAI.continued({"messages": []}, [StoredItem(item)])[0]["messages"]
+    assert told[0]["content"][0]["file"]["file_data"] == PDF
+
+
 def test_a_message_of_which_an_item_was_deleted_is_told_without_it() -> None:
     whole = {"role": "assistant", "content": "Looking", "name": "bot", "tool_calls": [CALL, {**CALL, "id": "c2"}]}
     items = kept(OPENAI, [whole])

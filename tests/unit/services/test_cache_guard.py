@@ -25,6 +25,7 @@ from schemas.chat import ChatRequest, Native
 from schemas.codec import dumps
 from schemas.model import ModelInfo, Price, Target
 from schemas.usage import Usage
+from services import cache_ledger
 from services.cache_guard import Answered, CacheGuard
 from services.cache_ledger import SESSION_SECONDS, CacheLedger
 from services.failover import FailoverService
@@ -32,6 +33,7 @@ from services.telemetry import Telemetry
 from services.write_watch import AT_ONCE, Writer, WriteWatch
 from services.write_watch import MOST as WATCHED
 from tests.fakes import FakeClock
+from tests.unit.services.store_fake import DictRecords
 
 OPUS = ModelInfo(
     "claude-opus-5-5",
@@ -365,3 +367,18 @@ def test_many_writes_take_bounded_room() -> None:
     tracemalloc.stop()
     assert len(watch) == WATCHED
     assert room / WATCHED < 1_000
+
+
+def test_a_store_that_is_away_for_long_does_not_fill_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_ledger, "MAX_WAITING", 5)
+    records, clock = DictRecords(), FakeClock()
+    ledger = CacheLedger(records, clock)
+    records.away = True
+    for number in range(50):
+        ledger.note("anthropic", "m", "k", f"s{number}", Finding("cold"), None)
+        ledger.sync()
+    assert len(ledger._news) <= 5
+    records.away = False
+    report = ledger.report()
+    assert [row.answers for row in report.by_key] == [50], "the sums of keys are kept"
+    assert report.by_session[-1].session is not None

@@ -300,6 +300,25 @@ def test_an_expired_key_is_not_rotated_but_may_be_given_more_time() -> None:
     assert not worker.is_let_in(secret)
 
 
+def test_an_admin_does_not_give_up_the_last_key_of_any() -> None:
+    worker = Worker()
+    key_id, secret = worker.make(role="admin")
+    me, now = worker.enter(secret), worker.clock.now()
+    with pytest.raises(Conflict, match="last key"):
+        worker.access.check_not_last(me, key_id, now)
+    other, _ = worker.make(role="admin", expires_in=60)
+    worker.make(role="operator")
+    worker.access.check_not_last(me, key_id, now)
+    with pytest.raises(Conflict):
+        worker.access.check_not_last(me, key_id, now + 61)
+    worker.book.revoke(other, "root")
+    with pytest.raises(Conflict):
+        worker.access.check_not_last(me, key_id, now)
+    worker.access.check_not_last(me, other, now)
+    configured = Worker(worker, (ApiKeySettings(name="root", key=SecretStr("key-of-root"), role="admin"),))
+    configured.access.check_not_last(me, key_id, now)
+
+
 def test_who_did_what_is_logged_and_kept_and_never_the_secret() -> None:
     worker = Worker()
     with capture_logs() as logs:

@@ -135,6 +135,19 @@ def test_only_so_many_sessions_of_an_hour_are_kept_apart(monkeypatch: pytest.Mon
     assert ("s9", 1, 1.0) in book.rows("session")
 
 
+def test_a_store_that_is_away_for_long_does_not_fill_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage_ledger, "MAX_WAITING", 5)
+    book = Book()
+    book.records.away = True
+    for number in range(50):
+        book.ledger.note(outcome(cost=1.0), f"s{number}")
+        book.ledger.sync()
+    assert len(book.ledger._news) < 8
+    book.records.away = False
+    assert book.rows("model") == [("gpt-5.5", 50, 50.0)], "the sums are kept to the last cent"
+    assert sum(cost for _, _, cost in book.rows("session")) == 50.0
+
+
 def test_a_first_question_without_a_name_is_no_session() -> None:
     book = Book()
     book.ledger.finished(chat_request(session="made of its text"), outcome(cost=1.0), "req-1")
