@@ -103,7 +103,7 @@ class House:
         recollection = Recollection(MemoryCounters(), clock)
         failover = FailoverService(DictRecords(), MemoryCounters(), FailoverSettings(), Telemetry(Metrics()), clock)
         landing = SoftLanding({} if budget is None else {"glm-4.6": "glm-4.5-air"}, self.routing, self.money.spending)
-        placement = Placement(self.routing, failover, Affinity(recollection), frozenset())
+        placement = Placement(self.routing, failover, Affinity(recollection, clock), frozenset())
         pipeline = Pipeline(PipelineSettings(), TokenCounter())
         preparation = Preparation(landing, placement, recollection, ThoughtMemory(recollection), pipeline)
         self.explaining = ExplainService(preparation, self.money.foresight, self.circuits, self.keys)
