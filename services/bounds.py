@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from ipaddress import IPv6Address, IPv6Network
 from typing import Literal, TypeVar
 
 from config.settings import BudgetSettings, CostBudgetSettings, RateLimitSettings, RateSettings
@@ -72,12 +73,12 @@ class BoundTable:
     def requests(self, caller: Caller | None, ip: str) -> Iterator[Bound]:
         """How many requests a caller may send."""
         yield from self._rate(_key(caller, ip), "requests", self._of_key(caller, "requests_per_minute"))
-        yield from self._rate(Whose("ip", ip, ip), "requests", self._rates.requests_per_minute_per_ip)
+        yield from self._rate(_place(ip), "requests", self._rates.requests_per_minute_per_ip)
 
     def tokens(self, caller: Caller | None, ip: str) -> Iterator[Bound]:
         """How many tokens a caller may use."""
         yield from self._rate(_key(caller, ip), "tokens", self._of_key(caller, "tokens_per_minute"))
-        yield from self._rate(Whose("ip", ip, ip), "tokens", self._rates.tokens_per_minute_per_ip)
+        yield from self._rate(_place(ip), "tokens", self._rates.tokens_per_minute_per_ip)
 
     def money(self, caller: Caller | None, ip: str) -> Iterator[Bound]:
         """What a caller may spend, and all of them together."""
@@ -159,8 +160,27 @@ def _own_budget(caller: Caller | None) -> BudgetSettings | None:
 def _key(caller: Caller | None, ip: str) -> Whose:
     if caller is None or caller.anonymous:
         # Without a key the address is all that is known of a caller.
-        return Whose("key", f"anonymous:{ip}", ip)
+        name = connection_of(ip)
+        return Whose("key", f"anonymous:{name}", name)
     return Whose("key", caller.id, caller.name)
+
+
+def _place(ip: str) -> Whose:
+    name = connection_of(ip)
+    return Whose("ip", name, name)
+
+
+def connection_of(ip: str) -> str:
+    """What stands for whoever has the address: with IPv6 its /64, of which anybody may use any address."""
+    if ":" not in ip:
+        return ip
+    try:
+        address = IPv6Address(ip.partition("%")[0])
+    except ValueError:
+        return ip
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Network((int(address) >> 64 << 64, 64)))
 
 
 def _of_model(info: ModelInfo) -> Whose:

@@ -7,6 +7,7 @@ from core.clock import Clock
 from core.errors import RateLimited, StoreUnavailable
 from core.store.base import Counters
 from schemas.caller import Caller
+from services.bounds import connection_of
 
 HELD_SECONDS = 60.0
 RENEW_SECONDS = 15.0
@@ -54,7 +55,7 @@ class StreamSlots:
 
 
 def _name(caller: Caller | None, ip: str) -> str:
-    whose = f"anonymous:{ip}" if caller is None or caller.anonymous else caller.id
+    whose = f"anonymous:{connection_of(ip)}" if caller is None or caller.anonymous else caller.id
     return f"streams:{whose}"
 
 

@@ -16,7 +16,7 @@ from schemas.limit import CallerLimits
 from schemas.model import Price
 from schemas.outcome import Outcome
 from schemas.usage import Usage
-from services.bounds import DAY, HOUR
+from services.bounds import DAY, HOUR, connection_of
 from services.hold import Hold
 from tests.fakes import FakeClock
 from tests.unit.services.spending_kit import ALICE, BOB, PRICES, House, target
@@ -430,6 +430,25 @@ def test_an_address_is_limited_whoever_uses_it() -> None:
     house.open(caller=ALICE, sampling=Sampling(max_tokens=60))
     with pytest.raises(RateLimited, match="this address"):
         house.open(caller=BOB, sampling=Sampling(max_tokens=60))
+
+
+@pytest.mark.parametrize(
+    ("ip", "whose"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:DB8:1:2::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("unix:", "unix:"),
+    ],
+)
+def test_who_has_many_addresses_is_counted_once(ip: str, whose: str) -> None:
+    assert connection_of(ip) == whose
+    (bound,) = House(rates={"requests_per_minute_per_ip": 5}).bounds.requests(ALICE, ip)
+    assert bound.id == whose
+    (bound,) = House(rates={"requests_per_minute": 5}).bounds.requests(None, ip)
+    assert bound.id == f"anonymous:{whose}"
 
 
 def test_providers_and_models_are_limited_for_all_callers_together() -> None:
