@@ -36,6 +36,8 @@ def test_several_keys_stand_one_a_line(tmp_path: Path) -> None:
         ("redis://redis:6379/0", "redis://:p%40ss%2F@redis:6379/0"),
         ("rediss://someone@redis/1", "rediss://someone:p%40ss%2F@redis/1"),
         ("redis://:own@redis/1", "redis://:own@redis/1"),
+        ("redis+sentinel://one,two:2/master/1", "redis+sentinel://:p%40ss%2F@one,two:2/master/1"),
+        ("rediss+cluster://user@one,two", "rediss+cluster://user:p%40ss%2F@one,two"),
     ],
 )
 def test_the_password_of_redis_goes_into_an_address_that_has_none(tmp_path: Path, url: str, whole: str) -> None:
