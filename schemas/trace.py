@@ -9,8 +9,8 @@ from schemas.stream import Finished
 class AttemptTrace:
     """One try at a provider."""
 
-    def headers(self) -> Mapping[str, str]:
-        """What to send along, so that the provider's own trace goes on with this one."""
+    def asking(self, url: str) -> Mapping[str, str]:
+        """The provider is about to be asked at `url`; what to send along, so that its own trace can go on here."""
         return {}
 
     def first_content(self, seconds: float) -> None:

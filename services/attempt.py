@@ -96,7 +96,7 @@ class Attempts:
         if lost and (site.strict or run.strict):
             raise CannotCarry(f"This cannot be carried to the provider: {', '.join(lost)}.", param=lost[0])
         run.sent, run.sent_at = upstream, self._clock.now()
-        if trace := run.trace.headers():
+        if trace := run.trace.asking(upstream.url):
             upstream = replace(upstream, headers={**upstream.headers, **trace})
         exchange = self._transport.open(upstream, self._patience(run, site), run.call.cancel)
         try:

@@ -142,7 +142,7 @@ class Once:
     ) -> T:
         attempt_id = f"{question.origin.request_id[:52]}-{uuid4().hex[:10]}"
         upstream = build(provider, target, credential, attempt_id)
-        if headers_of_trace := trace.headers():
+        if headers_of_trace := trace.asking(upstream.url):
             upstream = replace(upstream, headers={**upstream.headers, **headers_of_trace})
         with self._closing.watched() as cancel:
             status, headers, body = self._transport.call(upstream, question.seconds, cancel)

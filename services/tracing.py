@@ -1,7 +1,6 @@
 """What is told of a request in its trace, under the names of OpenTelemetry's conventions; never what was said."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import structlog
@@ -10,7 +9,7 @@ from gevent import Timeout
 from config.settings import ProviderSettings, Settings
 from core.clock import Clock
 from core.errors import ClientGone, GatewayError
-from core.tracing import OpenSpan, Tracing
+from core.tracing import Attributes, OpenSpan, Tracing
 from core.transport import Transport
 from schemas.chat import ChatRequest
 from schemas.outcome import Outcome
@@ -26,17 +25,9 @@ NAMES: Mapping[str, str] = {
     "ohmygpt-anthropic": "ohmygpt",
 }
 """What the conventions call a kind of provider, where that is not its own name here."""
+PORTS = {"http": 80, "https": 443}
 COMPLAIN_SECONDS = 60.0
 FLUSH_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Who is asked, and where."""
-
-    name: str
-    host: str | None
-    port: int | None
 
 
 class TracingService:
@@ -46,7 +37,7 @@ class TracingService:
         self, tracing: Tracing, providers: Mapping[str, ProviderSettings], clock: Clock, *, propagate: bool
     ) -> None:
         self._tracing = tracing
-        self._places = {name: _place(one) for name, one in providers.items()}
+        self._names = {name: NAMES.get(one.kind, one.kind) for name, one in providers.items()}
         self._clock = clock
         self._propagate = propagate
         self._complained = float("-inf")
@@ -56,7 +47,7 @@ class TracingService:
         """The trace of a request, which goes on with the one that `headers` name, if they do."""
         about = {"http.request.method": method, "http.route": route, "gateway.request_id": request_id}
         span = self._tracing.server_span(f"{method} {route}", about, headers)
-        return TracedRequest(span, self._places, propagate=self._propagate)
+        return TracedRequest(span, self._names, propagate=self._propagate)
 
     def send(self) -> None:
         """Send what is over: every second. A collector that is away is complained of once a minute."""
@@ -86,9 +77,9 @@ def tracing_of(settings: Settings, transport: Transport, clock: Clock) -> Tracin
 class TracedRequest(RequestTrace):
     """One request's span, and those of its tries within it."""
 
-    def __init__(self, span: OpenSpan, places: Mapping[str, Place], *, propagate: bool) -> None:
+    def __init__(self, span: OpenSpan, names: Mapping[str, str], *, propagate: bool) -> None:
         self._span = span
-        self._places = places
+        self._names = names
         self._propagate = propagate
         self._tries = 0
 
@@ -101,11 +92,8 @@ class TracedRequest(RequestTrace):
         self, operation: str, provider: str, model: str, credential: str, request: ChatRequest | None = None
     ) -> AttemptTrace:
         self._tries += 1
-        place = self._places.get(provider, Place(provider, None, None))
-        about = {
-            **_who(operation, place.name, model),
-            "server.address": place.host,
-            "server.port": place.port,
+        about: Attributes = {
+            **_who(operation, self._names.get(provider, provider), model),
             "gateway.provider": provider,
             "gateway.token_id": credential,
             "gateway.attempt": self._tries,
@@ -119,7 +107,7 @@ class TracedRequest(RequestTrace):
         self._span.set({"http.response.status_code": status, "gateway.caller": caller})
         failed = error
         if outcome is not None:
-            self._span.set(_told(outcome, self._places))
+            self._span.set(_told(outcome, self._names))
             failed = failed or outcome.error
         # What a client did wrong, or that it left, is no failure of the server's.
         mended = failed == ClientGone.code or (400 <= status < 500)
@@ -136,7 +124,8 @@ class TracedAttempt(AttemptTrace):
         self._model = model
         self._propagate = propagate
 
-    def headers(self) -> Mapping[str, str]:
+    def asking(self, url: str) -> Mapping[str, str]:
+        self._span.set(_server(url))
         return self._span.headers() if self._propagate else {}
 
     def first_content(self, seconds: float) -> None:
@@ -194,13 +183,12 @@ def _asked(request: ChatRequest) -> dict[str, str | bool | int | float | None]:
     }
 
 
-def _told(outcome: Outcome, places: Mapping[str, Place]) -> dict[str, str | int | float | None]:
+def _told(outcome: Outcome, names: Mapping[str, str]) -> dict[str, str | int | float | None]:
     """Tokens are told of the tries alone: whoever adds up a trace's spans would count them twice."""
-    place = places.get(outcome.provider or "")
     return {
         "gen_ai.request.model": outcome.model,
         "gen_ai.response.model": outcome.upstream_model if outcome.finish_reason is not None else None,
-        "gen_ai.provider.name": place.name if place is not None else outcome.provider,
+        "gen_ai.provider.name": names.get(outcome.provider or "", outcome.provider),
         "gen_ai.conversation.id": outcome.conversation,
         "gateway.provider": outcome.provider,
         "gateway.route": outcome.plan.rule if outcome.plan is not None else None,
@@ -212,10 +200,9 @@ def _told(outcome: Outcome, places: Mapping[str, Place]) -> dict[str, str | int 
     }
 
 
-def _place(settings: ProviderSettings) -> Place:
+def _server(url: str) -> dict[str, str | int | None]:
     try:
-        parts = urlsplit(settings.base_url)
-        host, port = parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+        parts = urlsplit(url)
+        return {"server.address": parts.hostname, "server.port": parts.port or PORTS.get(parts.scheme)}
     except ValueError:
-        host, port = None, None
-    return Place(NAMES.get(settings.kind, settings.kind), host, port)
+        return {}

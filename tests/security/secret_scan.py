@@ -14,7 +14,7 @@ SHAPES: Mapping[str, re.Pattern[str]] = {
     "key of this gateway": re.compile(r"\bgw-[A-Za-z0-9_-]{32,}"),
     "key of AWS": re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
     "token of GitHub or GitLab": re.compile(r"\b(?:gh[oprsu]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,})"),
-    "token of Slack": re.compile(r"\bxox[abeprs]-[A-Za-z0-9-]{10,}|hooks\.slack\.com/services/T\w+/B\w+/\w+"),
+    "token of Slack": re.compile(r"\bxox[abeprs]-[A-Za-z0-9-]{10,}|hooks\.slack\.com/services/T\w{8,}/B\w{8,}/\w{20,}"),
     "signed token": re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
     "password in an address": re.compile(r"://[^\s:/@'\"{}<$]+:(?!password@)[^\s/@'\"{}<$]{6,}@[\w.-]+"),
 }

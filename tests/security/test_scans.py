@@ -37,6 +37,7 @@ NO_SECRETS: Mapping[str, str] = {
     "AKIAIOSFODNN7EXAMPLE": "the example in the documentation of AWS",
     "-----BEGIN RSA PRIVATE KEY-----": "a line without a key after it, in a test of what is masked",
     "://someone:p%40ss%2F@redis": "letters, in a test of files that hold secrets",
+    "pypi-AgEIcHlwaS5vcmcCJDUzZmQ": "the beginning that all such tokens have, in a test of what is masked",
     "://user:hunter@db.example": "words, in a test of what is masked",
     "://user:hunter2@127.0.0.1": "words, in a test of what is masked",
 }
