@@ -1,9 +1,11 @@
 """The gateway's application and its command line."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from importlib import import_module
@@ -13,13 +15,12 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn, TypeVar
 
 import click
 
+from assembly.configured import Configured
 from config.banner import access_lines, banner
 from config.loader import (
     ConfigurationError,
     adopt_environment,
     describe,
-    load,
-    metrics_directory,
     process_environment,
     remove_metrics_directory,
 )
@@ -27,11 +28,10 @@ from config.serving import gunicorn_options
 from config.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from core.clock import Clock
-    from middleware.base import LayeredFlask
-    from schemas.model import ModelInfo
+    from middleware.front import Front
     from services.doors import Doors
     from services.key_desk import KeyDesk
 
@@ -39,16 +39,9 @@ T = TypeVar("T")
 HERE = Path(__file__).resolve().parent
 ROLES = ("admin", "operator", "user")
 CODE = (
-    "api",
-    "api.error_shapes",
-    "config.access_log",
-    "config.exchange_writer",
+    "assembly.application",
     "config.gunicorn_logger",
     "config.gunicorn_worker",
-    "config.logging",
-    "config.secrets",
-    "middleware",
-    "services",
 )
 """What `create_app` and a worker import."""
 SIMULATOR_KEY = "simulator.needs-no-real-key"
@@ -59,43 +52,28 @@ def create_app(
     *,
     start: bool = True,
     clock: "Clock | None" = None,
-    shipped: "Sequence[ModelInfo] | None" = None,
-) -> "LayeredFlask":
-    """The WSGI application for `settings`, or for what the environment and the files say.
+    configured: Configured | None = None,
+    announce: "Callable[[], None] | None" = None,
+) -> "Front":
+    """The WSGI application for `settings`, which never change, or for what the environment and the files say.
 
-    `start` begins the background chores. `clock` is the time it goes by, that of the machine unless given. `shipped`
-    are the models that we ship, read from their files unless given. Raises ConfigurationError for settings, ValueError
-    for a store, that cannot be used.
+    `configured` has read those already; they are read again whenever they change. `start` begins the background chores.
+    `clock` is the time it goes by, that of the machine unless given. `announce` has every worker of the gateway reload.
+    Raises ConfigurationError for settings, ValueError for a store, that cannot be used.
     """
     # Imported here: a server's workers patch the sockets before they call this, and nothing may hold unpatched ones.
-    from api import BLUEPRINTS
-    from api.error_shapes import ERROR_SHAPES
-    from config.access_log import access_writer
-    from config.exchange_writer import exchange_writer
-    from config.logging import configure_logging
-    from config.secrets import secrets_of
-    from middleware import stack
-    from middleware.base import LayeredFlask
-    from services import build_services
+    from assembly.application import Assembly
+    from core.catalogue import CatalogueBook
 
-    settings = settings or load()
-    configure_logging(settings.logging)
-    services = build_services(
-        settings,
-        clock,
-        multiprocess_metrics=metrics_directory() is not None,
-        secrets=tuple(secrets_of(settings)),
-        write_exchange=exchange_writer(settings.logging),
-        shipped=shipped,
-    )
-    app = LayeredFlask(__name__, static_folder=None)
-    app.extensions["gateway"] = services
-    for blueprint in BLUEPRINTS:
-        app.register_blueprint(blueprint(services))
-    app.install(stack(services, ERROR_SHAPES, access_writer(settings.logging)))
+    if settings is not None:
+        assembly = Assembly(settings, CatalogueBook(), clock)
+    else:
+        configured = configured or Configured()
+        assembly = Assembly(configured.settings, configured.book, clock)
+        assembly.follow(configured.files, configured.reading, announce)
     if start:
-        services.background.start()
-    return app
+        assembly.services.background.start()
+    return assembly.front
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -107,17 +85,15 @@ def cli() -> None:
 def serve() -> None:
     """Start the gateway; without any credential, a simulated GLM answers."""
     _prepare()
-    shipped = _shipped()
-    settings = _settings(shipped)
-    _serve(settings, _credentials(settings), shipped)
+    configured = _configured()
+    _serve(configured, _credentials(configured.settings))
 
 
 @cli.command()
 def demo() -> None:
     """Start the gateway with a simulated GLM, whatever is configured."""
     _prepare()
-    shipped = _shipped()
-    _serve(_settings(shipped), {}, shipped)
+    _serve(_configured(), {})
 
 
 @cli.command()
@@ -264,30 +240,12 @@ def _explained(settings: Settings, body: bytes, model: str | None, anthropic: bo
         _give_up(str(error))
 
 
-def _shipped() -> "Sequence[ModelInfo]":
-    from core.catalogue_files import read_models
-
-    return _or_give_up(lambda: tuple(read_models()))
+def _settings() -> Settings:
+    return _configured().settings
 
 
-def _settings(shipped: "Sequence[ModelInfo] | None" = None) -> Settings:
-    from core.catalogue import load_catalogue
-    from core.catalogue_check import dead_names
-    from core.tracing import missing
-
-    try:
-        settings = load()
-        problems = [
-            *dead_names(settings, load_catalogue(settings.models, shipped=shipped)),
-            *missing(settings.telemetry),
-        ]
-    except ConfigurationError as error:
-        _give_up(str(error))
-    except ValueError as error:
-        problems = [str(error)]
-    if problems:
-        _give_up(str(ConfigurationError(problems)))
-    return settings
+def _configured() -> Configured:
+    return _or_give_up(Configured)
 
 
 def _credentials(settings: Settings) -> dict[str, int]:
@@ -303,8 +261,9 @@ def _credentials(settings: Settings) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def _serve(settings: Settings, credentials: dict[str, int], shipped: "Sequence[ModelInfo]") -> NoReturn:
+def _serve(configured: Configured, credentials: dict[str, int]) -> NoReturn:
     """Be the server, in front of the simulator when there are no credentials."""
+    settings = configured.settings
     _check_port(settings.server.host, settings.server.port)
     environment = process_environment(settings)
     # Before anything is imported that looks at it.
@@ -316,6 +275,7 @@ def _serve(settings: Settings, credentials: dict[str, int], shipped: "Sequence[M
         raise
     if not credentials:
         adopt_environment({**environment, **_start_simulator(settings)})
+        _or_give_up(configured.read_again)
     access = access_lines(settings, **asdict(doors))
     needs_key = doors.shut or not doors.known or bool(settings.access.keys) or settings.access.jwt.enabled
     click.echo(banner(settings, credentials, access, simulated=not credentials, needs_key=needs_key))
@@ -323,9 +283,20 @@ def _serve(settings: Settings, credentials: dict[str, int], shipped: "Sequence[M
     _load_code()
     from config.server import Server
 
+    def read_again() -> None:
+        # What cannot be used changes nothing here; the workers say what is wrong with it.
+        with suppress(ConfigurationError):
+            configured.read_again()
+
     # In this very process: signals reach it, and its workers begin with all code loaded.
-    Server(settings.server, gunicorn_options(settings), partial(create_app, shipped=shipped)).run()
+    make = partial(create_app, configured=configured, announce=_announce)
+    Server(settings.server, gunicorn_options(settings), make, read_again).run()
     raise SystemExit(0)
+
+
+def _announce() -> None:
+    """Called in a worker: the process that has forked it has all workers reload."""
+    os.kill(os.getppid(), signal.SIGHUP)
 
 
 def _prepare() -> None:

@@ -6,6 +6,7 @@ from flask import Blueprint
 
 from api import (
     chat,
+    configuration,
     conversation_copies,
     conversations,
     embeddings,
@@ -35,6 +36,7 @@ BLUEPRINTS: tuple[Callable[[Services], Blueprint], ...] = (
     failover.blueprint,
     keys.blueprint,
     usage.blueprint,
+    configuration.blueprint,
     health.blueprint,
     metrics.blueprint,
 )

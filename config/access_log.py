@@ -6,7 +6,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from config.line_writer import LineWriter
-from config.logging import is_json, open_sink
+from config.logging import is_json
 from config.plain_text import one_line
 from config.settings import LoggingSettings
 
@@ -14,15 +14,14 @@ LEVELS = {"info": 20, "warning": 30, "error": 40}
 LEADING = ("timestamp", "level", "event", "method", "endpoint", "status", "ms")
 
 
-def access_writer(settings: LoggingSettings) -> Callable[[Mapping[str, Any]], None]:
-    """What takes one mapping an answer; those below the configured level are left out."""
+def access_writer(settings: LoggingSettings, lines: LineWriter) -> Callable[[Mapping[str, Any]], None]:
+    """What takes one mapping an answer for `lines`; those below the configured level are left out."""
     lowest = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}[settings.level]
     render = to_json if is_json(settings) else _console
-    writer = LineWriter(open_sink(settings))
 
     def write(line: Mapping[str, Any]) -> None:
         if LEVELS.get(line["level"], 20) >= lowest:
-            writer.write(render(line))
+            lines.write(render(line))
 
     return write
 

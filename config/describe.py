@@ -19,20 +19,21 @@ def describe(settings: Settings) -> str:
     yaml.allow_unicode = True
     yaml.representer.sort_base_mapping_type_on_output = False
     text = StringIO()
-    yaml.dump(_plain(settings), text)
+    yaml.dump(plain(settings), text)
     return text.getvalue()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The value in types that YAML and JSON have, with every secret masked."""
     if isinstance(value, BaseModel):
-        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, SecretStr):
         secret = value.get_secret_value()
         return mask_url(secret) if "://" in secret else MASK
     if isinstance(value, Mapping):
-        return {str(name): _plain(inner) for name, inner in value.items()}
+        return {str(name): plain(inner) for name, inner in value.items()}
     if isinstance(value, (tuple, list)):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     if isinstance(value, Path):
         return str(value)
     return mask_text(value) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""Where whole requests and answers are written."""
+"""What whole requests and answers look like where they are written."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,16 +6,8 @@ from typing import Any
 from pydantic_core import to_json
 
 from config.line_writer import LineWriter
-from config.log_file import LogFile
-from config.logging import open_sink
-from config.settings import LoggingSettings
 
 
-def exchange_writer(settings: LoggingSettings) -> Callable[[Mapping[str, Any]], None] | None:
-    """What takes one mapping for each request; None when requests are not logged. Always JSON."""
-    if not settings.requests.enabled:
-        return None
-    file = settings.requests.file
-    sink = open_sink(settings) if file is None else LogFile(file, settings.max_bytes, settings.backup_count).write
-    writer = LineWriter(sink)
-    return lambda line: writer.write(to_json(line, inf_nan_mode="null"))
+def exchange_writer(lines: LineWriter) -> Callable[[Mapping[str, Any]], None]:
+    """What takes one mapping for each request. Always JSON."""
+    return lambda line: lines.write(to_json(line, inf_nan_mode="null"))

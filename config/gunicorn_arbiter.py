@@ -1,6 +1,6 @@
 """The process that forks the workers, which is gunicorn's with successors for those who retire."""
 
-from signal import SIGTERM
+from signal import SIGHUP, SIGTERM
 
 from gunicorn.arbiter import Arbiter as GunicornArbiter
 
@@ -11,6 +11,14 @@ class Arbiter(GunicornArbiter):  # type: ignore[misc] # gunicorn ships no types
     One that retires is not counted: it waits for its last answers to end, which may take minutes, and gunicorn would
     leave its place empty for so long. It takes requests on until its successor does.
     """
+
+    def reload(self) -> None:
+        """For SIGHUP: have the workers read their configuration, instead of replacing them and cutting their streams.
+
+        One that is started later begins with what was usable last, whatever is on disk by then.
+        """
+        self.app.read_again()
+        self.kill_workers(SIGHUP)
 
     def manage_workers(self) -> None:
         """Start the workers that are missing, end the oldest that are too many."""

@@ -1,5 +1,6 @@
 """The worker, which is gunicorn's for gevent with an end in peace, and with no patience for slow requests."""
 
+import signal
 import warnings
 from collections.abc import Callable
 from math import inf
@@ -28,7 +29,15 @@ QUICK_FAREWELL_SECONDS = 1.0
 
 
 class Worker(GeventWorker):  # type: ignore[misc] # gunicorn ships no types
-    """One process, a greenlet a connection. What it is told of time stands in `app.server`."""
+    """One process, a greenlet a connection. What it is told of time stands in `app.server`.
+
+    SIGHUP has it read its configuration again.
+    """
+
+    # Without SIGHUP, which would end the worker from the reset of all of these to the handler's own.
+    SIGNALS = tuple(one for one in GeventWorker.SIGNALS if one != signal.SIGHUP)
+    wsgi: Any = None
+    _asked = False
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -94,6 +103,24 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn ships no types
     def timeout_ctx(self) -> Any:
         """The context of the wait for the next request of this greenlet's connection; `_sweep` bounds it."""
         return self._connections[getcurrent()].wait
+
+    def init_signals(self) -> None:
+        """Hear SIGHUP as well."""
+        signal.signal(signal.SIGHUP, self.handle_hup)
+        super().init_signals()
+
+    def load_wsgi(self) -> None:
+        """Make the application; whoever wanted it to reload meanwhile has that now."""
+        super().load_wsgi()
+        if self._asked:
+            self.handle_hup(signal.SIGHUP, None)
+
+    def handle_hup(self, _signal: int, _frame: Any) -> None:
+        """Reload, outside of the signal's handler."""
+        if self.wsgi is None:
+            self._asked = True
+        elif (reload := getattr(self.wsgi, "reload", None)) is not None:
+            spawn(reload)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: be no longer ready from this moment on."""

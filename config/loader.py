@@ -5,7 +5,9 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from socket import gethostname
 from typing import Any
+from uuid import uuid4
 
 from dotenv.parser import parse_stream
 from pydantic import ValidationError
@@ -25,6 +27,8 @@ __all__ = [
     "ConfigurationError",
     "adopt_environment",
     "describe",
+    "files",
+    "gateway_name",
     "load",
     "metrics_directory",
     "process_environment",
@@ -34,6 +38,7 @@ __all__ = [
 DEFAULT_FILE = "gateway.yaml"
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 METRICS_PREFIX = "gateway-metrics-"
+NAME_VARIABLE = "GATEWAY_NAME"
 
 
 def load(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
@@ -59,14 +64,31 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
     return _validated(whole, list(dict.fromkeys(told)))
 
 
-def process_environment(settings: Settings, base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment for the server process: `base`, or this process's own, with what shared metrics need.
+def files(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> tuple[Path, ...]:
+    """The files that `load` reads, or would if they were there; those of secrets are named by variables."""
+    environ = os.environ if environ is None else environ
+    directory = directory or Path()
+    dotenv = directory / ".env"
+    given = {**_dotenv(dotenv, []), **{name: value for name, value in environ.items() if value.strip()}}
+    secrets = sorted({value.strip() for name, value in given.items() if name.endswith(SUFFIX)})
+    named = given.get("CONFIG_FILE", "").strip() or DEFAULT_FILE
+    return dotenv, *(directory / name for name in dict.fromkeys((named, *secrets)))
 
-    That is a fresh directory if several workers share them. One left over from another run would add its counts to
-    ours, so one in `base` is never taken.
+
+def gateway_name() -> str:
+    """What all workers of this gateway, and no other gateway's, call it."""
+    return os.environ.get(NAME_VARIABLE) or f"{gethostname()}-{os.getppid()}"
+
+
+def process_environment(settings: Settings, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment for the server process: `base`, or this process's own, with what its workers share.
+
+    That is a name for all of them, and a fresh directory for metrics if there are several. One left over from another
+    run would add its counts to ours, so one in `base` is never taken.
     """
     base = os.environ if base is None else base
     environment = {name: value for name, value in base.items() if name.upper() != METRICS_VARIABLE}
+    environment[NAME_VARIABLE] = f"{gethostname()}-{uuid4().hex[:8]}"
     if settings.workers > 1:
         environment[METRICS_VARIABLE] = _fresh_directory(settings.server.data_dir)
     return environment

@@ -36,14 +36,14 @@ def open_sink(settings: LoggingSettings) -> Sink:
     return LogFile(settings.file, settings.max_bytes, settings.backup_count).write
 
 
-def configure_logging(settings: LoggingSettings) -> None:
+def configure_logging(settings: LoggingSettings, sink: Sink | None = None) -> None:
     """Send every event of this process, from structlog or from the standard library, where `settings` say.
 
     May be called again, as a forked worker has to: what was set up before is replaced. One event is one line of JSON,
-    or one for people, coloured on a terminal only. Secrets are masked in both.
+    or one for people, coloured on a terminal only. Secrets are masked in both. `sink` is one that is open already.
     """
     level = logging.getLevelNamesMapping()[settings.level]
-    output = _Output(open_sink(settings))
+    output = _Output(sink or open_sink(settings))
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -14,11 +14,18 @@ from config.settings import ServerSettings
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
     """Forks workers, of which each makes an application of its own; code that is loaded by then is shared by them all.
 
-    `server` is what the workers are told of time.
+    `server` is what the workers are told of time. `read_again` reads what the workers to come are made with.
     """
 
-    def __init__(self, server: ServerSettings, options: Mapping[str, Any], make: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        server: ServerSettings,
+        options: Mapping[str, Any],
+        make: Callable[[], Any],
+        read_again: Callable[[], object] = bool,
+    ) -> None:
         self.server = server
+        self.read_again = read_again
         self._options = options
         self._make = make
         super().__init__()

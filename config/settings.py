@@ -139,6 +139,14 @@ class FilterPattern(Group):
     ignore_case: bool = True
     max_length: int = Field(200, ge=1, le=10_000)
 
+    @model_validator(mode="after")
+    def _compiles(self) -> "FilterPattern":
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise ValueError(f"the pattern {self.name!r} is no regular expression: {error}") from None
+        return self
+
 
 class ContentFilterSettings(Group):
     """Patterns that answers are searched for; off without patterns."""

@@ -44,3 +44,24 @@ def load_catalogue(
     """
     catalogue = Catalogue(read_models(folder) if shipped is None else shipped)
     return Catalogue(changed(catalogue.models, changes)) if changes else catalogue
+
+
+class CatalogueBook:
+    """Makes catalogues out of the files of one folder, which are read again only when they have changed."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self._folder = folder
+        self._state: object = None
+        self._shipped: tuple[ModelInfo, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that it reads."""
+        return tuple(sorted(self._folder.glob("*.yaml")))
+
+    def catalogue(self, changes: Mapping[str, ModelSettings]) -> Catalogue:
+        """The models of the files with `changes` laid over them. Raises ValueError as `load_catalogue` does."""
+        state = [(file, stat.st_mtime_ns, stat.st_size, stat.st_ino) for file in self.files if (stat := file.stat())]
+        if state != self._state:
+            self._shipped, self._state = tuple(read_models(self._folder)), state
+        return load_catalogue(changes, shipped=self._shipped)

@@ -2,6 +2,7 @@
 
 GatewayError
 ├── InvalidRequest                400   the body or a header is wrong; `param` names the field
+│   ├── ConfigurationInvalid      422   the configuration on disk has mistakes
 │   ├── ContextLengthExceeded     400   the prompt does not fit the model
 │   ├── ContentRefused            400   a safety service refused the prompt or the answer
 │   ├── CannotCarry               400   a strict target would have to leave something out
@@ -153,6 +154,13 @@ class ProviderConflict(Conflict):
     """The provider has seen the id of the try before, or was in the middle of something; another try has its own id."""
 
     retryable = True
+
+
+class ConfigurationInvalid(InvalidRequest):
+    """What is configured has mistakes, and nothing was changed; `details` has all of them."""
+
+    status = 422
+    code = "configuration_invalid"
 
 
 class BodyTooLarge(InvalidRequest):

@@ -119,6 +119,15 @@ class Metrics:
             registry=r,
             multiprocess_mode="mostrecent",
         )
+        self.configured = Gauge(
+            "glm_config_last_reload_successful", "0 while the configuration on disk cannot be used.", registry=r,
+            multiprocess_mode="livemin",
+        )  # fmt: skip
+        self.configured_at = Gauge(
+            "glm_config_last_reload_success_timestamp_seconds",
+            "Since when the configuration is in effect, on the worker that has it longest.",
+            registry=r, multiprocess_mode="livemin",
+        )  # fmt: skip
         self.memory = Gauge(
             "glm_memory_used_ratio", "The share of the container's memory in use, or of the machine's without a limit.",
             registry=r, multiprocess_mode="mostrecent",

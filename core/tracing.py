@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from config.settings import TelemetrySettings
@@ -11,6 +10,7 @@ from core.cancel import Cancellation
 from core.clock import Clock
 from core.errors import GatewayError
 from core.providers.base import UpstreamRequest
+from core.tracing_packages import MISSING, missing
 from core.transport import Transport
 
 if TYPE_CHECKING:
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
 Attributes = Mapping[str, str | bool | int | float | tuple[str, ...] | None]
-PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.common")
-MISSING = (
-    "telemetry.endpoint (OTEL_EXPORTER_OTLP_ENDPOINT) is set, but the packages that traces need are not installed: "
-    "run `make otel`, or leave it unset"
-)
 BATCH = 256
 """Spans in one message: writing it takes a few milliseconds, in which nothing else runs."""
 PATH = "/v1/traces"
@@ -154,18 +149,6 @@ class Refused(GatewayError):
     """The collector does not take the spans."""
 
     code = "traces_refused"
-
-
-def missing(settings: TelemetrySettings) -> list[str]:
-    """What keeps requests from being traced as `settings` want it, in a sentence each."""
-    return [] if settings.endpoint is None or all(map(_is_there, PACKAGES)) else [MISSING]
-
-
-def _is_there(package: str) -> bool:
-    try:
-        return find_spec(package) is not None
-    except ModuleNotFoundError:
-        return False
 
 
 def _given(attributes: Attributes) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from middleware.base import Middleware
 from middleware.body_limit import BodyLimit
 from middleware.errors import Errors, Shape
 from middleware.exchange_log import RequestLog
+from middleware.in_flight import UnderWay
 from middleware.metrics import RequestMetrics
 from middleware.rate_limit import RateLimit
 from middleware.request_context import RequestContexts
@@ -29,6 +30,7 @@ def stack(
     """STACK. What refuses stands inside `Errors`, which renders it; what counts and logs stands outside and sees it."""
     settings, clock = services.settings.server, services.clock
     return [
+        UnderWay(services.in_flight),
         RequestContexts(clock, settings.trusted_proxies),
         RequestTraces(services.tracing, UNLIMITED, follow=services.settings.telemetry.follow),
         AccessLog(write_access, clock),

@@ -25,14 +25,14 @@ class AccessService:
 
     def __init__(self, keys: Sequence[ApiKeySettings], book: KeyBook, tokens: JwtCallers | None = None) -> None:
         """`tokens` None takes none."""
+        self.tokens = tokens
         self._configured = tuple((digest_of(k.key.get_secret_value()), _configured(k)) for k in keys)
         self._book = book
-        self._tokens = tokens
 
     @property
     def is_open(self) -> bool:
         """True when no person has set up keys or tokens; the key the gateway made for its owner is none of these."""
-        return not self._configured and self._tokens is None and self._book.is_known and not self._book.rules
+        return not self._configured and self.tokens is None and self._book.is_known and not self._book.rules
 
     def is_public(self, endpoint: str | None) -> bool:
         """True for routes that need no key."""
@@ -97,8 +97,8 @@ class AccessService:
 
     def refresh(self) -> None:
         """Fetch keys of those who sign tokens anew when they are old: every second."""
-        if self._tokens is not None:
-            self._tokens.refresh()
+        if self.tokens is not None:
+            self.tokens.refresh()
 
     def authorize(self, caller: Caller, endpoint: str | None) -> None:
         """Raises Forbidden when the caller's role may not use the route; no route at all is everyone's 404."""
@@ -107,7 +107,7 @@ class AccessService:
 
     def _check_known(self, key: str | None) -> None:
         """A key that may be in the store is not called wrong while nobody has seen what is there."""
-        relies_on_store = not self._configured and self._tokens is None
+        relies_on_store = not self._configured and self.tokens is None
         if (relies_on_store or (key is not None and may_be_ours(key))) and not self._book.is_known:
             raise StoreUnavailable("The callers' keys cannot be read now.")
 
@@ -118,8 +118,8 @@ class AccessService:
         stored = self._book.find(key)
         if stored is not None:
             return _stored(stored)
-        if self._tokens is not None and key.count(".") == 2:
-            return self._tokens.caller(key)
+        if self.tokens is not None and key.count(".") == 2:
+            return self.tokens.caller(key)
         return None
 
     def _of_configuration(self, key: str) -> Caller | None:

@@ -4,6 +4,7 @@ from config.settings import JwtSettings
 from core.clock import Clock
 from core.jwks import JwksKeys
 from core.jwt_verifier import JwtVerifier, KeySource, OneKey
+from core.public_key import read_public_key
 from core.transport import Transport
 from services.jwt_callers import JwtCallers
 
@@ -20,10 +21,4 @@ def _source(settings: JwtSettings, transport: Transport, clock: Clock) -> KeySou
         return JwksKeys(settings.jwks_url, transport, clock)
     if settings.secret is not None:
         return OneKey(settings.secret.get_secret_value())
-    try:
-        text = settings.public_key_file.read_bytes() if settings.public_key_file is not None else b""
-    except OSError as error:
-        raise ValueError(f"access.jwt.public_key_file cannot be read: {error}") from error
-    if b"PUBLIC KEY" not in text:
-        raise ValueError("access.jwt.public_key_file is no public key in PEM form")
-    return OneKey(text)
+    return OneKey(read_public_key(settings.public_key_file) if settings.public_key_file is not None else b"")

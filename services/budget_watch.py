@@ -30,6 +30,12 @@ class BudgetWatch:
         self._warned: dict[tuple[Scope, str, float], float] = {}
         self._log = structlog.get_logger(__name__)
 
+    def configure(self, settings: CostBudgetSettings) -> None:
+        """Watch these from now on. What is known of other budgets says nothing any more."""
+        if settings != self._settings:
+            self._settings = settings
+            self._used = {key: (0.0, ends) for key, (_, ends) in self._used.items()}
+
     def see(self, readings: Iterable[tuple[Bound, Reading]], now: float) -> None:
         """Take note of what is left of those that are budgets."""
         for bound, reading in readings:

@@ -76,6 +76,10 @@ class Circuits:
         self._log = structlog.get_logger(__name__)
         self._read(lambda: store.records.all(KIND))
 
+    def configure(self, settings: CircuitSettings) -> None:
+        """Judge by these from now on; what is open stays open as long as was said."""
+        self._settings = settings
+
     def admit(self, target: Target, *, sole: bool = False) -> Permit:
         """The right to try `target` now; a `sole` target may always be tried, since the breaker only chooses.
 

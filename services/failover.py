@@ -59,6 +59,10 @@ class FailoverService:
         self._log = structlog.get_logger(__name__)
         self._share()
 
+    def configure(self, settings: FailoverSettings) -> None:
+        """Go by these from now on; a move that runs ends when it was to end."""
+        self._settings = settings
+
     def activate(self, model: str, seconds: float, reason: Reason = "manual", loss_usd: float = 0.0) -> FailoverState:
         """Serve `model` by another for `seconds` from now; a running move is only ever made longer."""
         now, old = self._clock.now(), self._active(model)

@@ -1,6 +1,6 @@
 """HealthService: how the gateway is, from what is known already."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,7 +31,11 @@ class HealthService:
         data_dir: Path,
         clock: Clock,
         closing: Closing,
+        began: float | None = None,
+        rejected: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """`began` is when the process did (monotonic), now unless given; `rejected` tells of a configuration that is
+        on disk and not in effect."""
         self._closing = closing
         self._providers = tuple(providers)
         self._reachability = reachability
@@ -40,7 +44,8 @@ class HealthService:
         self._settings = settings
         self._data_dir = data_dir
         self._clock = clock
-        self._began = clock.monotonic()
+        self._began = clock.monotonic() if began is None else began
+        self._rejected = rejected
 
     def report(self) -> HealthResponse:
         """Every check, and the worst of them as the whole."""
@@ -50,6 +55,7 @@ class HealthService:
             "store": self._check_store(),
             "memory": self._check_memory(),
             "disk": self._check_disk(),
+            "configuration": self._check_configuration(),
         }
         worst = max((check.status for check in checks.values()), key=SEVERITY.index)
         return HealthResponse(
@@ -94,6 +100,12 @@ class HealthService:
             reason = "the shared store cannot be reached; this process counts alone"
             return HealthCheck(status="degraded", reason=reason)
         return HealthCheck(status="healthy", reason="answers")
+
+    def _check_configuration(self) -> HealthCheck:
+        reason = self._rejected()
+        if reason is None:
+            return HealthCheck(status="healthy", reason="in effect")
+        return HealthCheck(status="degraded", reason=reason)
 
     def _check_memory(self) -> HealthCheck:
         share = memory_share()

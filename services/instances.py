@@ -40,6 +40,12 @@ class Instances:
         site = self.sites.get(name)
         return site is None or site.is_billed(credential)
 
+    def inherit(self, before: "Instances") -> None:
+        """Take over what is known of the keys of those that are of the same kind as before."""
+        for name, pool in self.pools.items():
+            if name in before.pools and type(self.providers[name]) is type(before.providers[name]):
+                pool.inherit(before.pools[name])
+
     @property
     def used(self) -> list[str]:
         """The names of those that are usable now."""
@@ -69,12 +75,14 @@ class InstanceBuilder:
         self._rng = rng
         self._telemetry = telemetry
 
-    def build(self) -> Instances:
-        """One of each."""
+    def build(self, before: Instances | None = None) -> Instances:
+        """One of each; `before` knows what was in files of tokens that cannot be used now."""
         enabled = {name: one for name, one in self._settings.providers.items() if one.enabled}
         accounts = Accounts()
         providers = {name: PROVIDERS[one.kind](name, one, self._clock) for name, one in enabled.items()}
-        sources = {name: ProviderSource(name, one) for name, one in enabled.items() if one.auth != "passthrough"}
+        known = before.sources if before is not None else {}
+        keyed = {name: one for name, one in enabled.items() if one.auth != "passthrough"}
+        sources = {name: ProviderSource(name, one, known.get(name)) for name, one in keyed.items()}
         pools = {name: self._pool(source, enabled[name], providers[name], accounts) for name, source in sources.items()}
         elsewhere = {name: self._elsewhere(name, one) for name, one in enabled.items()}
         sites = {name: _site(one, providers[name], pools.get(name), elsewhere[name]) for name, one in enabled.items()}

@@ -20,6 +20,10 @@ class Recollection:
         self._clock = clock
         self._local = Shelf(local_bytes)
 
+    def resize(self, local_bytes: int) -> None:
+        """So much of it is copied to this worker from now on."""
+        self._local.resize(local_bytes)
+
     def find(self, names: Mapping[str, float]) -> dict[str, str]:
         """Those of the names under which something is kept, with it.
 

@@ -9,8 +9,6 @@ import structlog
 
 from config.settings import ResponseCacheSettings
 from core.chunk_codec import read, spelled
-from core.clock import Clock
-from core.store.base import Counters
 from schemas.chat import ChatRequest
 from schemas.codec import dumps, loads
 from schemas.origin import Origin
@@ -51,12 +49,12 @@ class Kept:
 class ResponseCache:
     """Shared by all workers with a copy in front; what is kept belongs to one caller, one way in and one question."""
 
-    def __init__(self, settings: ResponseCacheSettings, counters: Counters, clock: Clock, salt: str) -> None:
+    def __init__(self, settings: ResponseCacheSettings, kept: Recollection, salt: str) -> None:
         """`salt` stands for whatever else answers depend on: the settings of the pipeline."""
         self._settings = settings
         self._salt = salt
         self._rooms = AnswerRooms(settings)
-        self._recollection = Recollection(counters, clock, settings.local_bytes)
+        self._recollection = kept
         self._log = structlog.get_logger(__name__)
 
     def place(self, request: ChatRequest, origin: Origin) -> Place | Literal["bypass"] | None:

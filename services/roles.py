@@ -55,6 +55,8 @@ ROLES: Mapping[str, frozenset[CallerRole]] = {
     "keys.change": ADMINS,
     "keys.rotate": ADMINS,
     "keys.revoke": ADMINS,
+    "configuration.shown": ADMINS,
+    "configuration.reload": ADMINS,
     "route.explain": OPERATORS,
     "route.explained": OPERATORS,
 }

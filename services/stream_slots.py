@@ -22,6 +22,10 @@ class StreamSlots:
         self._clock = clock
         self._open: dict[str, tuple[str, int]] = {}
 
+    def configure(self, limit_of: Callable[[Caller | None], int | None]) -> None:
+        """Take as many from now on; those that are open stay."""
+        self._limit_of = limit_of
+
     def enter(self, caller: Caller | None, ip: str, request_id: str) -> Callable[[], None]:
         """Hold a place, and return what gives it back. Raises RateLimited when none is left."""
         limit = self._limit_of(caller)

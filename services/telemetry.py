@@ -15,6 +15,10 @@ class Telemetry:
         self._metrics = metrics
         self._models = frozenset(models)
 
+    def know(self, models: Iterable[str]) -> None:
+        """These may stand in a label as well."""
+        self._models |= frozenset(models)
+
     def answered(self, endpoint: str, method: str, status: str, seconds: float) -> None:
         """A request is over."""
         m = self._metrics
@@ -100,6 +104,11 @@ class Telemetry:
         self._metrics.memory.set(memory)
         self._metrics.active_tokens.set(active_tokens)
         self._metrics.degraded.set(int(degraded))
+
+    def configuration_read(self, *, ok: bool, loaded_at: float) -> None:
+        """The configuration was read; what is in effect is so since `loaded_at` (seconds since the epoch)."""
+        self._metrics.configured.set(int(ok))
+        self._metrics.configured_at.set(loaded_at)
 
     def circuits(self, worst: Mapping[str, int]) -> None:
         """The worst circuit of each provider: 0 closed, 1 half-open, 2 open."""

@@ -44,7 +44,9 @@ class TokenService:
         settings: TokenSettings,
         clock: Clock,
         worker_id: str,
+        next_check: float | None = None,
     ) -> None:
+        """`next_check` is when the degraded ones are to be looked at (monotonic), after an interval unless given."""
         self._pools = pools
         self._sources = sources
         self._prober = prober
@@ -52,7 +54,8 @@ class TokenService:
         self._settings = settings
         self._clock = clock
         self._worker_id = worker_id
-        self._next_check = clock.monotonic() + settings.health_check_interval
+        latest = clock.monotonic() + settings.health_check_interval
+        self.next_check = latest if next_check is None else min(next_check, latest)
         self._log = structlog.get_logger(__name__)
 
     def infos(self) -> list[TokenInfo]:
@@ -100,9 +103,9 @@ class TokenService:
 
         A credential that a success has restored since, on any worker, is not probed; nor is one that cools down.
         """
-        if self._clock.monotonic() < self._next_check:
+        if self._clock.monotonic() < self.next_check:
             return
-        self._next_check = self._clock.monotonic() + self._settings.health_check_interval
+        self.next_check = self._clock.monotonic() + self._settings.health_check_interval
         if not self._is_prober():
             return
         self.sync()

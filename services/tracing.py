@@ -65,13 +65,16 @@ class TracingService:
             self.send()
 
 
-def tracing_of(settings: Settings, transport: Transport, clock: Clock) -> TracingService | None:
+def spans_of(settings: Settings, transport: Transport, clock: Clock) -> Tracing | None:
     """None when nothing is to be traced. Raises ValueError when it is, and the packages for it are missing."""
-    telemetry = settings.telemetry
-    if telemetry.endpoint is None:
+    return None if settings.telemetry.endpoint is None else Tracing(settings.telemetry, transport, clock)
+
+
+def tracing_of(spans: Tracing | None, settings: Settings, clock: Clock) -> TracingService | None:
+    """None when nothing is to be traced."""
+    if spans is None:
         return None
-    tracing = Tracing(telemetry, transport, clock)
-    return TracingService(tracing, settings.providers, clock, propagate=telemetry.propagate)
+    return TracingService(spans, settings.providers, clock, propagate=settings.telemetry.propagate)
 
 
 class TracedRequest(RequestTrace):

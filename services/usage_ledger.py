@@ -52,10 +52,14 @@ class UsageLedger(Interceptor):
     def __init__(self, records: Records, clock: Clock, retention_days: int) -> None:
         self._records = records
         self._clock = clock
-        self._days = {KIND: retention_days, SESSIONS: min(SESSION_DAYS, retention_days)}
+        self.keep(retention_days)
         self._news: dict[tuple[str, str], Spend] = {}
         self._known: dict[str, set[str]] = {}
         self._known_in = ""
+
+    def keep(self, days: int) -> None:
+        """Give up what is older than so many days."""
+        self._days = {KIND: days, SESSIONS: min(SESSION_DAYS, days)}
 
     def finished(self, request: ChatRequest, outcome: Outcome, request_id: str) -> None:
         """Count a chat in; what is not told from other first questions is no session of its own."""

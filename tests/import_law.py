@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 
 CONFIG_TYPES = ("config.settings",)
 LAYERS: Mapping[str, tuple[str, ...]] = {
-    "app": ("app", "api", "middleware", "services", "core", "schemas", "config", "client"),
+    "app": ("app", "assembly", "api", "middleware", "services", "core", "schemas", "config", "client"),
+    "assembly": ("assembly", "api", "middleware", "services", "core", "schemas", "config"),
     "api": ("api", "services", "schemas", "core.errors", "core.sse"),
     "middleware": ("middleware", "services", "schemas", "core.errors", *CONFIG_TYPES),
     "services": ("services", "core", "schemas", *CONFIG_TYPES),

@@ -47,6 +47,10 @@ class FairQueue:
         """True when as many wait as may, or nobody may."""
         return len(self) >= self._max_waiting
 
+    def become(self, wanted: "FairQueue") -> None:
+        """Take as many, and let them wait as long, as `wanted` does; who waits goes on waiting."""
+        self.max_wait, self._max_waiting = wanted.max_wait, wanted._max_waiting
+
     def join(self, caller: str, wants: Collection[str] = ()) -> Ticket | None:
         """A place at the end of the caller's line; None when as many wait as may. `leave` follows in any case."""
         if self.is_full:

@@ -61,9 +61,10 @@ class Member:
         """All that is known to have been done with it, by any worker."""
         return self._shared.tally.plus(self._news().tally)
 
-    def become(self, credential: Credential) -> None:
+    def become(self, credential: Credential, settings: TokenSettings) -> None:
         """The same key with what is said of it now."""
         self.credential = credential
+        self._settings = settings
         self.quota.limit(credential.limits)
 
     def opens_at(self, model: str, tokens: int, now: float) -> float:

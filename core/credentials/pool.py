@@ -123,13 +123,24 @@ class CredentialPool:
         self._members = {}
         for credential in {credential.id: credential for credential in credentials}.values():
             member = known.pop(credential.id, None) or Member(credential, self._settings, now, self._facts)
-            member.become(credential)
+            member.become(credential, self._settings)
             self._members[member.id] = member
         self._leaving = known
         self._accounts.join(self.provider_name, self._members)
         strategy = STRATEGIES[self._strategy_name](self._rng)
         self._choice = Choice(self.provider_name, strategy, self._slots, self.queue)
         self._sharing.refresh(list(self._members.values()))
+
+    def inherit(self, before: "CredentialPool") -> None:
+        """Take over the slots and the queue of `before`, and what it knows of keys; both may lease from then on.
+
+        What is learned of a key by either is known to both, and this one writes the news of all.
+        """
+        credentials = [member.credential for member in self._members.values()]
+        before.queue.become(self.queue)
+        self.queue, self._slots = before.queue, before._slots
+        self._members, self._leaving = {}, before._leaving | before._members
+        self.replace(credentials)
 
     def sync(self) -> None:
         """Write this worker's news, take over everybody else's, and keep the slots of running leases."""

@@ -38,11 +38,14 @@ class FileSource:
     does not exist holds no tokens.
     """
 
-    def __init__(self, common: Common, path: Path) -> None:
+    def __init__(self, common: Common, path: Path, before: "FileSource | None" = None) -> None:
+        """`before` is who has read this file, or another, until now."""
+        self.path = path
         self.credentials: tuple[Credential, ...] = ()
+        if before is not None and before.path == path:
+            self.credentials = before.credentials
         self.problem: str | None = None
         self._common = common
-        self._path = path
         self._seen: object = None
         self._log = structlog.get_logger(__name__)
 
@@ -62,7 +65,7 @@ class FileSource:
     def _read(self) -> bytes | None:
         """The content if it has changed since the last call, an empty list's for a missing file."""
         try:
-            with self._path.open("rb") as file:
+            with self.path.open("rb") as file:
                 stat = fstat(file.fileno())
                 return file.read() if self._changed((stat.st_mtime_ns, stat.st_size, stat.st_ino)) else None
         except FileNotFoundError:
@@ -78,7 +81,7 @@ class FileSource:
 
     def _refuse(self, problem: str) -> None:
         """Keep the old list, with one warning for each change."""
-        self.problem = f"{self._path} {problem}"
+        self.problem = f"{self.path} {problem}"
         self._log.warning("token_file_broken", problem=self.problem, kept=len(self.credentials))
 
 
@@ -89,25 +92,31 @@ class ProviderSource:
     is asked without a key has one credential that is empty.
     """
 
-    def __init__(self, provider: str, settings: ProviderSettings) -> None:
+    def __init__(self, provider: str, settings: ProviderSettings, before: "ProviderSource | None" = None) -> None:
+        """`before` has the tokens that hold while the file cannot be used."""
         common = _common(provider, settings)
         bare = (Entry(secret) for key in settings.api_keys if (secret := key.get_secret_value().strip()))
         unsigned = (Credential(provider, ""),) if settings.auth == "none" else ()
         known = (_credential(_common(provider, settings, key.base_url), _entry(key)) for key in settings.keys)
         self._keys = (*_unique((*known, *_credentials(common, bare))), *unsigned)
-        self._file = FileSource(common, settings.token_file) if settings.token_file else None
+        self.file = self._opened(common, settings.token_file, before)
         self._polled = False
+
+    def _opened(self, common: Common, path: Path | None, before: "ProviderSource | None") -> FileSource | None:
+        return FileSource(common, path, before.file if before is not None else None) if path else None
 
     @property
     def problem(self) -> str | None:
         """Why the file's newest content could not be used."""
-        return self._file.problem if self._file else None
+        return self.file.problem if self.file else None
 
     def poll(self) -> tuple[Credential, ...] | None:
         """All credentials the first time and whenever the file has changed; None when they stay as they are."""
-        tokens = self._file.poll() if self._file else None
+        tokens = self.file.poll() if self.file else None
         first, self._polled = not self._polled, True
-        return _unique((*self._keys, *(tokens or ()))) if first or tokens is not None else None
+        if tokens is None and not first:
+            return None
+        return _unique((*self._keys, *(self.file.credentials if self.file else ())))
 
 
 def _common(provider: str, settings: ProviderSettings, url: str | None = None) -> Common:

@@ -26,8 +26,13 @@ class Shelf:
                 self._drop(name)
                 self._texts[name] = (text, now + seconds)
                 self._bytes += _size(name, text)
-            while self._bytes > self._max_bytes:
-                self._drop(next(iter(self._texts)))
+            self._fit()
+
+    def resize(self, max_bytes: int) -> None:
+        """Hold so much from now on."""
+        with self._mutex:
+            self._max_bytes = max_bytes
+            self._fit()
 
     def kept(self, names: Sequence[str], now: float) -> dict[str, str]:
         """Those of the names under which something is kept, with it."""
@@ -42,6 +47,10 @@ class Shelf:
 
     def __len__(self) -> int:
         return len(self._texts)
+
+    def _fit(self) -> None:
+        while self._bytes > self._max_bytes:
+            self._drop(next(iter(self._texts)))
 
     def _drop(self, name: str) -> None:
         if name in self._texts:

@@ -195,7 +195,9 @@ def test_a_deployment_a_reload_and_a_restart_of_redis_cut_none_of_fifty_streams(
 
         leaving.process.send_signal(signal.SIGTERM)
         stack.nginx.reload()
+        reconfigured(stack.gateways[1])
         stack.redis.stop()
+        reconfigured(stack.gateways[2])
         passed(traffic, 10)
         stack.redis.start()
         assert eventually(lambda: "not ready" in closed(leaving)), "its port is closed after a while"
@@ -209,6 +211,13 @@ def test_a_deployment_a_reload_and_a_restart_of_redis_cut_none_of_fifty_streams(
         passed(traffic, 10)
     assert sum(answer.whole for answer in answers) == 50
     assert set(traffic.answers) == {200}
+
+
+def reconfigured(gateway: Gateway) -> None:
+    """Let another configuration take effect."""
+    (gateway.directory / ".env").write_text("LOG_LEVEL=WARNING\nGATEWAY__TOKENS__STRATEGY=least_loaded\n")
+    told = gateway.post("/v1/config/reload", None, headers=HEADERS).json()
+    assert (told["changed"], told["complete"], told["needs_restart"]) == (True, True, []), told
 
 
 def passed(traffic: Traffic, count: int) -> None:

@@ -75,7 +75,7 @@ class Entry:
 def entries(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
     """Every method of every route of the application, the methods included that Flask adds; public ones left out."""
     settings = Settings(server=ServerSettings(data_dir=tmp_path_factory.mktemp("app")))
-    app = create_app(settings, start=False)
+    app = create_app(settings, start=False).current
     app.extensions["gateway"].close()
     found = []
     for rule in app.url_map.iter_rules():

@@ -41,7 +41,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
     def make_one(name: str = "one", *, start: bool = False, **groups: Any) -> LayeredFlask:
         server = ServerSettings(data_dir=tmp_path / name)
         log = LoggingSettings(file=tmp_path / f"{name}.log")
-        app = create_app(Settings(**{"server": server, "logging": log, **groups}), start=start)
+        app = create_app(Settings(**{"server": server, "logging": log, **groups}), start=start).current
         app.testing = True
         apps.append(app)
         return app
@@ -125,8 +125,8 @@ def test_each_application_has_its_own_data(make: Make, tmp_path: Path) -> None:
 
 def test_the_chores_run_only_when_started(make: Make) -> None:
     idle, busy = make("one"), make("two", start=True)
-    assert idle.extensions["gateway"].background._greenlets == []
-    greenlets = list(busy.extensions["gateway"].background._greenlets)
+    assert idle.extensions["gateway"].background._greenlets == {}
+    greenlets = list(busy.extensions["gateway"].background._greenlets.values())
     assert len(greenlets) >= 3
     busy.extensions["gateway"].background.stop()
     for greenlet in greenlets:
@@ -136,7 +136,7 @@ def test_the_chores_run_only_when_started(make: Make) -> None:
 
 def test_the_stack_is_whole(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[dict[str, Any]] = []
-    monkeypatch.setattr("config.access_log.access_writer", lambda settings: lines.append)
+    monkeypatch.setattr("config.log_outputs.access_writer", lambda settings, writer: lines.append)
     client = make(providers=with_glm("a.1")).test_client()
     response = client.post("/v1/chat/completions", data=b"{broken", headers={"X-Request-ID": "req-1"})
     response.close()

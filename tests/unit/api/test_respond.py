@@ -128,7 +128,7 @@ class Exchange:
         spending = bare_spending(clock=clock)
         routing = RoutingService(Catalogue([]), [], lambda _: True)
         landing = SoftLanding({}, routing, spending)
-        cache = ResponseCache(ResponseCacheSettings(), MemoryCounters(), clock, "")
+        cache = ResponseCache(ResponseCacheSettings(), Recollection(MemoryCounters(), clock), "")
         preparation = Preparation(landing, placement, recollection, thoughts, pipeline)
         parts = (preparation, dispatcher, pipeline, (), clock, thoughts, placement, spending)
         chat = ChatService(*parts, cache, Closing())

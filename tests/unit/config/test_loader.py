@@ -324,11 +324,14 @@ def test_several_workers_share_a_fresh_metrics_directory(folder):
         assert list(directory.iterdir()) == []
         directory.rmdir()
     assert first["PATH"] == "/bin"
+    assert first["GATEWAY_NAME"] != second["GATEWAY_NAME"]
 
 
 def test_one_worker_shares_no_metrics_directory(folder):
     base = {"A": "b", "PROMETHEUS_MULTIPROC_DIR": "/stale"}
-    assert process_environment(load({}, folder()), base) == {"A": "b"}
+    environment = process_environment(load({}, folder()), base)
+    assert environment.pop("GATEWAY_NAME")
+    assert environment == {"A": "b"}
     assert process_environment(load({}, folder()))["PATH"] == os.environ["PATH"]
 
 

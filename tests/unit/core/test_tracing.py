@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-import core.tracing
+import core.tracing_packages
 from config.settings import TelemetrySettings
 from core.errors import GatewayError
-from core.tracing import BATCH, Tracing, missing
+from core.tracing import BATCH, Tracing
+from core.tracing_packages import missing
 from tests.fakes import FakeClock
 from tests.unit.core.tracing_kit import Collector, House, attributes
 
@@ -138,7 +139,7 @@ def test_what_comes_while_a_message_fails_has_the_better_right_to_stay() -> None
 
 
 def test_without_the_packages_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core.tracing, "PACKAGES", ("no_such_package.sdk",))
+    monkeypatch.setattr(core.tracing_packages, "PACKAGES", ("no_such_package.sdk",))
     settings = TelemetrySettings(endpoint="http://collector:4318")
     assert missing(TelemetrySettings()) == []
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in missing(settings)[0]

@@ -77,7 +77,7 @@ def test_nothing_is_done_before_the_start_or_after_the_stop() -> None:
 def test_a_second_start_does_nothing() -> None:
     background = Background([Chore("x", LONG, Work())])
     background.start()
-    first = list(background._greenlets)
+    first = dict(background._greenlets)
     background.start()
     assert background._greenlets == first
     background.stop()
@@ -87,6 +87,44 @@ def test_it_can_be_started_again_after_a_stop() -> None:
     work = Work(enough=1)
     background = run(work)
     background.stop()
+    background.start()
+    assert work.enough.wait(PATIENCE)
+    background.stop()
+
+
+def test_other_chores_take_the_place_of_those_of_their_names_without_another_greenlet() -> None:
+    old, new, more = Work(enough=1), Work(enough=1), Work(enough=1)
+    background = Background([Chore("x", 0.0, old), Chore("gone", LONG, Work())])
+    background.start()
+    assert old.enough.wait(PATIENCE)
+    greenlets = dict(background._greenlets)
+    background.become([Chore("x", 0.0, new), Chore("more", 0.0, more)])
+    assert new.enough.wait(PATIENCE)
+    assert more.enough.wait(PATIENCE)
+    done = old.done
+    for _ in range(5):
+        gevent.sleep(0)
+    assert old.done == done
+    assert background._greenlets["x"] is greenlets["x"]
+    background.stop()
+
+
+def test_a_chore_that_is_gone_and_comes_back_is_done_by_one_greenlet() -> None:
+    background = Background([Chore("x", LONG, Work())])
+    background.start()
+    first = dict(background._greenlets)
+    background.become([])
+    background.become([Chore("x", LONG, Work())])
+    assert background._greenlets == first
+    background.stop()
+
+
+def test_what_it_becomes_before_it_starts_runs_from_the_start_on() -> None:
+    work = Work(enough=1)
+    background = Background()
+    background.become([Chore("x", 0.0, work)])
+    gevent.idle()
+    assert work.done == 0
     background.start()
     assert work.enough.wait(PATIENCE)
     background.stop()

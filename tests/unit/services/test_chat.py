@@ -46,6 +46,7 @@ from services.interceptors import Interceptor
 from services.landing import SoftLanding
 from services.placement import Placement
 from services.preparation import Preparation
+from services.recollection import Recollection
 from services.response_cache import ResponseCache
 from services.routing import RoutingService
 from services.telemetry import Telemetry
@@ -119,7 +120,7 @@ class House:
             thoughts,
             Aftermath(affinity, guard, routing, self.stage.sites),
             spending,
-            ResponseCache(ResponseCacheSettings(), counters, self.clock, ""),
+            ResponseCache(ResponseCacheSettings(), Recollection(counters, self.clock), ""),
             Closing(),
         )
 

@@ -71,7 +71,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
 def test_all_is_well_when_every_check_says_so(house: House) -> None:
     report = house.report()
     assert report.status == "healthy"
-    assert set(report.checks) == {"glm", "tokens", "store", "memory", "disk"}
+    assert set(report.checks) == {"glm", "tokens", "store", "memory", "disk", "configuration"}
     assert {check.status for check in report.checks.values()} == {"healthy"}
     assert all(check.reason for check in report.checks.values())
     assert report.timestamp.timestamp() == house.clock.now()
