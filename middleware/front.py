@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from werkzeug.routing import Map
+
 from middleware.base import LayeredFlask
 
 
@@ -23,3 +25,8 @@ class Front:
     def extensions(self) -> dict[str, Any]:
         """What belongs to the current application."""
         return self.current.extensions
+
+    @property
+    def url_map(self) -> Map:
+        """The routes of the current application."""
+        return self.current.url_map
