@@ -10,11 +10,11 @@ import pytest
 import structlog
 
 from config.access_log import access_writer
+from config.line_writer import LineWriter
 from config.logging import configure_logging, open_sink, write_to_stdout
 from config.masking import MASK, mask_text
 from config.settings import LoggingSettings
 from schemas.codec import loads
-from tests.gateway import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
 GLM_KEY = "0123456789abcdef0123456789abcdef.AbCdEfGhIjKlMnOp"
@@ -181,14 +181,17 @@ def test_console_lines_are_for_people_and_plain_in_a_file(log):
     assert "\x1b" not in out.text
 
 
-def test_what_callers_choose_writes_no_lines_of_its_own(log, tmp_path):
+def test_what_callers_choose_writes_no_lines_of_its_own(log):
     out = log(format="console")
     structlog.get_logger().info("refused", path="/x\n2026 forged \x1b[2J \x9b31m \u202e", other="plain ü")
     line = {"timestamp": "t", "level": "info", "method": "GET", "endpoint": "/x", "status": 404, "ms": 1}
-    write = access_writer(LoggingSettings(file=tmp_path / "access", format="console"))
-    write({**line, "model": "m\n2026 forged\x1b[2J\u202e", "caller": "ü"})
-    assert eventually((tmp_path / "access").exists)
-    for text in (out.text, (tmp_path / "access").read_text()):
+    written = []
+    lines = LineWriter(written.append)
+    access_writer(LoggingSettings(format="console"), lines)(
+        {**line, "model": "m\n2026 forged\x1b[2J\u202e", "caller": "ü"}
+    )
+    lines.close()
+    for text in (out.text, b"".join(written).decode()):
         assert text.count("\n") == 1
         assert text.removesuffix("\n").isprintable()
         assert "forged" in text
