@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from services.columns import columns
+
 HEADINGS = ("", "provider", "model", "why", "circuit", "credentials")
 
 
@@ -12,7 +14,7 @@ def table(explanation: Mapping[str, Any]) -> str:
     landed, refused = explanation["landed_on"], explanation["refused"]
     lines = [head] + ([f"A budget is nearly spent: answered by {landed}"] if landed else [])
     lines += [f"Refused with {refused['status']} {refused['code']}: {refused['message']}"] if refused else []
-    lines += ["", *_columns([HEADINGS, *map(_row, explanation["targets"])])] if explanation["targets"] else []
+    lines += ["", *columns([HEADINGS, *map(_row, explanation["targets"])])] if explanation["targets"] else []
     lines += [f"   if the prompt is too long: {one['provider']} {one['model']}" for one in explanation["if_too_long"]]
     losers = [f"  {_place(one)}: {one['reason']}" for one in explanation["lost"]]
     rules = [f"  {one['rule']}: {one['reason']}" for one in explanation["rules"] if not one["matches"]]
@@ -30,11 +32,6 @@ def _row(target: Mapping[str, Any]) -> tuple[str, ...]:
     count = "the caller's own" if keys is None else f"{keys['usable']} of {keys['total']}"
     worse = target["circuit"] if target["circuit"] != "closed" else target["provider_circuit"]
     return (f"{target['order']}.", target["provider"], target["model"], target["why"], worse, count)
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
 
 
 def _place(loser: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from core.clock import Clock
 from schemas.key import KeyChange, KeyRotation, NewKey, StoredKey
+from services.columns import columns
 from services.key_book import KeyBook
 
 DAY = 86_400
@@ -58,10 +59,7 @@ class KeyDesk:
         keys = self._book.all()
         if not keys:
             return "No keys have been made. Those of GATEWAY_API_KEYS and the configuration are not listed here.\n"
-        rows = [HEADINGS, *map(self._row, keys)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-        return "\n".join(lines) + "\n"
+        return "\n".join(columns([HEADINGS, *map(self._row, keys)])) + "\n"
 
     def _row(self, key: StoredKey) -> tuple[str, ...]:
         now = self._clock.now()

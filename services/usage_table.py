@@ -8,6 +8,7 @@ from typing import Any
 
 from schemas.money import spelled
 from schemas.spend import PICO, Spend, SpendRow
+from services.columns import columns
 
 
 def told(of: SpendRow | Spend) -> dict[str, Any]:
@@ -46,12 +47,6 @@ def as_text(by: Sequence[str], rows: Sequence[SpendRow], total: Spend) -> str:
     """Columns for a terminal, numbers to the right, and the total below them."""
     heads = (*by, "requests", "failed", "input", "cached", "output", "USD")
     lines = [heads, *(_line(by, row.group.get, row.spend) for row in rows), _line(by, {by[0]: "total"}.get, total)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    texts = [
-        "  ".join(cell.ljust(width) if place < len(by) else cell.rjust(width)
-                  for place, (cell, width) in enumerate(zip(line, widths, strict=True))).rstrip()
-        for line in lines
-    ]  # fmt: skip
     notes = []
     if total.notional:
         notes.append(f"Besides, ${spelled(_usd(total.notional))} that nobody pays by the answer (flat fees).")
@@ -59,7 +54,7 @@ def as_text(by: Sequence[str], rows: Sequence[SpendRow], total: Spend) -> str:
         notes.append(f"{total.unpriced} answers have no known price and are not in the sum.")
     if total.estimated:
         notes.append(f"The tokens of {total.estimated} answers are estimated, at least in part.")
-    return "\n".join([*texts, *(["", *notes] if notes else [])]) + "\n"
+    return "\n".join([*columns(lines, len(by)), *(["", *notes] if notes else [])]) + "\n"
 
 
 def _line(by: Sequence[str], group: Any, spend: Spend) -> tuple[str, ...]:
