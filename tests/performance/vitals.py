@@ -22,6 +22,7 @@ class Vitals:
     memory: int
     sockets: int
     greenlets: int
+    workers: int = 1
 
     def __str__(self) -> str:
         return f"{self.memory / MEGABYTE:.1f} MB, {self.sockets} sockets, {self.greenlets} greenlets"
@@ -50,7 +51,7 @@ def vitals(gateway: Gateway) -> Vitals:
     workers = gateway.workers()
     greenlets = sum(_greenlets(Path(gateway.environment["VITALS_DIR"]), worker) for worker in workers)
     sockets = sum(len(psutil.Process(worker).net_connections()) for worker in workers)
-    return Vitals(memory_of(gateway), sockets, greenlets)
+    return Vitals(memory_of(gateway), sockets, greenlets, len(workers))
 
 
 def _greenlets(directory: Path, worker: int) -> int:
