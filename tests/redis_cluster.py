@@ -65,6 +65,7 @@ class RedisCluster:
 
     def begin_move(self, key: str, target: RedisServer) -> RedisServer:
         """Let the key's slot begin to move; nothing of it has gone over yet. Returns who has it."""
+        self.wait_until_agreed()
         slot, source = key_slot(key.encode()), self.owner(key)
         self.client(target).execute_command("CLUSTER SETSLOT", slot, "IMPORTING", self._id(source))
         self.client(source).execute_command("CLUSTER SETSLOT", slot, "MIGRATING", self._id(target))
@@ -99,6 +100,19 @@ class RedisCluster:
         while not self.is_whole():
             assert time.monotonic() < until, "the cluster does not come together"
             time.sleep(0.02)
+
+    def wait_until_agreed(self) -> None:
+        """Until all masters tell the same of each other: one that knows of no newer epoch would not keep a slot."""
+        until = time.monotonic() + PATIENCE
+        while len({self._told(one) for one in self.masters}) > 1:
+            assert time.monotonic() < until, "the masters do not agree"
+            time.sleep(0.01)
+
+    def _told(self, server: RedisServer) -> tuple[str, ...]:
+        nodes = (line.split() for line in self.client(server).execute_command("CLUSTER NODES").decode().splitlines())
+        return tuple(
+            sorted(f"{one[0]} {one[6]} {' '.join(part for part in one[8:] if part[0] != '[')}" for one in nodes)
+        )
 
     def wait_until_copied(self) -> None:
         """Until the replica has all that its master was told."""

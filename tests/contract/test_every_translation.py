@@ -1,11 +1,12 @@
 """Whatever a client of either dialect may ask, no provider of another form refuses how it is put to it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.clients import ANTHROPIC, OPENAI, Dialect
-from tests.integration.providers_kit import KINDS, STREAMED_OR_NOT, Kind, World, ways
+from tests.integration.providers_kit import KINDS, STREAMED_OR_NOT, Kind, World, running_world, ways
 
 Json = dict[str, Any]
 
@@ -17,6 +18,13 @@ FOREIGN = ways(lambda kind, dialect, _: kind.native != dialect.name)
 CLAUDES_IMAGE: Json = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
 CLAUDES_PDF: Json = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "AA=="}}
 CLAUDES_LINK: Json = {"type": "document", "source": {"type": "url", "url": "https://d/1.pdf"}}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Fetches no links: nothing is behind those that stand here."""
+    with running_world(tmp_path_factory.mktemp("world"), links={"fetch": False}) as one:
+        yield one
 
 
 def claudes(kind: Kind) -> dict[str, Json]:

@@ -105,7 +105,7 @@ def test_the_image_says_what_engines_need_to_know(container: builder.Container) 
 
 def test_the_image_has_what_runs_and_nothing_else(container: builder.Container) -> None:
     app = container.root / "app"
-    packages = {"api", "config", "core", "demo", "middleware", "schemas", "services"}
+    packages = {"api", "assembly", "config", "core", "demo", "middleware", "schemas", "services"}
     assert {path.name for path in app.iterdir()} == {"app.py", "__pycache__", *packages}
     venv = container.root / "opt/venv"
     assert not [path for name in COMPILERS for path in venv.glob(f"bin/{name}")]

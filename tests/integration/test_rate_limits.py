@@ -137,7 +137,7 @@ def test_without_redis_requests_go_on_and_all_of_it_is_told(upstream: Upstream, 
         with Gateway(tmp_path, **settings) as gateway:
             assert gateway.chat().status_code == 200
             # A worker that starts without its store cannot know which keys there are, and lets nobody in.
-            assert eventually(lambda: redis_library.Redis(port=redis.port).hlen("glm:{records:worker}") == 4)
+            assert eventually(lambda: redis_library.Redis(port=redis.port).hlen("glm:{glm:records:worker}") == 4)
             redis.stop()
             with ThreadPoolExecutor(8) as pool:
                 answers = list(pool.map(lambda _: gateway.chat(), range(16)))

@@ -79,7 +79,7 @@ def test_importing_the_application_imports_nothing_that_holds_sockets() -> None:
 
 
 def modules() -> list[str]:
-    packages = ("api", "config", "core", "middleware", "schemas", "services")
+    packages = ("api", "assembly", "config", "core", "middleware", "schemas", "services")
     files = [file for package in packages for file in sorted((ROOT / package).rglob("*.py"))]
     names = [".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files]
     return ["app", *names]

@@ -36,7 +36,7 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @cache
 def said() -> tuple[str, ...]:
     """Every text that stands in the code, with a gap for each value that is filled in."""
-    folders = ("api", "config", "core", "middleware", "services", "schemas")
+    folders = ("api", "assembly", "config", "core", "middleware", "services", "schemas")
     files = [ROOT / "app.py", *(file for folder in folders for file in (ROOT / folder).rglob("*.py"))]
     return tuple(text for file in files for text in _texts(ast.parse(file.read_text(encoding="utf-8"))))
 

@@ -7,6 +7,7 @@ from core.store.memory import MemoryCounters
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.stream import Finished, TextDelta
+from services.recollection import Recollection
 from services.response_cache import Place, ResponseCache
 from tests.fakes import FakeClock
 from tests.unit.services.chat_kit import chat_request
@@ -14,7 +15,9 @@ from tests.unit.services.chat_kit import chat_request
 
 @pytest.mark.parametrize(("text", "kept"), [("x" * 1500, True), ("世" * 500, True), ("世" * 1500, False)])
 def test_the_size_of_an_answer_is_counted_in_bytes(text: str, kept: bool) -> None:
-    cache = ResponseCache(ResponseCacheSettings(enabled=True, max_entry_bytes=3000), MemoryCounters(), FakeClock(), "")
+    cache = ResponseCache(
+        ResponseCacheSettings(enabled=True, max_entry_bytes=3000), Recollection(MemoryCounters(), FakeClock()), ""
+    )
     place = cache.place(chat_request(), Origin("req-1", 0.0, "ann", cache="use"))
     assert isinstance(place, Place)
     outcome = Outcome("m", stream=False, provider="one", upstream_model="m")
