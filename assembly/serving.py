@@ -19,7 +19,6 @@ from assembly.configured import Configured
 from assembly.terminal import give_up, or_give_up
 from config.banner import access_lines, banner
 from config.loader import (
-    ConfigurationError,
     adopt_environment,
     process_environment,
     remove_metrics_directory,
@@ -77,7 +76,8 @@ def serve(configured: Configured, credentials: dict[str, int], create_app: Calla
 
     def read_again() -> None:
         # What cannot be used changes nothing here; the workers say what is wrong with it.
-        with suppress(ConfigurationError):
+        # Nothing that is in a file may end the server, whose workers have streams open.
+        with suppress(Exception):
             configured.read_again()
 
     # In this very process: signals reach it, and its workers begin with all code loaded.

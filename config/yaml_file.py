@@ -18,6 +18,9 @@ gateway is open."""
 _VARIABLE = re.compile(r"\$(\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
+_ENDLESS = "it is nested without end"
+
+
 class _Unset(Exception):
     """A variable without a value and without a default."""
 
@@ -37,10 +40,18 @@ def yaml_layer(file: Path, name: str, variables: Mapping[str, str]) -> Layer:
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         layer.problems.append(f"{name}: cannot be read: {error}")
         return layer
+    except (ValueError, ArithmeticError, RecursionError, TypeError, KeyError) as error:
+        # What stands there has the form of a date or a number and is none, or has no end.
+        layer.problems.append(f"{name}: cannot be read: a value in it makes no sense ({_short(error)})")
+        return layer
     if document is not None and not isinstance(document, dict):
         layer.problems.append(f"{name}: must be a mapping of names to settings")
         return layer
-    filled = _fill(document or {}, "", name, variables, layer.problems)
+    try:
+        filled = _fill(document or {}, "", name, variables, layer.problems)
+    except RecursionError:
+        layer.problems.append(f"{name}: {_ENDLESS}")
+        return layer
     wrapped = filled.pop(WRAPPER, None)
     _put_all(layer, filled, name, "")
     if isinstance(wrapped, dict):
@@ -86,6 +97,11 @@ def _one(match: re.Match[str], variables: Mapping[str, str]) -> str:
     if value is None:
         raise _Unset(match[2])
     return value
+
+
+def _short(error: Exception) -> str:
+    # The value itself may be a secret.
+    return _ENDLESS if isinstance(error, RecursionError) else re.sub(r"'.*'", "…", str(error))
 
 
 def _line(error: MarkedYAMLError) -> str:

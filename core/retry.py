@@ -45,9 +45,12 @@ class RetryBudget:
         self._trim()
         return len(self._retries) + 1 <= self._least + self._share * len(self._requests)
 
-    def spend(self) -> None:
-        """A request is tried once more."""
-        self._retries.append(self._clock.monotonic())
+    def take(self) -> bool:
+        """True when a request may be tried once more, which then counts."""
+        allowed = self.allows()
+        if allowed:
+            self._retries.append(self._clock.monotonic())
+        return allowed
 
     def _trim(self) -> None:
         since = self._clock.monotonic() - self.SECONDS

@@ -83,7 +83,7 @@ class BoundTable:
     def money(self, caller: Caller | None, ip: str) -> Iterator[Bound]:
         """What a caller may spend, and all of them together."""
         whose, budget = _key(caller, ip), self._budget
-        yield from _budget(whose, _own_budget(caller) or self._named_budget(caller))
+        yield from _budget(whose, self._budget_of_key(caller))
         yield from _budget(Whose("global", "", "all callers"), budget)
 
     def providers_money(self) -> Iterator[Bound]:
@@ -114,7 +114,7 @@ class BoundTable:
     def is_free(self, caller: Caller | None) -> bool:
         """True when nothing that the caller uses is bounded but the number of its requests."""
         bounded = self._counts_tokens or self._counts_money or self.has_targets
-        return not bounded and (caller is None or (caller.limits is None and _own_budget(caller) is None))
+        return not bounded and (caller is None or (caller.limits is None and not _has_budget(caller)))
 
     @property
     def has_targets(self) -> bool:
@@ -122,9 +122,17 @@ class BoundTable:
         parts = (self._rates.providers, self._rates.models, self._budget.providers, self._budget.models)
         return any(parts)
 
-    def _named_budget(self, caller: Caller | None) -> BudgetSettings:
+    def _budget_of_key(self, caller: Caller | None) -> BudgetSettings:
+        """What a key has of its own, the hour's and the day's each for itself; else what the settings have for it."""
         named = self._budget.keys.get(caller.name) if caller is not None else None
-        return named or self._budget.per_key
+        usual = named or self._budget.per_key
+        if caller is None or not _has_budget(caller):
+            return usual
+        hourly, daily = caller.hourly_budget, caller.daily_budget
+        return BudgetSettings(
+            hourly_limit=usual.hourly_limit if hourly is None else hourly,
+            daily_limit=usual.daily_limit if daily is None else daily,
+        )
 
     def _of_key(self, caller: Caller | None, name: str) -> int | None:
         own = getattr(caller.limits, name) if caller is not None and caller.limits is not None else None
@@ -151,10 +159,8 @@ def _limits(budget: BudgetSettings) -> bool:
     return budget.hourly_limit is not None or budget.daily_limit is not None
 
 
-def _own_budget(caller: Caller | None) -> BudgetSettings | None:
-    if caller is None or (caller.hourly_budget is None and caller.daily_budget is None):
-        return None
-    return BudgetSettings(hourly_limit=caller.hourly_budget, daily_limit=caller.daily_budget)
+def _has_budget(caller: Caller) -> bool:
+    return caller.hourly_budget is not None or caller.daily_budget is not None
 
 
 def _key(caller: Caller | None, ip: str) -> Whose:

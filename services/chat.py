@@ -77,7 +77,7 @@ class ChatService:
         call = self._dispatcher.call(request, origin)
         planned = self._preparation.plan(request, origin, asked.model)
         request = planned.request
-        kept_at = self._cache.place(request, origin) if turn is None else None
+        kept_at = self._cache.place(request, origin, planned.plan) if turn is None else None
         kept = self._cache.find(kept_at) if isinstance(kept_at, CachePlace) else None
         if kept is not None:
             return self._again(kept, request, asked.model, call)

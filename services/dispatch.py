@@ -120,8 +120,6 @@ class Dispatcher:
                 run.excluded.clear()
                 continue
             try:
-                if _tries(run) and not run.mended:
-                    self._budget.spend()
                 yield from self._attempts.chunks(run, target, lease, permit)
             except GatewayError as failure:
                 if not (yield from self._goes_on(run, target, lease, failure)):
@@ -232,11 +230,19 @@ class Dispatcher:
         run.unaffordable = not (tries == 0 or run.mended or self._budget.allows())
         return not run.unaffordable
 
+    def _pays(self, run: Run) -> bool:
+        """True when a second or later try is in the budget, which others may have used up since `_may_try` asked."""
+        run.unaffordable = not (_tries(run) == 0 or run.mended or self._budget.take())
+        return not run.unaffordable
+
     def _lease(self, run: Run, target: Target) -> Generator[ChatChunk, None, Lease | None]:
         """A credential of the target's provider that was not tried yet; None when there is none."""
         site, deadline = self._sites[target.provider], run.call.started + self._retry.total_seconds
         try:
-            return (yield from lease_in_turn(site, run, target, self._clock, deadline))
+            lease = yield from lease_in_turn(site, run, target, self._clock, deadline)
+            if self._pays(run):
+                return lease
+            lease.abandon()
         except (CredentialsExhausted, NoCredentials) as none_left:
             run.note_shortage(none_left)
             run.pass_over(target, none_left)

@@ -13,6 +13,7 @@ from schemas.chat import ChatRequest
 from schemas.codec import dumps, loads
 from schemas.origin import Origin
 from schemas.outcome import Outcome
+from schemas.route import Plan
 from schemas.stream import ChatChunk, Finished, KeepAlive
 from services.answer_rooms import AnswerRooms
 from services.recollection import Recollection
@@ -57,7 +58,7 @@ class ResponseCache:
         self._recollection = kept
         self._log = structlog.get_logger(__name__)
 
-    def place(self, request: ChatRequest, origin: Origin) -> Place | Literal["bypass"] | None:
+    def place(self, request: ChatRequest, origin: Origin, plan: Plan) -> Place | Literal["bypass"] | None:
         """Where to look and to keep; "bypass" when the client wants neither, None when it is no matter of this."""
         if not self._settings.enabled:
             return None
@@ -67,7 +68,10 @@ class ResponseCache:
             return None
         body = {name: value for name, value in request.native.body.items() if name not in HARMLESS}
         headers = [request.native.headers.get(name) for name in HEADERS]
-        said = [self._salt, origin.tenant, request.native.dialect, request.thinking_mode, request.model, body, headers]
+        # Whoever would be asked, in whatever order: a rule may send the same words elsewhere for a header of theirs.
+        targets = sorted([one.target.provider, one.target.model] for one in plan.candidates)
+        asked = [request.native.dialect, request.thinking_mode, request.model, body, headers]
+        said = [self._salt, origin.tenant, plan.rule, targets, *asked]
         return Place(f"response:{sha256(dumps(said)).hexdigest()}", request.model, origin.cache == "refresh")
 
     def find(self, place: Place) -> Kept | None:

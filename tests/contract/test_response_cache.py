@@ -26,6 +26,7 @@ USE = {"X-Cache": "use"}
 KEYS = "ann:key-of-ann,bob:key-of-bob,root:key-of-root:admin"
 GLM = KINDS["glm"]
 NAMED = "our-own-name"
+GOLD = {"x-tier": "gold"}
 NEVER = ("groq", "openai")
 """Kinds whose answers are kept for no time."""
 
@@ -37,6 +38,7 @@ def caching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         tmp_path_factory.mktemp("caching"),
         {**ONE_TRY, "GATEWAY_API_KEYS": KEYS},
         response_cache=settings,
+        routes=[{"name": "gold", "match": {"headers": GOLD}, "targets": [{"model": GLM.asked}]}],
         models={NAMED: {"upstream": {"glm": GLM.model}}},
     ) as one:
         one.headers = {"X-Gateway-Key": "key-of-root"}
@@ -129,6 +131,12 @@ def test_nothing_is_kept_unless_it_is_asked_for_or_certain_to_be_the_same(world:
     words = [cache(ask(world, dialect, GLM, "for sure", wish=None, temperature=0)) for _ in range(2)]
     assert words == ["miss", "hit"]
     assert len(world.upstream.requests) == 3
+
+
+def test_an_answer_is_given_again_on_its_own_route_alone(world: World) -> None:
+    who = {"X-Gateway-Key": "key-of-ann", "X-Cache": "use"}
+    asked = [OPENAI.ask(world.gateway, NAMED, "by route", headers={**who, **tier}) for tier in ({}, GOLD, {}, GOLD)]
+    assert [cache(heard) for heard in asked] == ["miss", "miss", "hit", "hit"]
 
 
 def test_a_client_may_want_a_new_answer_or_none_of_this(world: World) -> None:

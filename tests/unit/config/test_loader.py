@@ -339,3 +339,22 @@ def test_without_arguments_the_process_s_own_environment_is_read(folder, monkeyp
     monkeypatch.chdir(folder())
     monkeypatch.setitem(os.environ, "PORT", "77")
     assert load().server.port == 77
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "models: {m: {prices: [{since: 2026-11-31, input: 1}]}}",
+        "log_level: !!int x",
+        "log_level: !!float abc",
+        f"log_level: {'1' * 5000}",
+        "a: " + "[" * 5000,
+        "a: &a [*a]",
+    ],
+    ids=["date", "int", "float", "long", "deep", "itself"],
+)
+def test_a_value_that_cannot_be_made_is_a_mistake_like_any_other(tmp_path, text):
+    (tmp_path / "gateway.yaml").write_text(text)
+    with pytest.raises(ConfigurationError) as raised:
+        load({}, tmp_path)
+    assert "gateway.yaml" in str(raised.value)

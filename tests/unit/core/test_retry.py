@@ -27,9 +27,9 @@ def test_the_first_wait_and_the_longest_can_be_chosen() -> None:
 def spent(budget: RetryBudget) -> int:
     """How many retries it still allows, all of which are spent."""
     count = 0
-    while budget.allows():
-        budget.spend()
+    while budget.take():
         count += 1
+    assert not budget.allows()
     return count
 
 

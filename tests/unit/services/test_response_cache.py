@@ -6,6 +6,7 @@ from config.settings import ResponseCacheSettings
 from core.store.memory import MemoryCounters
 from schemas.origin import Origin
 from schemas.outcome import Outcome
+from schemas.route import Plan
 from schemas.stream import Finished, TextDelta
 from services.recollection import Recollection
 from services.response_cache import Place, ResponseCache
@@ -18,7 +19,7 @@ def test_the_size_of_an_answer_is_counted_in_bytes(text: str, kept: bool) -> Non
     cache = ResponseCache(
         ResponseCacheSettings(enabled=True, max_entry_bytes=3000), Recollection(MemoryCounters(), FakeClock()), ""
     )
-    place = cache.place(chat_request(), Origin("req-1", 0.0, "ann", cache="use"))
+    place = cache.place(chat_request(), Origin("req-1", 0.0, "ann", cache="use"), Plan(()))
     assert isinstance(place, Place)
     outcome = Outcome("m", stream=False, provider="one", upstream_model="m")
     list(cache.recording(place, outcome, iter([TextDelta(text), Finished("stop")])))

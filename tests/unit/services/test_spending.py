@@ -425,6 +425,19 @@ def test_a_key_may_have_limits_of_its_own() -> None:
         house.open(caller=small, sampling=Sampling(max_tokens=60))
 
 
+def test_a_keys_own_budget_stands_in_the_place_of_the_same_windows_alone() -> None:
+    settings = {"per_key": {"hourly_limit": 1, "daily_limit": 10}, "keys": {"bob": {"daily_limit": 20}}}
+    house = House(budget=settings)
+
+    def limits(caller: Caller) -> dict[str, float]:
+        return {one.window: one.limit_usd for one in house.spending.budgets(caller, "10.0.0.1")}
+
+    assert limits(ALICE) == {"hourly": 1, "daily": 10}
+    assert limits(replace(ALICE, hourly_budget=50.0)) == {"hourly": 50, "daily": 10}
+    assert limits(replace(ALICE, daily_budget=5.0)) == {"hourly": 1, "daily": 5}
+    assert limits(replace(BOB, hourly_budget=2.0)) == {"hourly": 2, "daily": 20}
+
+
 def test_an_address_is_limited_whoever_uses_it() -> None:
     house = House(rates={"tokens_per_minute_per_ip": 100})
     house.open(caller=ALICE, sampling=Sampling(max_tokens=60))
