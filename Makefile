@@ -17,7 +17,7 @@ test: dev ## run every check: format, lint, types, tests on all cores (ARGS="-k 
 	@$(PY) -m ruff format --check --quiet .
 	@$(PY) -m ruff check --quiet .
 	@$(PY) -m mypy --no-error-summary .
-	@$(PY) -m pytest -n auto --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup ## print the configuration in effect, secrets masked
 	@$(PY) app.py check
