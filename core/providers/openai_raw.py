@@ -102,7 +102,8 @@ def _split(frame: Mapping[str, Any], delta: Mapping[str, Any], pieces: Sequence[
 
 
 def _part(frame: Mapping[str, Any], delta: Mapping[str, Any], finish_reason: Any, *, first: bool = False) -> RawEvent:
-    choice = {**frame["choices"][0], "delta": dict(delta), "finish_reason": finish_reason}
+    said = dict(delta) if isinstance(delta, Mapping) else {}
+    choice = {**frame["choices"][0], "delta": said, "finish_reason": finish_reason}
     ending = finish_reason is not None
     if not (first or delta is frame["choices"][0].get("delta")) and choice.get("logprobs"):
         choice["logprobs"] = None

@@ -323,6 +323,7 @@ CHOICES = st.fixed_dictionaries(
 )
 
 
+@example([{"choices": [{"delta": [None], "finish_reason": "0"}]}])
 @given(st.lists(st.fixed_dictionaries({"choices": st.lists(CHOICES, max_size=2) | MANGLED}), max_size=5))
 def test_whatever_a_provider_sends_leaves_as_a_well_formed_stream_or_not_at_all(frames: list[Any]) -> None:
     try:
