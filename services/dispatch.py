@@ -114,7 +114,7 @@ class Dispatcher:
                 raise
             if lease is None:
                 permit.release()
-                if not (last and run.may_repeat(self._retry.max_wait)):
+                if run.unaffordable or not (last and run.may_repeat(self._retry.max_wait)):
                     return
                 yield from self._rest(run, max(run.told_wait, self._backoff.seconds(len(run.outcome.attempts))))
                 run.excluded.clear()

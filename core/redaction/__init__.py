@@ -67,11 +67,11 @@ class Redactor:
         """
         if isinstance(value, bytes):
             value = _read(value)
-        # Only what can be shown is looked through, and of that the end not shown: it may be half a secret.
         part = beginning(value, most + MARGIN)
         length = _length(value, part)
         if length <= most:
-            return self.value(part)
+            return self.value(value)
+        # Only what can be shown is looked through, and of that the end not shown: it may be half a secret.
         looked_through = dumps(self.value(part)).decode()
         return {"beginning": looked_through[:-MARGIN][:most], "cut_off": length - most}
 

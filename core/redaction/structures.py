@@ -87,8 +87,9 @@ class _Cut:
             return {self._text(str(key)): self.of(entry, depth + 1) for key, entry in value.items() if self._left > 0}
         if isinstance(value, list | tuple) and depth < DEEPEST:
             return [self.of(entry, depth + 1) for entry in value if self._left > 0]
-        self._left -= 8  # about as long as a number, a word or a pair of brackets is
-        return TOO_DEEP if isinstance(value, dict | list | tuple) else value
+        kept = TOO_DEEP if isinstance(value, dict | list | tuple) else value
+        self._left -= len(dumps(kept)) + 1
+        return kept
 
     def _text(self, text: str) -> str:
         kept = text[: max(0, self._left)]

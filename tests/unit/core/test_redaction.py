@@ -161,6 +161,13 @@ def test_of_a_long_value_the_beginning_is_shown_and_the_rest_counted() -> None:
     assert REDACTOR.shown(value, 100_000) == REDACTOR.value(value)
 
 
+def test_numbers_are_shown_as_long_as_there_is_room_for_them() -> None:
+    vector = {"input": list(range(9000)), "last": True}
+    assert REDACTOR.shown(vector, 65_536) == vector
+    shown = REDACTOR.shown(vector, 2000)
+    assert shown["beginning"] == json.dumps(vector, separators=(",", ":"))[:2000]
+
+
 @pytest.mark.parametrize("before", [0, 3, 1000, 4000, 8000])
 def test_no_half_of_a_secret_is_shown_however_much_the_ones_ahead_of_it_shrink(before: int) -> None:
     key = f"-----BEGIN PRIVATE KEY-----{'A' * before}-----END PRIVATE KEY-----"
