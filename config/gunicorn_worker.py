@@ -66,6 +66,8 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn ships no types
         for server in servers:
             _close(server)
         self._closing = True
+        # One that retires is in nobody's way: each answer has its own bounds, and all the time until then.
+        self._while(lambda: self._is_busy() and not self._told)
         if not self._while(self._is_busy, self.app.server.shutdown_seconds):
             self.log.warning("Answers that still run are ended")
             self._end_answers()
