@@ -56,6 +56,16 @@ class ClientSocket(socket.socket):  # type: ignore[misc] # gevent leaves it unty
             self.wait.heard(len(data))
         return data
 
+    def has_news(self) -> bool:
+        """Whether something has come that was not read yet: bytes, or the client's end."""
+        try:
+            self._sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
+
     def end_reading(self, farewell: bytes = b"") -> None:
         """Let whoever reads here see the end once what has come is read; says `farewell` if the client takes it now."""
         try:

@@ -7,13 +7,14 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from gevent import Timeout, getcurrent, sleep, spawn
+from gevent import Timeout, sleep, spawn
 from gevent.monkey import MonkeyPatchWarning
 from gevent.pool import Pool
 from gevent.server import StreamServer
 from gunicorn.workers.ggevent import GeventWorker
 
 from config.client_socket import ClientSocket
+from config.connections import Connections
 from config.refusals import refusal
 from config.standing import Standing
 
@@ -41,7 +42,7 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn ships no types
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._connections: dict[Any, ClientSocket] = {}
+        self._connections = Connections(self.cfg.keepalive)
         self._told = self._closing = False
         self._pools: list[Pool] = []
         self.standing = Standing()
@@ -78,12 +79,11 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn ships no types
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve one connection until it ends."""
         connection = ClientSocket(client.family, client.type, client.proto, fileno=client.detach())
-        greenlet = getcurrent()
-        self._connections[greenlet] = connection
+        self._connections.add(connection)
         try:
             super().handle(listener, connection, addr)
         finally:
-            del self._connections[greenlet]
+            self._connections.remove()
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         """Answer one request, and read what is left of its body, so that the next one begins where it should."""
@@ -103,8 +103,8 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn ships no types
         client.end_reading(answer)
 
     def timeout_ctx(self) -> Any:
-        """The context of the wait for the next request of this greenlet's connection; `_sweep` bounds it."""
-        return self._connections[getcurrent()].wait
+        """The context of the wait for the next request of this greenlet's connection; a sweep bounds it."""
+        return self._connections.wait()
 
     def init_signals(self) -> None:
         """Hear SIGHUP as well."""
@@ -139,7 +139,7 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn ships no types
     def _quit(self, sig: int, frame: Any) -> None:
         self._end_answers()
         until = monotonic() + QUICK_FAREWELL_SECONDS
-        while any(connection.wait.since is None for connection in self._connections.values()) and monotonic() < until:
+        while self._connections.are_asked() and monotonic() < until:
             sleep(0.02)
         super().handle_quit(sig, frame)
 
@@ -165,32 +165,13 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn ships no types
             if left <= 0:
                 return False
             self.notify()
-            self._sweep(monotonic())
+            self._connections.sweep(monotonic(), self.app.server, closing=self._closing)
             sleep(min(TICK_SECONDS, left))
         return True
 
     def _is_busy(self) -> bool:
         # Not by the connections: those that were accepted in this moment are not among them yet.
         return any(self._pools)
-
-    def _sweep(self, now: float) -> None:
-        """End the connections that have kept this worker waiting for too long."""
-        for connection in list(self._connections.values()):
-            wait = connection.wait
-            if wait.since is None:
-                continue
-            if wait.begun:
-                if now - wait.since >= self.app.server.head_timeout:
-                    connection.end_reading(refusal(TimeoutError()) or b"")
-            elif now - wait.since >= self._patience(first=wait.first):
-                connection.end_reading()
-
-    def _patience(self, *, first: bool) -> float:
-        """For how long a connection may be silent, in seconds."""
-        if self._closing:
-            # Whoever keeps connections for less than this has let go of them by now, and loses no request.
-            return float(self.app.server.drain_seconds)
-        return float(self.app.server.head_timeout if first else self.cfg.keepalive)
 
     def _end_answers(self) -> None:
         services = self._services()
