@@ -22,7 +22,7 @@ test: dev ## run every check: format, lint, types, tests on all cores (ARGS="-k 
 check: setup ## print the configuration in effect, secrets masked
 	@$(PY) app.py check
 
-bench: dev ## print what a request and a streamed chunk cost
+bench: dev ## print what a start, a request and a streamed chunk cost
 	@$(PY) -m tests.performance.bench
 
 scaling: dev ## print what a request costs a worker and redis, for docs/scaling.md

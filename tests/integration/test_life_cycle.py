@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -117,26 +115,6 @@ def test_a_worker_that_has_served_its_number_is_replaced_and_cuts_nothing(upstre
             upstream.release(3, "long")
             assert all(stream.result().body.endswith(DONE) for stream in streams)
             assert eventually(lambda: len(gateway.workers()) == 1), "and those that have retired are gone"
-
-
-FRAMEWORKS = "import flask, gevent.monkey, gunicorn.app.base, pydantic, redis, requests"
-
-
-def test_a_start_costs_little_more_than_loading_the_libraries(upstream: Upstream, tmp_path: Path) -> None:
-    """Compared on the same machine in the same moment; on one that is not busy it is a second."""
-    loading = min(cpu_of_loading() for _ in range(2))
-    with Gateway(tmp_path, **environment(upstream)) as gateway:
-        assert gateway.process is not None
-        assert gateway.get("/v1/health/ready").status_code == 200
-        times = [psutil.Process(pid).cpu_times() for pid in (gateway.process.pid, *gateway.workers())]
-    assert sum(one.user + one.system for one in times) < 4 * loading
-
-
-def cpu_of_loading() -> float:
-    """The processor seconds that the libraries take which we build on."""
-    script = f"{FRAMEWORKS}\nimport time; print(time.process_time())"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return float(done.stdout)
 
 
 def test_a_worker_begins_with_all_code_loaded(shared: Gateway) -> None:

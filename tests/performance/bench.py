@@ -1,4 +1,4 @@
-"""Prints what a request and a streamed chunk cost, in CPU time of all worker processes: `make bench`."""
+"""Prints what a start, a request and a streamed chunk cost, in CPU time of all worker processes: `make bench`."""
 
 import argparse
 import asyncio
@@ -19,6 +19,7 @@ from tests.redis_server import RedisServer
 
 KEY = "bench-key"
 PAUSE = 0.05
+LIBRARIES = "import flask, gevent.monkey, gunicorn.app.base, pydantic, redis, requests"
 
 
 def request(model: str, stream: bool) -> bytes:
@@ -121,12 +122,24 @@ def main() -> None:
         }
         if options.redis:
             settings["REDIS_URL"] = stack.enter_context(RedisServer(directory)).url
+        began = time.perf_counter()
         gateway = stack.enter_context(Gateway(directory, **settings))
+        report_start(gateway, time.perf_counter() - began)
         report(gateway, options)
 
 
+def report_start(gateway: Gateway, seconds: float) -> None:
+    """Print what the start took, beside what it takes to load the libraries alone."""
+    assert gateway.process is not None
+    times = [psutil.Process(pid).cpu_times() for pid in (gateway.process.pid, *gateway.workers())]
+    script = f"{LIBRARIES}; import time; print(time.process_time())"
+    loading = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    print(f"start:    {sum(one.user + one.system for one in times):.2f} s CPU", end="")
+    print(f"  (ready after {seconds:.2f} s; its libraries alone {float(loading.stdout):.2f} s CPU)")
+
+
 def report(gateway: Gateway, options: argparse.Namespace) -> None:
-    """Print both figures."""
+    """Print the figures of requests and streams."""
     asyncio.run(many(gateway.port, options.connections, 20))
     with cpu_of(gateway) as used:
         took = sorted(asyncio.run(many(gateway.port, options.connections, options.requests // options.connections)))
