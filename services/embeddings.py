@@ -69,7 +69,8 @@ class EmbeddingService:
 
     def _charge(self, hold: Hold, outcome: Outcome, tokens: int | None, targets: Sequence[Target]) -> None:
         """Settle what was used; what the provider does not tell stays as it was reserved."""
-        answered = next(target for target in targets if target.provider == outcome.provider)
+        answerer = (outcome.provider, outcome.upstream_model)
+        answered = next(target for target in targets if (target.provider, target.model) == answerer)
         usage = None if tokens is None else Usage(uncached=tokens, output=0)
         self._spending.note(outcome, answered, usage, {})
         hold.settle(answered.provider, usage, outcome.paid)

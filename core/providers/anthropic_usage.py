@@ -4,12 +4,13 @@
 """
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
+from core.providers.token_counts import told, told_output
 from schemas.usage import Usage
 
 PROMPT = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+WRITTEN = ("output_tokens", "thinking_tokens")
 SHORT, LONG = "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"
 
 
@@ -30,7 +31,7 @@ class Figures:
 
     def add(self, usage: Any) -> None:
         """Note what the end of a stream, or a whole answer, tells."""
-        self._note(usage, (*PROMPT, SHORT, LONG, "output_tokens", "thinking_tokens"))
+        self._note(usage, (*PROMPT, SHORT, LONG, *WRITTEN))
 
     def prompt(self) -> Usage | None:
         """What is known of the prompt; None while that is nothing, as no prompt has zero tokens."""
@@ -59,7 +60,7 @@ class Figures:
             return
         flat = {**usage, **_inner(usage, "cache_creation"), **_inner(usage, "output_tokens_details")}
         for name in names:
-            count = _count(flat.get(name))
+            count = told_output(flat.get(name)) if name in WRITTEN else told(flat.get(name))
             if count is not None and (count or name not in self._told):
                 self._told[name] = count
 
@@ -67,8 +68,3 @@ class Figures:
 def _inner(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = usage.get(name)
     return value if isinstance(value, dict) else {}
-
-
-def _count(value: Any) -> int | None:
-    number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-    return max(0, int(value)) if number else None

@@ -1,8 +1,9 @@
 """Reads values out of JSON that somebody else wrote, whose types are not to be relied on."""
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any
+
+LARGEST = 2**63 - 1
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -21,6 +22,6 @@ def text(value: Any) -> str:
 
 
 def count(value: Any) -> int | None:
-    """`value` as a whole number; None for anything that is no number, true and false among it."""
-    number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    """`value` as a whole number; None for anything that is none of 63 bits, true and false among it."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
     return int(value) if number else None

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from core.errors import ContentRefused, UpstreamBroken, UpstreamServerError
-from core.providers.foreign_json import count, items, mapping, text
+from core.providers.foreign_json import items, mapping, text
 from core.providers.gemini_errors import read_trouble, trouble_error
 from core.providers.openai_faults import Said, fault
+from core.providers.token_counts import told, told_output
 from core.providers.tool_calls import argument_text, new_call_id
 from core.sse import Event
 from schemas.codec import loads
@@ -125,16 +126,10 @@ def read_usage(counts: Mapping[str, Any]) -> Usage | None:
 
     Its prompt includes what was cached but not what its own tools read, its candidates exclude the thoughts.
     """
-    prompt, cached, tools, said, thought = (
-        count(counts.get(name))
-        for name in (
-            "promptTokenCount",
-            "cachedContentTokenCount",
-            "toolUsePromptTokenCount",
-            "candidatesTokenCount",
-            "thoughtsTokenCount",
-        )
+    prompt, cached, tools = (
+        told(counts.get(name)) for name in ("promptTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount")
     )
+    said, thought = (told_output(counts.get(name)) for name in ("candidatesTokenCount", "thoughtsTokenCount"))
     if prompt is None and said is None and thought is None:
         return None
     return Usage(

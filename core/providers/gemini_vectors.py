@@ -4,6 +4,7 @@ from typing import Any
 
 from core.errors import InvalidRequest, UpstreamBroken
 from core.providers.foreign_json import count, mapping
+from core.providers.token_counts import told
 from schemas.codec import loads
 from schemas.embedding import EmbeddingRequest, Embeddings
 
@@ -39,7 +40,7 @@ def read_embeddings(body: bytes) -> Embeddings:
         vectors = tuple(tuple(float(number) for number in row["values"]) for row in answer["embeddings"])
     except (ValueError, KeyError, TypeError, OverflowError) as cause:
         raise UpstreamBroken("the provider sent something that is no list of embeddings") from cause
-    return Embeddings(vectors, count(mapping(answer.get("usageMetadata")).get("promptTokenCount")))
+    return Embeddings(vectors, told(mapping(answer.get("usageMetadata")).get("promptTokenCount")))
 
 
 def read_count(body: bytes) -> int:

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from core.errors import UpstreamBroken, UpstreamServerError
+from core.providers.foreign_json import mapping
 from core.providers.glm_web_blocks import Calls
 from core.providers.glm_web_buffer import Buffer
 from core.providers.glm_web_errors import body_error, find_error, is_page, said_error
 from core.providers.glm_web_split import Block, Part
+from core.providers.token_counts import told, told_output
 from core.sse import Event
 from schemas.codec import loads
 from schemas.stream import ChatChunk, Finished, FinishReason
@@ -142,15 +144,10 @@ def read_usage(said: object) -> Usage | None:
     """The tokens of a `usage` object, whose prompt includes what was cached; None when it counts none."""
     if not isinstance(said, dict):
         return None
-    prompt, output = _count(said, "prompt_tokens"), _count(said, "completion_tokens")
+    prompt, output = told(said.get("prompt_tokens")), told_output(said.get("completion_tokens"))
     if prompt is None and output is None:
         return None
-    read = _count(said.get("prompt_tokens_details"), "cached_tokens")
-    reasoning = _count(said.get("completion_tokens_details"), "reasoning_tokens")
+    read = told(mapping(said.get("prompt_tokens_details")).get("cached_tokens"))
+    reasoning = told_output(mapping(said.get("completion_tokens_details")).get("reasoning_tokens"))
     uncached = None if prompt is None else prompt - (read or 0)
     return Usage(uncached=uncached, read=read, output=output, reasoning=reasoning)
-
-
-def _count(counts: object, name: str) -> int | None:
-    value = counts.get(name) if isinstance(counts, dict) else None
-    return value if type(value) is int else None

@@ -10,11 +10,11 @@ from core.providers import openai_faults as faults
 from core.providers.base import Provider, UpstreamRequest, status_error
 from core.providers.carrying import refusal
 from core.providers.draft import Draft
-from core.providers.foreign_json import count
 from core.providers.ollama_answer import Answer
 from core.providers.ollama_errors import THINKING, ollama_error
 from core.providers.ollama_fields import wire_body
 from core.providers.stream_end import until_ended
+from core.providers.token_counts import told
 from core.sse import SILENCE, Event
 from schemas.chat import ChatRequest, DocumentPart, ImagePart
 from schemas.codec import dumps, loads
@@ -93,7 +93,7 @@ class Ollama(Provider):
         try:
             answer = loads(body)
             vectors = tuple(tuple(float(number) for number in row) for row in answer["embeddings"])
-            return Embeddings(vectors, count(answer.get("prompt_eval_count")))
+            return Embeddings(vectors, told(answer.get("prompt_eval_count")))
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as cause:
             raise UpstreamBroken("the provider sent something that is no list of embeddings") from cause
 

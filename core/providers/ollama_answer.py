@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from core.errors import UpstreamBroken
-from core.providers.foreign_json import count, items, mapping, text
+from core.providers.foreign_json import items, mapping, text
 from core.providers.ollama_errors import ollama_error
+from core.providers.token_counts import told, told_output
 from core.providers.tool_calls import argument_text, new_call_id
 from core.sse import Event
 from schemas.codec import loads
@@ -99,5 +100,5 @@ def _value(line: bytes) -> Any:
 
 def read_usage(frame: Mapping[str, Any]) -> Usage | None:
     """Ollama's counts; None when it counts nothing. Builds that find the whole prompt cached leave its count out."""
-    prompt, output = count(frame.get("prompt_eval_count")), count(frame.get("eval_count"))
+    prompt, output = told(frame.get("prompt_eval_count")), told_output(frame.get("eval_count"))
     return None if prompt is None and output is None else Usage(uncached=prompt, output=output)

@@ -6,6 +6,7 @@ from typing import Any
 
 from core.errors import UpstreamBroken, UpstreamServerError
 from core.providers.openai_faults import fault, read_said
+from core.providers.token_counts import told
 from schemas.codec import loads
 from schemas.embedding import Embeddings
 
@@ -21,8 +22,7 @@ def read_embeddings(body: bytes) -> Embeddings:
     except (ValueError, KeyError, TypeError, AttributeError, struct.error) as cause:
         raise UpstreamBroken("the provider sent something that is no list of embeddings") from cause
     usage = answer.get("usage")
-    tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
-    return Embeddings(vectors, tokens if isinstance(tokens, int) and tokens >= 0 else None)
+    return Embeddings(vectors, told(usage.get("prompt_tokens")) if isinstance(usage, dict) else None)
 
 
 def _vector(value: Any) -> tuple[float, ...]:

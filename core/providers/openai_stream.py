@@ -1,12 +1,12 @@
 """Turns OpenAI-shaped answers, streamed or whole, into chunks."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import isfinite
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from core.errors import UpstreamBroken, UpstreamError
 from core.providers.openai_calls import FUNCTION, ToolCalls
+from core.providers.token_counts import told, told_output
 from core.sse import Event
 from schemas.stream import ChatChunk, FinishReason, ReasoningDelta, TextDelta
 from schemas.usage import Usage
@@ -187,17 +187,17 @@ def until_broken(events: Iterable[Event], answer: Answer) -> Iterator[Event]:
 
 def read_usage(raw: Mapping[str, Any]) -> Usage | None:
     """OpenAI's token counts, in which the prompt includes cached and written tokens; None when nothing is told."""
-    prompt, output = _count(raw.get("prompt_tokens")), _count(raw.get("completion_tokens"))
+    prompt, output = told(raw.get("prompt_tokens")), told_output(raw.get("completion_tokens"))
     if prompt is None and output is None:
         return None
     details = _mapping(raw.get("prompt_tokens_details"))
-    read, written = _count(details.get("cached_tokens")), _count(details.get("cache_write_tokens"))
+    read, written = told(details.get("cached_tokens")), told(details.get("cache_write_tokens"))
     return Usage(
         uncached=None if prompt is None else prompt - (read or 0) - (written or 0),
         read=read,
         write_short=written,
         output=output,
-        reasoning=_count(_mapping(raw.get("completion_tokens_details")).get("reasoning_tokens")),
+        reasoning=told_output(_mapping(raw.get("completion_tokens_details")).get("reasoning_tokens")),
     )
 
 
@@ -207,12 +207,7 @@ CACHED = ("prompt_tokens_details", "cached_tokens")
 
 def count_in(usage: Mapping[str, Any], details: str, name: str) -> int | None:
     """A count among the details of a usage; None when it is not told."""
-    return _count(_mapping(usage.get(details)).get(name))
-
-
-def _count(value: Any) -> int | None:
-    number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-    return int(value) if number else None
+    return told(_mapping(usage.get(details)).get(name))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -134,6 +134,18 @@ def test_the_cost_is_right_to_the_last_digit(world: World, shape: str, dialect: 
     assert eventually(lambda: spent(world, name) == before + 2 * Decimal(cost)), spent(world, name) - before
 
 
+@pytest.mark.parametrize("garbage", [10**30, -5, "many"], ids=str)
+def test_a_count_that_cannot_be_is_estimated_and_spends_no_budget(world: World, garbage: object) -> None:
+    kind = KINDS["openai"]
+    before = spent(world, "openai")
+    world.answers(kind.form, "Hi", usage={"prompt_tokens": garbage, "completion_tokens": garbage, "total_tokens": 1})
+    heard = DIALECTS[0].ask(world.gateway, kind.asked)
+    assert heard.headers["X-Gateway-Cost-Note"] == "estimated"
+    assert Decimal(0) < Decimal(heard.headers["X-Gateway-Cost-USD"]) < Decimal("0.01")
+    assert eventually(lambda: before < spent(world, "openai") < before + Decimal("0.01"))
+    assert world.gateway.wait_event("token_count_not_believed")
+
+
 def spent(world: World, provider: str) -> Decimal:
     """What a provider has cost so far."""
     rows = world.gateway.get("/v1/usage", params={"group_by": "provider"}).json()["data"]

@@ -1,6 +1,8 @@
 """What a question with one short answer meets: counts of tokens, embeddings."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -25,7 +27,7 @@ from core.routing import Route
 from schemas.chat import ChatRequest
 from schemas.credential import Credential
 from schemas.embedding import EmbeddingRequest, Embeddings
-from schemas.model import Target
+from schemas.model import Price, Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.usage import Usage
@@ -188,6 +190,22 @@ def test_vectors_come_with_their_cost() -> None:
     assert house.outcome.cost == pytest.approx(1.0)
     assert house.outcome.finish_reason == "stop"
     assert house.pools["one"].leases[0].ends[0][1] == Usage(uncached=1_000_000, output=0)
+
+
+class TwoModels(RoutingService):
+    """Leads to a dear model first, and then to a cheaper one of the same provider."""
+
+    def targets(self, model: str) -> tuple[Target, ...]:
+        (target, *_) = super().targets(model)
+        dear = replace(target.info, id="dear", prices=(Price(date(2020, 1, 1), input=50.0, output=0.0),))
+        return replace(target, model="dear-up", info=dear), target
+
+
+def test_the_model_that_answered_is_the_one_that_is_paid() -> None:
+    house = House((503, b"busy"), (200, b"0.5"))
+    house.routing = TwoModels(Catalogue([INFO]), [Route("one", "fake")], lambda _: True)
+    house.embed()
+    assert (house.outcome.billed_model, house.outcome.cost) == ("m", pytest.approx(1.0))
 
 
 def test_a_provider_without_embeddings_is_passed_over() -> None:
