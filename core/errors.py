@@ -37,9 +37,11 @@ GatewayError
     ├── UpstreamOverloaded        503   the model has no capacity; another key will not help
     ├── UpstreamRateLimited       429   this key is too fast
     ├── UpstreamQuotaExhausted    429   this key's plan or money is used up
+    │   └── UpstreamUnpaid        429   nothing pays for it: no money at all, or no package with that model
     ├── UpstreamUnauthorized      502   the provider refuses *our* key
     │   └── UpstreamTokenExpired  502   what was signed with it has expired
     └── UpstreamForbidden         403   this key may not use this model, or the site wants a human
+        └── UpstreamOutsidePlan   403   no key of this plan may use this model
 """
 
 from collections.abc import Mapping
@@ -376,6 +378,10 @@ class UpstreamQuotaExhausted(UpstreamError):
             self.retry_after = None
 
 
+class UpstreamUnpaid(UpstreamQuotaExhausted):
+    """Nothing pays for what was asked, of which the provider says the same whether all money or one package lacks."""
+
+
 class UpstreamUnauthorized(UpstreamError):
     """The provider refuses our credential, which is no fault of the caller's."""
 
@@ -396,3 +402,9 @@ class UpstreamForbidden(UpstreamError):
     type = "permission_error"
     code = "upstream_forbidden"
     retryable = False
+
+
+class UpstreamOutsidePlan(UpstreamForbidden):
+    """The plan does not have this model, whichever of its keys is used."""
+
+    code = "model_not_found"

@@ -9,6 +9,7 @@ from core.credentials.shortage import Wanted, all_busy, shortage
 from core.credentials.slots import Slots
 from core.credentials.strategies import Strategy
 from core.errors import GatewayError
+from schemas.credential import CredentialState
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,9 @@ class Homeward:
     left: str | None = None
     anyone: bool = False
 
+
+ORDER: tuple[CredentialState, ...] = ("blacklisted", "available", "degraded")
+WARM_ORDER: tuple[CredentialState, ...] = ("available", "degraded", "blacklisted")
 
 AT_HOME = Homeward()
 """Nothing is taken instead."""
@@ -87,7 +91,7 @@ class Choice:
         if ticket is not None:
             ticket.wants = frozenset(member.id for member in fit)
         overflows = False
-        for group in _ranked(fit):
+        for group in _ranked(fit, warm=prefer is not None):
             for member in self._in_turn([Candidate(one, wanted.model, now) for one in group], prefer, homeward):
                 chosen = self._taken(member, ticket)
                 if chosen is not None:
@@ -142,14 +146,18 @@ def _fit(members: Mapping[str, Member], wanted: Wanted, now: float) -> list[Memb
         member
         for member in members.values()
         if member.id not in wanted.exclude
-        and member.standing.state != "blacklisted"
+        and member.is_fit(now)
         and member.opens_at(wanted.model, wanted.tokens, now) <= now
     ]
 
 
-def _ranked(fit: Sequence[Member]) -> Iterator[list[Member]]:
-    """The available ones first, then the degraded ones."""
-    for state in ("available", "degraded"):
+def _ranked(fit: Sequence[Member], *, warm: bool) -> Iterator[list[Member]]:
+    """The available ones first, then the degraded ones.
+
+    Those on trial come ahead of all, for one request, as it would never be their turn otherwise; but not for one that
+    is `warm` elsewhere, which would lose a cache by it.
+    """
+    for state in WARM_ORDER if warm else ORDER:
         group = [member for member in fit if member.standing.state == state]
         if group:
             yield group

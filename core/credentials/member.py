@@ -8,10 +8,13 @@ from core.credentials.quota import Quota, Reserved
 from core.credentials.record import LEASE_SECONDS, Delta, Document, Report
 from core.credentials.standing import Change, Standing, apply
 from core.credentials.tally import Tally
+from core.credentials.worked import fails_alone, latest
 from schemas.credential import Credential
 from schemas.limit import PLAIN, LimitFacts, LimitReading
 
 RENEW_SECONDS = LEASE_SECONDS / 3
+TRIAL_SECONDS = 60.0
+"""How long the one request that finds out whether a credential works again may take, before there is another."""
 
 
 class Member:
@@ -40,6 +43,8 @@ class Member:
         self._elsewhere = 0
         self._published = 0
         self._renew_at = 0.0
+        self._worked: dict[str, float] = {}
+        self._trial_until = 0.0
 
     @property
     def in_use(self) -> int:
@@ -76,10 +81,26 @@ class Member:
         slots = self.credential.slots
         return max(self.quota.used(model, now), self.in_use / slots if slots else 0.0)
 
+    def is_fit(self, now: float) -> bool:
+        """True when it is not out of use, or is so no longer than until a request, which may be this one, finds out."""
+        if self.standing.state != "blacklisted":
+            return True
+        return self.standing.trial and self.standing.due(now) and self._trial_until <= now
+
+    def answered(self, model: str, now: float) -> None:
+        """A request for `model` was answered."""
+        self._worked = latest(self._worked, {model: now}, now)
+
+    def fails_alone(self, model: str, now: float) -> bool:
+        """True for a model that was not answered lately, while others were."""
+        return fails_alone(model, self._worked, now)
+
     def select(self, model: str, tokens: int, now: float) -> Reserved:
         """One lease more; what is reserved for it belongs to the caller."""
         self.leases += 1
         self._last_used = now
+        if self.standing.state == "blacklisted":
+            self._trial_until = now + TRIAL_SECONDS
         return self.quota.reserve(model, tokens, now)
 
     def release(self) -> None:
@@ -114,7 +135,8 @@ class Member:
         self._dirty = False
         self._published, self._renew_at = self.leases, now + RENEW_SECONDS
         quota = self.quota
-        return Report(worker_id, now, self._sent, self.leases, self._last_used, quota.told(now), quota.lessons)
+        told = quota.told(now)
+        return Report(worker_id, now, self._sent, self.leases, self._last_used, told, quota.lessons, self._worked)
 
     def put_back(self) -> None:
         """The report could not be written; it goes with the next one."""
@@ -137,6 +159,7 @@ class Member:
         self._stored = True
         spent = (one for worker, spent in document.spent.items() if worker != worker_id for one in spent)
         self.quota.accept(spent, document.lessons, now)
+        self._worked = latest(self._worked, document.worked, now)
         self._elsewhere = sum(
             held.count for worker, held in document.leases.items() if worker != worker_id and held.until > now
         )

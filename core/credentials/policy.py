@@ -1,6 +1,6 @@
 """What an error means for the credential it happened on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from core.credentials.rest import MEMORY, Rest
@@ -10,6 +10,7 @@ from core.errors import (
     UpstreamBroken,
     UpstreamError,
     UpstreamForbidden,
+    UpstreamOutsidePlan,
     UpstreamOverloaded,
     UpstreamQuotaExhausted,
     UpstreamRateLimited,
@@ -17,6 +18,7 @@ from core.errors import (
     UpstreamTimeout,
     UpstreamTokenExpired,
     UpstreamUnauthorized,
+    UpstreamUnpaid,
     UpstreamUnreachable,
 )
 from schemas.limit import LimitFacts
@@ -32,15 +34,17 @@ class Rule:
     """One row's meaning. `fault` puts the error on the credential's record; the rest is what follows from it.
 
     `counts`: one error in a row more. `told`: the error's `retry_after`, if any, is a cooldown, of `longest` seconds at
-    most, as a provider in trouble does not know when that ends. `pause`: seconds of
-    cooldown when nothing was told. `grows`: 1, 2, 4 … 60 seconds of cooldown when nothing was told. `blacklists`: out
-    of use until a reset, unless a cooldown was told; a free probe may find it well again every `probe` seconds.
-    `outage`: it is as likely the provider's fault, so that it degrades the credential, but brings it nearer to
-    blacklisted only while the provider works with another one. `reason` is what an operator reads.
+    most, as a provider in trouble does not know when that ends. `pause`: seconds of cooldown when nothing was told.
+    `grows`: 1, 2, 4 … 60 seconds of cooldown when nothing was told. `blacklists`: out of use until a reset, unless a
+    cooldown was told; a free probe may find it well again every `probe` seconds. `trial`: no free probe sees what is
+    wrong, so that every `probe` seconds one request finds out instead. `outage`: it is as likely the provider's fault,
+    so that it degrades the credential, but brings it nearer to blacklisted only while the provider works with another
+    one. `reason` is what an operator reads.
 
     It is about the credential as a whole, unless `model`: about it and the model that was asked for. `account`: about
     all credentials of the same account. `limit`: about the account too, and where each model has limits of its own
-    (LimitFacts) about that model alone.
+    (LimitFacts) about that model alone. `refuses`: time alone does not mend it. `doubtful`: while the credential works
+    for other models, it is as if it may not use this one.
     """
 
     fault: bool = True
@@ -53,7 +57,10 @@ class Rule:
     model: bool = False
     account: bool = False
     limit: bool = False
+    refuses: bool = False
+    doubtful: bool = False
     probe: float = 6 * HOUR
+    trial: bool = False
     longest: float = LONGEST_REST
     reason: str | None = None
 
@@ -61,31 +68,35 @@ class Rule:
 NOTHING = Rule(fault=False)
 ONE_ERROR = Rule(counts=True)
 OUTAGE = Rule(counts=True, outage=True, told=True, longest=LONGEST_BACKOFF)
+REFUSED_MODEL = Rule(fault=False, model=True, refuses=True, pause=HOUR, reason="may not use a model")
+NO_MONEY = Rule(blacklists=True, account=True, probe=HOUR, trial=True, reason="out of money")
 
 RULES: tuple[tuple[type[GatewayError], str | None, Rule], ...] = (
     (UpstreamTokenExpired, None, ONE_ERROR),
     (UpstreamUnauthorized, "account_deactivated", Rule(blacklists=True, account=True, reason="its account is locked")),
     (UpstreamUnauthorized, None, Rule(blacklists=True, reason="the provider refuses it")),
     (UpstreamForbidden, "upstream_human_check", Rule(counts=True, pause=300, reason="the site wants a human")),
-    (UpstreamForbidden, "model_not_found", Rule(fault=False, model=True, pause=HOUR, reason="may not use a model")),
+    (UpstreamOutsidePlan, None, replace(REFUSED_MODEL, account=True)),
+    (UpstreamForbidden, "model_not_found", REFUSED_MODEL),
     (UpstreamForbidden, None, ONE_ERROR),
     (UpstreamRateLimited, None, Rule(told=True, grows=True, limit=True, reason="rate limited")),
     (
         UpstreamQuotaExhausted,
         "usage_limit_reached",
-        Rule(told=True, blacklists=True, account=True, limit=True, probe=HOUR, reason="quota used up"),
+        Rule(told=True, blacklists=True, account=True, limit=True, probe=HOUR, trial=True, reason="quota used up"),
     ),
     (
         UpstreamQuotaExhausted,
         "spend_limit_reached",
-        Rule(told=True, blacklists=True, account=True, probe=HOUR, reason="spending limit reached"),
+        Rule(told=True, blacklists=True, account=True, probe=HOUR, trial=True, reason="spending limit reached"),
     ),
     (
         UpstreamQuotaExhausted,
         "fair_use_limit",
         Rule(blacklists=True, account=True, probe=NEVER, reason="restricted for its use"),
     ),
-    (UpstreamQuotaExhausted, None, Rule(blacklists=True, account=True, probe=HOUR, reason="out of money")),
+    (UpstreamUnpaid, None, replace(NO_MONEY, doubtful=True)),
+    (UpstreamQuotaExhausted, None, NO_MONEY),
     (UpstreamOverloaded, None, Rule(fault=False, model=True, told=True, grows=True, reason="a model is overloaded")),
     (UpstreamUnreachable, None, OUTAGE),
     (UpstreamTimeout, None, OUTAGE),
@@ -128,16 +139,20 @@ def judge(
     *,
     provider_works: bool = True,
     model: str | None = None,
+    only_model: str = "",
 ) -> Change:
     """The evidence that `error`, on a lease taken at `started_at`, is against a credential of that standing.
 
     `provider_works` tells that another credential of the same provider has succeeded since this one last failed. With
     a `model` the cooldown is for that model alone; an empty one, of which nothing is known, cools nothing.
+    `only_model` is the model that was asked for, if others work with this credential and it does not.
 
     Requests that ran at the same time are one incident, not errors in a row: those that were running when it became
     degraded do not push it on to blacklisted, and one burst of refusals doubles the cooldown only once.
     """
     rule = rule_for(error)
+    if rule.doubtful and only_model:
+        rule, model = REFUSED_MODEL, only_model
     if rule.model and model is None:
         model = ""
     if model is not None and (not rule.blacklists or _told(rule, error)):
@@ -159,6 +174,7 @@ def judge(
         reason=_reason(rule, error),
         probe_at=now + rule.probe if asked_again else 0.0,
         probe_every=rule.probe if asked_again else 0.0,
+        trial=blacklists and rule.trial,
     )
 
 
@@ -169,7 +185,7 @@ def _rests(rule: Rule, error: GatewayError, standing: Standing, model: str, now:
     step = 0
     if before is not None and before.until + MEMORY > now:
         step = before.step + (before.until <= now)  # one burst is one step
-    rest = Rest(now + _cooldown(rule, error, step, rng), step, refused=isinstance(error, UpstreamForbidden))
+    rest = Rest(now + _cooldown(rule, error, step, rng), step, refused=rule.refuses)
     return Change(epoch=standing.epoch, models={model: rest})
 
 

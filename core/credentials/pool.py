@@ -212,7 +212,10 @@ class CredentialPool:
         return sum(member.standing.ready(now) for member in self._members.values())
 
     def suspects(self) -> list[Credential]:
-        """Those a health check may restore: degraded and not cooling down, or blacklisted and due to be asked again."""
+        """Those a health check may restore: degraded and not cooling down, or blacklisted and due to be asked again.
+
+        Not those on trial, as no check sees money.
+        """
         now = self._clock.now()
         return [member.credential for member in self._members.values() if self._is_suspect(member, now)]
 
@@ -226,7 +229,7 @@ class CredentialPool:
     def _is_suspect(self, member: Member, now: float) -> bool:
         standing = member.standing
         if standing.state == "blacklisted":
-            return self._probes and 0 < standing.probe_at <= now
+            return self._probes and not standing.trial and standing.due(now)
         return standing.state == "degraded" and standing.ready(now)
 
     def _member(self, credential_id: str) -> Member:

@@ -10,6 +10,7 @@ from core.credentials.lessons import Lesson, Lessons, merged
 from core.credentials.rest import alive
 from core.credentials.standing import Change, Standing, apply
 from core.credentials.tally import Tally
+from core.credentials.worked import Worked, latest
 from core.store.base import Record
 from schemas.limit import LimitKind
 
@@ -42,7 +43,8 @@ class Delta:
 class Report:
     """What one worker writes at one time (`now`): its news, its running leases, and when it last used it.
 
-    `spent` is what it has spent in the last minute, `lessons` what it has learned of the limits.
+    `spent` is what it has spent in the last minute, `lessons` what it has learned of the limits, `worked` when which
+    model was answered.
     """
 
     worker_id: str
@@ -52,6 +54,7 @@ class Report:
     last_used: float
     spent: tuple[Spent, ...] = ()
     lessons: Lessons = field(default_factory=dict)
+    worked: Worked = field(default_factory=dict)
 
 
 class Document(BaseModel):
@@ -66,6 +69,7 @@ class Document(BaseModel):
     leases: dict[str, Held] = {}
     spent: dict[str, tuple[Spent, ...]] = {}
     lessons: dict[str, dict[LimitKind, Lesson]] = {}
+    worked: dict[str, float] = {}
 
     @classmethod
     def load(cls, record: Record | None, now: float) -> "Document":
@@ -96,6 +100,7 @@ class Document(BaseModel):
             leases=leases,
             spent=self._spent(report),
             lessons={model: dict(kinds) for model, kinds in merged(self.lessons, lessons, report.now).items()},
+            worked=latest(self.worked, report.worked, report.now),
         )
 
     def _spent(self, report: Report) -> dict[str, tuple[Spent, ...]]:
@@ -104,6 +109,10 @@ class Document(BaseModel):
             worker: tuple(one for one in spent if one.until > report.now) for worker, spent in everybody.items()
         }
         return {worker: spent for worker, spent in counting.items() if spent}
+
+    def repaired(self) -> "Document":
+        """The document once the credential was found to work: what was told of its limits holds."""
+        return self.model_copy(update={"standing": self.standing.repaired()})
 
     def reset(self) -> "Document":
         """The document after a reset: counts are kept, what was held against it or learned of its limits is void."""

@@ -59,8 +59,15 @@ class Sharing:
                 member.accept(Document.load(records[member.id], now), self._worker_id, now)
 
     def reset(self, member: Member) -> None:
-        """Begin a new epoch for all workers. Raises StoreUnavailable when they cannot be told."""
-        document = self._change(member, Document.reset)
+        """Void what is held against it, for all workers. Raises StoreUnavailable when they cannot be told."""
+        self._begin(member, Document.reset)
+
+    def repair(self, member: Member) -> None:
+        """Use it again on all workers, once its deadlines are over. Raises StoreUnavailable as `reset` does."""
+        self._begin(member, Document.repaired)
+
+    def _begin(self, member: Member, anew: Callable[[Document], Document]) -> None:
+        document = self._change(member, anew)
         member.writes += 1
         member.accept(document, self._worker_id, self._clock.now())
 

@@ -103,7 +103,7 @@ def _all_tried(provider: str, members: Sequence[Member], usable: Sequence[Member
 def _all_blacklisted(provider: str, members: Sequence[Member]) -> NoCredentials:
     reasons = sorted({member.standing.reason or "unknown" for member in members})
     return NoCredentials(
-        f"Every credential of provider {provider} is blacklisted ({'; '.join(reasons)}). One comes back once a check"
-        " finds that it works again, or when an operator resets it with POST /v1/tokens/{id}/reset.",
+        f"Every credential of provider {provider} is blacklisted ({'; '.join(reasons)}). One comes back once it is"
+        " found to work again, or when an operator resets it with POST /v1/tokens/{id}/reset.",
         details={"provider": provider, "tokens": len(members), "blacklisted": len(members), "reasons": reasons},
     )

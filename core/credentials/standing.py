@@ -15,8 +15,9 @@ class Standing:
     """The state that is agreed on. Errors and throttles count in a row; times are seconds since the epoch.
 
     `reason` is why it last fell from grace. `models` are those it is not used for, for a while. `probe_at` is when a
-    blacklisted one may be asked again whether it works (0: never), `probe_every` the seconds between two times. `epoch`
-    grows with every reset: evidence gathered in an earlier epoch is void.
+    blacklisted one may be asked again whether it works (0: never), `probe_every` the seconds between two times. On
+    `trial` that is not asked for free, but found out by one request. `epoch` grows with every reset: evidence gathered
+    in an earlier epoch is void.
     """
 
     state: CredentialState = "available"
@@ -30,6 +31,7 @@ class Standing:
     models: Mapping[str, Rest] = field(default_factory=dict)
     probe_at: float = 0.0
     probe_every: float = 0.0
+    trial: bool = False
 
     def ready(self, now: float, model: str = "") -> bool:
         """True when the credential may be chosen for `model`."""
@@ -47,6 +49,14 @@ class Standing:
     def reset(self) -> "Standing":
         """A clean slate in a new epoch."""
         return Standing(state=move(self.state, "manual_reset"), epoch=self.epoch + 1)
+
+    def repaired(self) -> "Standing":
+        """In use again in a new epoch, as it was found to work; the deadlines that were told stay."""
+        return replace(self.reset(), cooldown_until=self.cooldown_until, models=self.models)
+
+    def due(self, now: float) -> bool:
+        """True when it is out of use and may be asked again whether it works."""
+        return self.state == "blacklisted" and 0 < self.probe_at <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,7 @@ class Change:
     models: Mapping[str, Rest] = field(default_factory=dict)
     probe_at: float = 0.0
     probe_every: float = 0.0
+    trial: bool = False
 
     @property
     def weighs(self) -> bool:
@@ -92,6 +103,7 @@ class Change:
             models=lasting(self.models, later.models),
             probe_at=later.probe_at if later.blacklisted > self.blacklisted else max(self.probe_at, later.probe_at),
             probe_every=self.probe_every if self.blacklisted else later.probe_every or self.probe_every,
+            trial=self.trial or later.trial,
         )
 
 
@@ -121,6 +133,7 @@ def apply(standing: Standing, change: Change, settings: TokenSettings) -> Standi
         models=lasting(standing.models, change.models),
         probe_at=change.probe_at if change.blacklisted > blacklisted else max(standing.probe_at, change.probe_at),
         probe_every=standing.probe_every if blacklisted else change.probe_every or standing.probe_every,
+        trial=standing.trial or change.trial,
     )
 
 

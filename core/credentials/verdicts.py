@@ -42,9 +42,15 @@ class Verdicts:
         self._log = structlog.get_logger(__name__)
 
     def succeeded(self, member: Member, lease: Lease, outcome: Succeeded) -> None:
-        """A request was answered."""
-        clear = Change(lease.epoch, cleared_by="complete", cleared_at=self._clock.now())
+        """A request was answered; the one of a trial brings the credential back, with those of its account."""
+        now, standing = self._clock.now(), member.standing
+        clear = Change(lease.epoch, cleared_by="complete", cleared_at=now)
+        member.answered(lease.model, now)
         self._count(member, _success(outcome), clear, urgent=False)
+        if standing.trial and lease.epoch == standing.epoch and standing.due(lease.started_at):
+            for one in (member, *self._accounts.others(member)):
+                if one.standing.trial:
+                    self._repair(one)
 
     def abandoned(self, member: Member, lease: Lease) -> None:
         """A request ended in a way that says nothing of the credential."""
@@ -61,7 +67,7 @@ class Verdicts:
         if fault:
             tally = Tally(requests=1, failures=1, seconds=outcome.seconds, errors={kind: 1}, recent="0")
         self._count(member, tally, change, urgent=change.weighs)
-        for other in self._accounts.others(member) if reach.account else ():
+        for other in self._others(member, change) if reach.account else ():
             # Their own epochs: a lease on one credential knows nothing of another one's resets.
             self._count(other, Tally(), replace(change, epoch=other.standing.epoch), urgent=change.weighs)
         if fault and self._on_error is not None:
@@ -85,14 +91,26 @@ class Verdicts:
     def _probed_blacklisted(self, member: Member, error: GatewayError | None, now: float) -> None:
         standing = member.standing
         if error is None:
-            try:
-                self._sharing.reset(member)
-            except StoreUnavailable:
-                return  # the next check may tell the others
-            self._log.warning("token_repaired", token_id=member.id, provider=member.credential.provider)
+            self._repair(member)
         else:
             again = Change(standing.epoch, probe_at=now + standing.probe_every, probe_every=standing.probe_every)
             self._count(member, Tally(), again, urgent=True)
+
+    def _repair(self, member: Member) -> None:
+        try:
+            self._sharing.repair(member)
+        except StoreUnavailable:
+            return  # the next one that finds it well may tell the others
+        self._log.warning("token_repaired", token_id=member.id, provider=member.credential.provider)
+
+    def _others(self, member: Member, change: Change) -> list[Member]:
+        """The other credentials of the account that the change is about.
+
+        What a plan does not have is told of where it was asked: an account may have another plan at another address.
+        """
+        of_plan = any(rest.refused for rest in change.models.values())
+        others = self._accounts.others(member)
+        return [one for one in others if not of_plan or one.credential.provider == member.credential.provider]
 
     def _judged(
         self,
@@ -111,7 +129,10 @@ class Verdicts:
             self._rng,
             provider_works=_provider_works(member, members),
             model=(lease.model or None) if reach.model else None,
+            only_model=lease.model if member.fails_alone(lease.model, now) else "",
         )
+        if member.standing.trial and change.probe_at:
+            change = replace(change, probe_at=now + member.standing.probe_every)
         return replace(change, epoch=lease.epoch)
 
     def _count(self, member: Member, tally: Tally, change: Change, *, urgent: bool) -> None:

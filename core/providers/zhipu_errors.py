@@ -13,12 +13,14 @@ from core.errors import (
     ModelNotFound,
     ProviderConflict,
     UpstreamForbidden,
+    UpstreamOutsidePlan,
     UpstreamOverloaded,
     UpstreamQuotaExhausted,
     UpstreamRateLimited,
     UpstreamServerError,
     UpstreamTokenExpired,
     UpstreamUnauthorized,
+    UpstreamUnpaid,
 )
 from core.providers.openai_faults import Said, fault
 
@@ -76,7 +78,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "1110": _BAD_ACCOUNT,
     "1111": _BAD_ACCOUNT,
     "1112": _BAD_ACCOUNT,
-    "1113": _NO_MONEY,
+    "1113": Meaning(UpstreamUnpaid),
     "1120": _FAILED,
     "1121": _BAD_ACCOUNT,
     "1200": _FAILED,
@@ -102,7 +104,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "1308": _USED_UP_5H,
     "1309": _NO_MONEY,
     "1310": _USED_UP_WEEK,
-    "1311": _NOT_ENTITLED,
+    "1311": Meaning(UpstreamOutsidePlan),
     "1312": _BUSY,
     "1313": Meaning(UpstreamQuotaExhausted, "fair_use_limit"),
     "1314": _WRONG_PLAN,

@@ -20,7 +20,7 @@ from core.providers import zhipu_errors
 from core.providers.gemini_errors import read_trouble, trouble_error
 from core.providers.openai_faults import Said
 from schemas.limit import LimitFacts
-from tests.unit.core.pools_kit import PER_MODEL, Plant, but, fail, fit, ident, info, key, wait
+from tests.unit.core.pools_kit import PER_MODEL, Plant, but, fail, fit, ident, info, key, reading, wait
 
 HOUR = 3600
 USED_UP = UpstreamQuotaExhausted("no", code="usage_limit_reached", retry_after=500)
@@ -49,7 +49,7 @@ def reach(error: GatewayError, facts: LimitFacts = LimitFacts()) -> tuple[str, s
         ("1303", "c", "c", "c"),
         ("1305", "bc", "abc", "bc"),
         ("1312", "bc", "abc", "bc"),
-        ("1311", "bc", "abc", "bc"),
+        ("1311", "c", "abc", "c"),
         ("1220", "bc", "abc", "bc"),
         ("1308", "c", "c", "c"),
         ("1310", "c", "c", "c"),
@@ -215,22 +215,6 @@ def test_many_models_are_not_remembered_for_ever() -> None:
 # Out of use, and back
 
 
-def test_a_key_without_money_is_checked_every_hour_and_comes_back_by_itself() -> None:
-    plant = Plant(key("a"))
-    pool, other = plant.worker(), plant.worker("two")
-    fail(pool, UpstreamQuotaExhausted("empty"))
-    plant.clock.advance(HOUR - 1)
-    assert pool.suspects() == []
-    plant.clock.advance(1)
-    assert [one.id for one in pool.suspects()] == [ident("a")]
-    with capture_logs() as logs:
-        pool.probed(ident("a"), None, plant.now)
-    assert (fit(pool), info(pool).status, info(pool).reason) == ("a", "available", None)
-    assert [log["event"] for log in logs] == ["token_repaired"]
-    other.sync()
-    assert fit(other) == "a"
-
-
 @pytest.mark.parametrize("error", [glm("1113"), glm("1309"), UpstreamQuotaExhausted("empty"), glm("1313")])
 def test_money_does_not_come_back_by_the_clock_whatever_a_header_says(error: GatewayError) -> None:
     told = type(error)("empty", code=error.code, retry_after=5)
@@ -249,8 +233,6 @@ def test_money_does_not_come_back_by_the_clock_whatever_a_header_says(error: Gat
     [
         (UpstreamUnauthorized("no"), 6),
         (UpstreamUnauthorized("no", code="account_deactivated"), 6),
-        (UpstreamQuotaExhausted("empty"), 1),
-        (UpstreamQuotaExhausted("used up", code="usage_limit_reached"), 1),
     ],
 )
 def test_a_check_that_fails_is_repeated_as_rarely_as_before(error: GatewayError, hours: int) -> None:
@@ -295,7 +277,7 @@ def test_an_account_that_is_restricted_for_its_use_waits_for_a_person() -> None:
 def test_where_nothing_can_be_asked_for_free_a_person_has_to_reset() -> None:
     plant = Plant(key("a"), probes=False)
     pool = plant.worker()
-    fail(pool, UpstreamQuotaExhausted("empty"))
+    fail(pool, UpstreamUnauthorized("no"))
     plant.clock.advance(1000 * HOUR)
     assert pool.suspects() == []
 
@@ -303,25 +285,45 @@ def test_where_nothing_can_be_asked_for_free_a_person_has_to_reset() -> None:
 def test_while_the_store_is_away_nothing_comes_back_on_one_worker_alone() -> None:
     plant = Plant(key("a"))
     pool = plant.worker()
-    fail(pool, UpstreamQuotaExhausted("empty"))
-    plant.clock.advance(HOUR)
+    fail(pool, UpstreamUnauthorized("no"))
+    plant.clock.advance(6 * HOUR)
     plant.records.down = True
     pool.probed(ident("a"), None, plant.now)
     assert info(pool).status == "blacklisted"
     plant.records.down = False
-    pool.probed(ident("a"), None, plant.now)
-    assert info(pool).status == "available"
+    with capture_logs() as logs:
+        pool.probed(ident("a"), None, plant.now)
+    assert (info(pool).status, info(pool).reason) == ("available", None)
+    assert [log["event"] for log in logs] == ["token_repaired"]
 
 
 def test_evidence_from_before_a_key_was_repaired_does_not_weigh() -> None:
     plant = Plant(key("a"))
     pool = plant.worker()
     old = pool.lease()
-    fail(pool, UpstreamQuotaExhausted("empty"))
-    plant.clock.advance(HOUR)
+    fail(pool, UpstreamUnauthorized("no"))
+    plant.clock.advance(6 * HOUR)
     pool.probed(ident("a"), None, plant.now)
-    old.fail(UpstreamQuotaExhausted("empty"), HOUR)
+    old.fail(UpstreamUnauthorized("no"), HOUR)
     assert fit(pool) == "a"
+
+
+def test_a_check_that_finds_a_key_well_shortens_no_deadline() -> None:
+    plant = Plant(key("a"))
+    pool, other = plant.worker(), plant.worker("two")
+    slow, refused = pool.lease(model="m"), pool.lease(model="m")
+    pool.learn(ident("a"), (reading("requests", 0, plant.now + 8 * HOUR),))
+    slow.fail(UpstreamQuotaExhausted("used up", code="usage_limit_reached", retry_after=7 * HOUR), 1)
+    refused.fail(UpstreamUnauthorized("no"), 1)
+    plant.clock.advance(6 * HOUR)
+    pool.sync()
+    pool.probed(ident("a"), None, plant.now)
+    other.sync()
+    for one in (pool, other):
+        assert wait(one) == 2 * HOUR, "of its headers, and the hour that is left of its plan's"
+        cooling = info(one).cooldown_until
+        assert cooling is not None
+        assert cooling.timestamp() == plant.now + HOUR
 
 
 def test_keys_that_are_out_are_none_and_one_that_waits_is_a_wait() -> None:
@@ -332,5 +334,5 @@ def test_keys_that_are_out_are_none_and_one_that_waits_is_a_wait() -> None:
     with pytest.raises(CredentialsExhausted):
         pool.lease()
     fail(pool := Plant(key("a")).worker(), UpstreamQuotaExhausted("empty"))
-    with pytest.raises(NoCredentials, match="once a check finds that it works"):
+    with pytest.raises(NoCredentials, match="once it is found to work"):
         pool.lease()
