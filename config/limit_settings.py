@@ -51,7 +51,7 @@ class SoftLandingSettings(Group):
 
 
 class CostBudgetSettings(BudgetSettings):
-    """The plain limits hold for everything together, `per_key` for each caller, `keys` for callers by their name.
+    """The plain limits hold for everything together, `per_key` for each caller, `keys` for one by its name or id.
 
     `models` (by patterns) and `providers` hold for all callers together. A request's output is reserved with the
     `max_tokens` it asks for, else with `output_tokens`. From `warn_at` on there is an event in the log. A request

@@ -27,7 +27,7 @@ class MatchSettings(Group):
     """What a request must be like; what is not said is not looked at, and all that is said must hold.
 
     `models` and the values of `headers` are patterns in which * is any text, in any case; of several models or
-    `callers` (names or roles) one is enough.
+    `callers` (ids, names of keys, or roles) one is enough.
     """
 
     models: tuple[Text, ...] = ()

@@ -86,7 +86,7 @@ def _models(match: MatchSettings, facts: Facts) -> str | None:
 
 
 def _callers(match: MatchSettings, facts: Facts) -> str | None:
-    known = (facts.caller.name, facts.caller.role) if facts.caller is not None else ()
+    known = (*facts.caller.known_as, facts.caller.role) if facts.caller is not None else ()
     if not match.callers or any(name in known for name in match.callers):
         return None
     return f"the caller is none of {', '.join(match.callers)}"

@@ -44,7 +44,8 @@ class AccessLog:
         if context.trace_id is not None:
             line["trace_id"] = context.trace_id
         if context.caller is not None:
-            line["caller"] = context.caller.name
+            # A token says itself what its bearer is called, and names are not unique.
+            line["caller"], line["caller_id"] = context.caller.name, context.caller.id
         if context.error is not None:
             line["error"] = context.error
         if context.outcome is not None:

@@ -124,8 +124,8 @@ class BoundTable:
 
     def _budget_of_key(self, caller: Caller | None) -> BudgetSettings:
         """What a key has of its own, the hour's and the day's each for itself; else what the settings have for it."""
-        named = self._budget.keys.get(caller.name) if caller is not None else None
-        usual = named or self._budget.per_key
+        known = caller.known_as if caller is not None else ()
+        usual = next((self._budget.keys[name] for name in known if name in self._budget.keys), self._budget.per_key)
         if caller is None or not _has_budget(caller):
             return usual
         hourly, daily = caller.hourly_budget, caller.daily_budget

@@ -87,6 +87,7 @@ class BudgetWatch:
                 "budget_nearly_spent",
                 scope=bound.scope,
                 name=bound.name,
+                id=bound.id,
                 window="hourly" if bound.seconds == HOUR else "daily",
                 spent_usd=spent,
                 limit_usd=bound.limit / NANO,

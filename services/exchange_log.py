@@ -73,6 +73,7 @@ class ExchangeLog(Interceptor):
             "status": status,
             "ip": self._redactor.text(context.client_ip),
             "caller": context.caller.name if context.caller is not None else None,
+            "caller_id": context.caller.id if context.caller is not None else None,
             "ms": round((self._clock.monotonic() - context.started) * 1000, 2),
             "error": context.error,
             **(_told(outcome) if outcome is not None else {}),

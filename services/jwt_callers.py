@@ -32,7 +32,11 @@ class JwtCallers:
         ident = "jwt_" + sha256(f"{self._issuer}\0{subject}".encode(errors="surrogatepass")).hexdigest()[:16]
         shown = name if isinstance(name, str) and name.isprintable() and name else subject
         return Caller(
-            ident, shown[:MAX_NAME] if shown.isprintable() else ident, self._role(claims), models=self._models(claims)
+            ident,
+            shown[:MAX_NAME] if shown.isprintable() else ident,
+            self._role(claims),
+            models=self._models(claims),
+            signed=True,
         )
 
     def refresh(self) -> None:

@@ -57,6 +57,7 @@ def test_a_token_says_who_its_bearer_is() -> None:
     assert (caller.name, caller.role, caller.models) == ("Ann", "operator", ("glm-*",))
     plain = Door().enter()
     assert (plain.name, plain.role, plain.models) == ("u1", "user", ())
+    assert caller.signed
     assert plain.id == caller.id, "the subject alone is who it is"
     assert Door().enter(sub="u2").id != caller.id
 

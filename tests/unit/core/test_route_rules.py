@@ -55,6 +55,13 @@ def test_a_rule_matches_when_all_it_says_holds(match: dict[str, Any], one: Facts
     assert says(match, one) is None
 
 
+def test_a_token_is_matched_by_its_id_or_its_role_and_never_by_the_name_it_says() -> None:
+    token = facts(Caller("jwt_1", "alice", "user", signed=True))
+    assert says({"callers": ["alice"]}, token) == "the caller is none of alice"
+    assert says({"callers": ["jwt_1"]}, token) is None
+    assert says({"callers": ["user"]}, token) is None
+
+
 @pytest.mark.parametrize(
     ("match", "one", "reason"),
     [

@@ -110,6 +110,7 @@ def test_a_chat_is_told_with_all_that_is_known_and_nothing_that_is_not() -> None
     line = House(None, note).line()
     facts = {
         "caller": "alice",
+        "caller_id": "id",
         "model": "GLM-4.6",
         "stream": True,
         "provider": "glm",

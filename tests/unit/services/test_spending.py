@@ -438,6 +438,19 @@ def test_a_keys_own_budget_stands_in_the_place_of_the_same_windows_alone() -> No
     assert limits(replace(BOB, hourly_budget=2.0)) == {"hourly": 2, "daily": 20}
 
 
+def test_a_token_has_the_budget_of_its_own_id_and_of_no_key_that_is_called_what_it_says() -> None:
+    token = Caller("jwt_1", "bob", "user", signed=True)
+    settings = {"per_key": {"daily_limit": 1}, "keys": {"bob": {"daily_limit": 20}, "jwt_2": {"daily_limit": 5}}}
+    house = House(budget=settings)
+
+    def limits(caller: Caller) -> list[float]:
+        return [one.limit_usd for one in house.spending.budgets(caller, "10.0.0.1")]
+
+    assert limits(BOB) == [20]
+    assert limits(token) == [1]
+    assert limits(replace(token, id="jwt_2")) == [5]
+
+
 def test_an_address_is_limited_whoever_uses_it() -> None:
     house = House(rates={"tokens_per_minute_per_ip": 100})
     house.open(caller=ALICE, sampling=Sampling(max_tokens=60))
