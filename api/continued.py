@@ -9,6 +9,7 @@ from flask import Request
 
 from api.conversation_input import context_of, owner_of
 from api.dialects.base import Dialect, History, Inbound
+from api.problems import check_finite
 from core.errors import InvalidRequest
 from schemas.chat import ChatRequest
 from schemas.conversation import StoredItem
@@ -53,6 +54,8 @@ class Continuing:
         inbound = _in_session(inbound, named)
         if not _has_messages(inbound.body):
             return Parsed(self._dialect.parse(inbound))
+        # What is asked will be kept, as the client wrote it.
+        check_finite({"messages": inbound.body["messages"]})
         asked, again = self._asked(inbound.body), None
         if inbound.headers.get(RETRIES, "0") != "0":
             again = self._conversations.broken_off(head, items, asked)

@@ -40,7 +40,7 @@ def _add_whole(bp: Blueprint, services: Services) -> None:
         return answered(whole)
 
     def import_one() -> Response:
-        wanted = body_of(current, ImportedConversation)
+        wanted = body_of(current, ImportedConversation, copied=True)
         items: dict[str, StoredItem] = {}
         for wire, item in zip(wanted.items, stored_items(wanted.items), strict=True):
             items[wire.id if wire.id and wire.id not in items else uuid4().hex] = item

@@ -6,11 +6,12 @@ from typing import Any, TypeVar
 from flask import Request
 from pydantic import BaseModel, ValidationError
 
-from api.problems import invalid_request
+from api.problems import check_finite, invalid_request
 from core.errors import InvalidRequest
 from schemas.context import ENVIRON_KEY, RequestContext
 from schemas.conversation import StoredItem, Turn
 from schemas.openai_items import (
+    COPIED,
     WireCustomCall,
     WireFunctionCall,
     WireFunctionOutput,
@@ -50,12 +51,19 @@ def owner_of(http: Request) -> str:
     return caller.id if caller is not None else "anonymous"
 
 
-def body_of(http: Request, form: type[Form]) -> Form:
-    """The body; one that is not there says nothing. Raises InvalidRequest, which names the field."""
+def body_of(http: Request, form: type[Form], *, copied: bool = False) -> Form:
+    """The body; one that is not there says nothing. `copied`: it is what a gateway has written.
+
+    Raises InvalidRequest, which names the field.
+    """
+    body = context_of(http).body or {}
     try:
-        return form.model_validate(context_of(http).body or {})
+        wanted = form.model_validate(body, context={COPIED: copied})
     except ValidationError as error:
         raise invalid_request(error) from None
+    # A field that no form knows may be kept as well.
+    check_finite(body)
+    return wanted
 
 
 def listing_of(http: Request) -> Listing:
@@ -89,7 +97,7 @@ def stored_turn(turn: WireTurn) -> Turn:
     return Turn(
         created_at=turn.created_at,
         status=turn.status,
-        reason=(turn.incomplete_details or {}).get("reason"),
+        reason=turn.incomplete_details.reason if turn.incomplete_details else None,
         model=turn.model,
         provider=turn.provider,
         upstream_model=turn.upstream_model,
@@ -104,14 +112,13 @@ def stored_turn(turn: WireTurn) -> Turn:
 def _usage(usage: WireUsage | None) -> Usage | None:
     if usage is None:
         return None
-    read = usage.input_tokens_details.get("cached_tokens")
-    written = usage.input_tokens_details.get("cache_write_tokens")
+    read, written = usage.input_tokens_details.cached_tokens, usage.input_tokens_details.cache_write_tokens
     return Usage(
-        uncached=max(0, usage.input_tokens - (read or 0) - (written or 0)),
+        uncached=usage.input_tokens - (read or 0) - (written or 0),
         read=read,
         write_short=written,
         output=usage.output_tokens,
-        reasoning=usage.output_tokens_details.get("reasoning_tokens"),
+        reasoning=usage.output_tokens_details.reasoning_tokens,
         source="estimated" if usage.estimated else "reported",
     )
 

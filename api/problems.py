@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from core.errors import InvalidRequest
 from schemas.codec import dumps
+from schemas.finite import infinite_at
 
 UNION_BRANCH = re.compile(
     r"^(str|int|float|bool|list\[.*|dict\[.*|literal\[.*|function-.*|constrained-.*|Wire\w+|LegacyFunctionChoice|ImageUrl)$"
@@ -39,6 +40,13 @@ def invalid_request(error: ValidationError) -> InvalidRequest:
     wanted = dict.fromkeys(_wanted(problem) for problem in problems if _path(problem["loc"]) == path)
     message = f"{path}: must {' or '.join(wanted).replace(' or be ', ' or ')}{_shown(deepest['input'])}."
     return InvalidRequest(message, param=path, code="invalid_value")
+
+
+def check_finite(value: Any) -> None:
+    """Raises InvalidRequest, which names the field, for a number that is too large to be kept."""
+    path = infinite_at(value)
+    if path is not None:
+        raise InvalidRequest(f"{path}: must be a number that is finite.", param=path, code="invalid_value")
 
 
 def missing(path: str) -> InvalidRequest:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo, model_validator
 
-from schemas.openai_chat import First, Flag, Wire
+from schemas.openai_chat import First, Flag, Integer, Wire
 
 Status = Literal["in_progress", "completed", "incomplete"]
 NEEDED: Mapping[str, tuple[str, ...]] = {
@@ -17,13 +17,21 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "refusal": ("refusal",),
     "input_image": ("image_url",),
     "input_file": ("file_data", "file_url"),
+    "input_audio": ("input_audio",),
+    "video_url": ("video_url",),
 }
-"""Of which fields a part of that type needs one."""
+"""The types of parts that models can be told, and of which fields a part of that type needs one."""
+COPIED = "copied"
+"""In the context of a validation: the parts are copies of what chats have brought, which may be of any type."""
+MAX_TOKENS = 1_000_000_000_000
+MAX_COST = 1_000_000
+MAX_TIME = 253_402_300_799
+"""The last second of the year 9999."""
 URL_SCHEMES = ("http://", "https://", "data:")
 
 
 class WirePart(Wire):
-    """A part of a message; one of a type that is not known here is carried as it is."""
+    """A part of a message; one of a type that is not known here is carried as it is, in copies only."""
 
     type: str = Field(min_length=1, max_length=64)
     text: str | None = None
@@ -33,9 +41,13 @@ class WirePart(Wire):
     file_data: str | None = None
     file_url: str | None = None
     filename: str | None = None
+    input_audio: dict[str, Any] | None = None
+    video_url: dict[str, Any] | None = None
 
     @model_validator(mode="after")
-    def _is_whole(self) -> "WirePart":
+    def _is_whole(self, info: ValidationInfo) -> "WirePart":
+        if self.type not in NEEDED and not (info.context or {}).get(COPIED):
+            raise ValueError(f"must be of a type that is one of {', '.join(NEEDED)}, not {self.type!r}")
         needed = NEEDED.get(self.type, ())
         if needed and all(getattr(self, name) is None for name in needed):
             raise ValueError(f"must have {' or '.join(needed)}, as its type is {self.type}")
@@ -171,30 +183,59 @@ class NewItems(Wire):
     items: Annotated[list[WireItem], First] = Field(min_length=1)
 
 
-class WireTurn(Wire):
-    """What became of a request, in an exported conversation."""
+Tokens = Annotated[Integer, Field(ge=0, le=MAX_TOKENS)]
 
-    created_at: float = Field(ge=0, allow_inf_nan=False)
-    status: Literal["completed", "incomplete"]
-    incomplete_details: dict[str, str | None] | None = None
-    model: str = Field(max_length=256)
-    provider: str | None = Field(None, max_length=256)
-    upstream_model: str | None = Field(None, max_length=256)
-    finish_reason: str | None = Field(None, max_length=64)
-    usage: "WireUsage | None" = None
-    cost_usd: float | None = Field(None, ge=0, allow_inf_nan=False)
-    request_id: str = Field("", max_length=256)
-    items: Annotated[list[str], First] = Field(default_factory=list)
+
+class WireIncomplete(Wire):
+    """Why an answer is not whole."""
+
+    reason: str | None = Field(None, max_length=64)
+
+
+class WireInputDetails(Wire):
+    """What of a prompt came from a cache, and went into one."""
+
+    cached_tokens: Tokens | None = None
+    cache_write_tokens: Tokens | None = None
+
+
+class WireOutputDetails(Wire):
+    """What of an answer was thinking."""
+
+    reasoning_tokens: Tokens | None = None
 
 
 class WireUsage(Wire):
     """Tokens, as OpenAI's responses count them."""
 
-    input_tokens: int = Field(0, ge=0)
-    output_tokens: int = Field(0, ge=0)
-    input_tokens_details: dict[str, int | None] = Field(default_factory=dict)
+    input_tokens: Tokens = 0
+    output_tokens: Tokens = 0
+    input_tokens_details: WireInputDetails = WireInputDetails()
     estimated: Flag = False
-    output_tokens_details: dict[str, int | None] = Field(default_factory=dict)
+    output_tokens_details: WireOutputDetails = WireOutputDetails()
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "WireUsage":
+        details = self.input_tokens_details
+        if (details.cached_tokens or 0) + (details.cache_write_tokens or 0) > self.input_tokens:
+            raise ValueError("must not have more tokens cached than the prompt has")
+        return self
+
+
+class WireTurn(Wire):
+    """What became of a request, in an exported conversation."""
+
+    created_at: float = Field(ge=0, le=MAX_TIME, allow_inf_nan=False)
+    status: Literal["completed", "incomplete"]
+    incomplete_details: WireIncomplete | None = None
+    model: str = Field(max_length=256)
+    provider: str | None = Field(None, max_length=256)
+    upstream_model: str | None = Field(None, max_length=256)
+    finish_reason: str | None = Field(None, max_length=64)
+    usage: WireUsage | None = None
+    cost_usd: float | None = Field(None, ge=0, le=MAX_COST, allow_inf_nan=False)
+    request_id: str = Field("", max_length=256)
+    items: Annotated[list[str], First] = Field(default_factory=list)
 
 
 class ExportedHead(Wire):

@@ -1,6 +1,7 @@
 """Where conversations are kept: their heads by owner, and of each its items and its turns."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from config.settings import ConversationSettings
 from core.clock import Clock
@@ -51,11 +52,17 @@ class ConversationStore:
         )
         self.check(head, items)
         self._counts.add(owner)
-        self._records.put(DUE, head.due, {"owner": owner, "id": ident})
-        self._records.put(heads_of(owner), ident, head.model_dump())
-        for start in range(0, len(items), PAGE):
-            self.append(owner, ident, items[start : start + PAGE])
-        return self.get(owner, ident) if items else head
+        try:
+            self._records.put(DUE, head.due, {"owner": owner, "id": ident})
+            self._records.put(heads_of(owner), ident, head.model_dump())
+            for start in range(0, len(items), PAGE):
+                self.append(owner, ident, items[start : start + PAGE])
+            return self.get(owner, ident) if items else head
+        except Exception:
+            # Half of one is of no use to anybody. When the store is away the purge finds what is left.
+            with suppress(StoreUnavailable):
+                self.clear(head)
+            raise
 
     def get(self, owner: str, ident: str) -> Conversation:
         """The owner's conversation. Raises NotFound."""

@@ -219,6 +219,14 @@ def test_an_owner_has_so_many_conversations(store: Store) -> None:
     house.made()
 
 
+def test_one_that_cannot_be_kept_whole_is_not_kept_at_all(house: House) -> None:
+    endless = StoredItem({"type": "message", "role": "user", "content": [{"type": "x", "n": float("inf")}]})
+    with pytest.raises(ValueError, match="1"):
+        house.conversations.create(ANN, {}, [said("Hi"), endless])
+    assert house.left("") == []
+    assert house.records.get(COUNTS, ANN) == {"count": 0}
+
+
 def test_a_count_that_a_dead_worker_left_wrong_is_put_right(store: Store) -> None:
     house = House(store, max_conversations=2)
     house.made()

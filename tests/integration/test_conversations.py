@@ -155,6 +155,8 @@ def test_items_of_the_sdk(client: OpenAI, conversation: str) -> None:
         ("", {"items": [{"role": "tool", "content": "x"}]}, "items[0].role"),
         ("", {"items": [{"role": "user", "content": [FILE]}]}, "items[0].content[0]"),
         ("", {"items": [{"role": "user", "content": [BAD_FILE]}]}, "items[0].content[0]"),
+        ("", {"items": [{"role": "user", "content": [{"type": "screenshot"}]}]}, "items[0].content[0]"),
+        ("", {"items": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "items[0].content[0]"),
         ("", {"items": [{"type": "function_call", "call_id": "c", "name": "n"}]}, "items[0].arguments"),
         ("/ID/items", {"items": []}, "items"),
         ("/ID/items", {}, "items"),
@@ -169,6 +171,82 @@ def test_what_is_wrong_is_told_by_its_name(
     answer = gateway.post("/v1/conversations" + path.replace("ID", conversation), body, headers=bearer(ANN))
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
     assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
+NEVER = '{"role": "user", "content": [{"type": "input_text", "text": "x", "n": [1, -1e400]}]}'
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        ("/v1/conversations", f'{{"items": [{NEVER}]}}', "items[0].content[0].n[1]"),
+        ("/v1/conversations/ID/items", f'{{"items": [{NEVER}]}}', "items[0].content[0].n[1]"),
+        (
+            "/v1/conversations/import",
+            f'{{"object": "conversation.export", "version": 1, "items": [{NEVER}]}}',
+            "items[0].content[0].n[1]",
+        ),
+        ("/conversation/save", f'{{"name": "x", "messages": [{NEVER}]}}', "messages[0].content[0].n[1]"),
+        (
+            "/v2/chat/completions",
+            f'{{"model": "glm-4.6", "conversation": "ID", "messages": [{NEVER}]}}',
+            "messages[0].content[0].n[1]",
+        ),
+    ],
+)
+def test_a_number_that_nothing_can_keep_is_refused_and_leaves_nothing(
+    gateway: Gateway, client: OpenAI, conversation: str, path: str, body: str, param: str
+) -> None:
+    def there() -> tuple[list[Json], list[Json]]:
+        heads = gateway.get("/v1/conversations?limit=100", headers=bearer(ANN)).json()["data"]
+        return heads, gateway.get(f"/v1/conversations/{conversation}/items", headers=bearer(ANN)).json()["data"]
+
+    before = there()
+    headers = {"Content-Type": "application/json", **bearer(ANN)}
+    url = gateway.url + path.replace("ID", conversation)
+    answer = requests.post(url, data=body.replace("ID", conversation), headers=headers, timeout=30)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+    assert there() == before
+
+
+@pytest.mark.parametrize(
+    ("turn", "param"),
+    [
+        ({"cost_usd": 1.7e308}, "turns[0].cost_usd"),
+        ({"cost_usd": -1}, "turns[0].cost_usd"),
+        ({"created_at": 1e300}, "turns[0].created_at"),
+        ({"usage": {"input_tokens": 10**30}}, "turns[0].usage.input_tokens"),
+        ({"usage": {"input_tokens": -1}}, "turns[0].usage.input_tokens"),
+        ({"usage": {"output_tokens_details": {"reasoning_tokens": -1}}},
+         "turns[0].usage.output_tokens_details.reasoning_tokens"),
+        ({"usage": {"input_tokens": 5, "input_tokens_details": {"cached_tokens": -1}}},
+         "turns[0].usage.input_tokens_details.cached_tokens"),
+        ({"usage": {"input_tokens": 5, "input_tokens_details": {"cached_tokens": 6}}}, "turns[0].usage"),
+        ({"incomplete_details": {"reason": "x" * 65}}, "turns[0].incomplete_details.reason"),
+    ],
+)  # fmt: skip
+def test_an_import_has_no_figures_that_cannot_be(gateway: Gateway, turn: Json, param: str) -> None:
+    body = {
+        "object": "conversation.export",
+        "version": 1,
+        "items": [{"role": "user", "content": "x", "id": "a"}],
+        "turns": [{"created_at": 1, "status": "completed", "model": "m", "items": ["a"], **turn}],
+    }
+    answer = gateway.post("/v1/conversations/import", body, headers=bearer(ANN))
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+
+def test_a_copy_may_have_parts_of_whatever_type_a_chat_has_brought(
+    gateway: Gateway, client: OpenAI, conversation: str
+) -> None:
+    new: Any = {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]}
+    client.conversations.items.create(conversation, items=[new])
+    exported = gateway.get(f"/v1/conversations/{conversation}/export", headers=bearer(ANN)).json()
+    other = {"type": "search_result", "source": "s", "title": "t", "content": []}
+    exported["items"][0]["content"].append(other)
+    imported = gateway.post("/v1/conversations/import", exported, headers=bearer(ANN)).json()
+    again = gateway.get(f"/v1/conversations/{imported['id']}/export", headers=bearer(ANN)).json()
+    assert again["items"][0]["content"] == [new["content"][0], other]
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "order=up", "after=nonsense", "limit=²"])
