@@ -89,6 +89,7 @@ def _to_the_end(
         yield dialect.error_frame(error, context.request_id)
     except Exception:  # noqa: BLE001 - the last line of defence: no traceback may reach a client
         structlog.get_logger(__name__).exception("unexpected_error_in_stream")
+        stream.outcome.error, stream.outcome.status = InternalError.code, InternalError.status
         yield dialect.error_frame(InternalError("The gateway failed; its log tells why."), context.request_id)
     finally:
         stream.close()

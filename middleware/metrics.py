@@ -9,7 +9,10 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class RequestMetrics:
-    """Counts when the answer is over, under labels from known sets only."""
+    """Counts when the answer is over, under labels from known sets only.
+
+    A stream that broke was a 200 when it began; it is counted under the status of what it ended with.
+    """
 
     def __init__(self, telemetry: Telemetry, clock: Clock) -> None:
         self._telemetry = telemetry
@@ -19,11 +22,13 @@ class RequestMetrics:
         method = request.method if request.method in METHODS else "other"
         context, endpoint = context_of(request), endpoint_of(request)
         response = proceed(request)
-        status, streamed = str(response.status_code), response.mimetype == "text/event-stream"
+        streamed = response.mimetype == "text/event-stream"
         if streamed:
             self._telemetry.stream_began()
 
         def over() -> None:
+            ended = context.outcome.status if streamed and context.outcome is not None else None
+            status = str(ended or response.status_code)
             self._telemetry.answered(endpoint, method, status, self._clock.monotonic() - context.started)
             if context.limited_by is not None:
                 self._telemetry.rate_limited(context.limited_by)

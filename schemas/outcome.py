@@ -56,6 +56,8 @@ class Outcome:
     capacity: Capacity | None = None
     seconds: float = 0.0
     error: str | None = None
+    status: int | None = None
+    """The HTTP status that belongs to how it failed, which a stream that has begun cannot send any more."""
     caller: str = ""
     allowance: Allowance | None = None
     billed_model: str | None = None

@@ -106,12 +106,12 @@ class ChatStream:
                     self._keep()
                 yield chunk
         except GatewayError as error:
-            self.outcome.error = error.code or error.type
+            self.outcome.error, self.outcome.status = error.code or error.type, error.status
             self._note_part()
             self._keep()
             raise
         except Exception:
-            self.outcome.error = InternalError.code
+            self.outcome.error, self.outcome.status = InternalError.code, InternalError.status
             self._note_part()
             self._keep()
             raise
@@ -150,7 +150,7 @@ class ChatStream:
     def _settle(self) -> None:
         lease, self._run.lease = self._run.lease, None
         if self.outcome.finish_reason is None and self.outcome.error is None:
-            self.outcome.error = ClientGone.code
+            self.outcome.error, self.outcome.status = ClientGone.code, ClientGone.status
         if lease is None:
             return
         if self.outcome.finish_reason is not None:

@@ -1,4 +1,4 @@
-"""Prometheus and its tool for tests."""
+"""Prometheus, Alertmanager and their tools for tests."""
 
 import os
 import shutil
@@ -6,11 +6,11 @@ import shutil
 import pytest
 
 
-def program(name: str) -> str:
-    """The path of `promtool` or `prometheus`; without it a skip that says so, or a failure where none is allowed."""
-    found = shutil.which(name)
+def program(*names: str) -> str:
+    """The path of the first there is; without one a skip that says so, or a failure where none is allowed."""
+    found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
-        reason = f"no {name} on the PATH: rules and dashboards are not tried"
+        reason = f"no {names[0]} on the PATH: rules, dashboards and who is told of alerts are NOT tried"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)

@@ -1,13 +1,14 @@
 """What a client sees when the provider misbehaves."""
 
 import json
+import re
 import time
 from pathlib import Path
 
 import jwt
 import pytest
 
-from tests.gateway import Gateway, chunks_of, data_of, text_of
+from tests.gateway import Gateway, chunks_of, data_of, eventually, text_of
 from tests.integration.conftest import environment, rest
 from tests.upstreams.answers import DONE, error_in_stream, event, glm_error, glm_stream
 from tests.upstreams.server import Upstream
@@ -140,11 +141,21 @@ def test_a_fault_in_the_middle_ends_with_one_error_event(
     upstream: Upstream, gateway: Gateway, tail: list[object]
 ) -> None:
     upstream.script([Head(), Events(HALF), *tail])
+    before = failed(gateway)
     data = list(data_of(gateway.chat(version="v2", stream=True)))
     assert sum('"error":{' in entry for entry in data) == 1
     assert '"error":{' in data[-1]
     assert '"type":"server_error"' in data[-1]
     assert len(upstream.requests) == 1, "what the client has seen is never started anew"
+    assert eventually(lambda: failed(gateway) == before + 1), "alerts see it, though its status was a 200"
+
+
+def failed(gateway: Gateway) -> float:
+    """How many chats have ended with a 5xx, as alerts count them."""
+    counted = re.findall(
+        r'glm_requests_total\{endpoint="/v2/chat/[^}]*status="5..".* (\S+)', gateway.get("/metrics").text
+    )
+    return sum(map(float, counted))
 
 
 def test_a_fault_in_the_middle_of_a_whole_answer_is_a_502(upstream: Upstream, gateway: Gateway) -> None:

@@ -12,6 +12,9 @@ import pytest
 import requests
 from ruamel.yaml import YAML
 
+from app import create_app
+from config.settings import ServerSettings, Settings
+from services.roles import UNLIMITED
 from tests.gateway import ROOT, Gateway, eventually, free_port
 from tests.integration.conftest import environment
 from tests.promtool import program
@@ -65,6 +68,18 @@ def test_every_alert_has_a_severity_and_a_page_in_the_runbook() -> None:
         assert rule["labels"]["severity"] in ("critical", "warning")
         assert f"\n## {rule['alert']}\n" in runbook
         assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
+
+
+def test_what_monitoring_asks_is_left_out_of_the_rate_of_errors_and_nothing_else(tmp_path: Path) -> None:
+    (rule,) = [rule for rule in rules() if rule["alert"] == "HighErrorRate"]
+    (left_out,) = set(re.findall(r'endpoint!~"([^"]+)"', rule["expr"]))
+    front = create_app(Settings(server=ServerSettings(data_dir=tmp_path)), start=False)
+    asked_by_monitoring = {
+        one.rule for one in front.url_map.iter_rules() if one.endpoint in UNLIMITED - {"messages.probe"}
+    }
+    everything = {one.rule for one in front.url_map.iter_rules()} | {"other"}
+    front.extensions["gateway"].close()
+    assert {path for path in everything if re.fullmatch(left_out, path)} == asked_by_monitoring | {"other"}
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,16 @@
 """Every answer is counted, under labels from known sets only."""
 
+from collections.abc import Iterator
+
 import pytest
-from flask import Response
+from flask import Response, request
 
 from core.errors import RateLimited
 from core.metrics import Metrics
+from middleware.base import context_of
 from middleware.errors import Errors
 from middleware.metrics import RequestMetrics
+from schemas.outcome import Outcome
 from services.telemetry import Telemetry
 from tests.unit.middleware.layered_kit import SHAPE, Layers, View
 
@@ -87,6 +91,23 @@ def test_a_stream_is_in_flight_until_it_is_closed() -> None:
     response.close()
     assert "glm_streams_in_flight 0.0" in house.text
     assert 'glm_request_duration_seconds_sum{endpoint="/thing/<name>"} 7.0' in house.text
+
+
+@pytest.mark.parametrize(("ended", "status"), [(502, "502"), (None, "200")])
+def test_a_stream_is_counted_by_how_it_ended(ended: int | None, status: str) -> None:
+    def view(name: str) -> Response:
+        outcome = context_of(request).outcome = Outcome("glm-4.6", stream=True)
+
+        def body() -> Iterator[bytes]:
+            yield b"a"
+            outcome.status = ended
+
+        return Response(body(), mimetype="text/event-stream")
+
+    house = House(view)
+    with house.layers.ask() as answer:
+        assert answer.data == b"a"
+    assert f'glm_requests_total{{endpoint="/thing/<name>",method="GET",status="{status}"}} 1.0' in house.text
 
 
 def test_a_whole_answer_is_no_stream() -> None:

@@ -222,7 +222,7 @@ def test_when_nothing_answers_every_lease_is_back() -> None:
     with pytest.raises(UpstreamTimeout):
         house.stream().collect()
     assert house.ends == ["failed", "failed"]
-    assert house.told().error == "upstream_timeout"
+    assert (house.told().error, house.told().status) == ("upstream_timeout", 504)
 
 
 def test_a_stream_that_was_never_read_takes_and_leaves_nothing() -> None:
@@ -230,7 +230,7 @@ def test_a_stream_that_was_never_read_takes_and_leaves_nothing() -> None:
     stream = house.stream()
     stream.close()
     assert house.stage.pool.leases == []
-    assert house.told().error == "client_closed_request"
+    assert (house.told().error, house.told().status) == ("client_closed_request", 499)
     assert house.told().attempts == []
 
 
@@ -297,7 +297,7 @@ def test_a_bug_is_our_fault_and_nobody_elses(before: list[ChatChunk]) -> None:
     with pytest.raises(KeyError):
         house.stream().collect()
     assert house.ends == ["abandoned"]
-    assert house.told().error == "internal_error"
+    assert (house.told().error, house.told().status) == ("internal_error", 500)
     assert house.stage.all_closed()
 
 
