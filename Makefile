@@ -14,6 +14,7 @@ run: setup ## start the gateway on port 8976
 	@exec $(PY) app.py serve
 
 test: dev ## run every check: format, lint, types, tests on all cores (ARGS="-k name" goes to pytest)
+	@scripts/packages.sh
 	@$(PY) -m ruff format --check --quiet .
 	@$(PY) -m ruff check --quiet .
 	@$(PY) -m mypy --no-error-summary .

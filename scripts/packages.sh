@@ -1,0 +1,39 @@
+#!/bin/sh
+# Get the servers and tools that tests start, those that are missing and where this may, and say what is left out.
+set -eu
+# Debian keeps servers in /usr/sbin, which a plain user's PATH may lack.
+PATH="$PATH:/usr/sbin:/sbin"
+
+missing() {
+    # A program, and Debian's package of it.
+    for one in redis-server:redis-server nginx:nginx promtool:prometheus amtool:prometheus-alertmanager curl:curl \
+        buildah:buildah debootstrap:debootstrap; do
+        command -v "${one%%:*}" >/dev/null || echo "${one##*:}"
+    done
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
+install() {
+    apt="apt-get -qq -o Acquire::http::Timeout=20 -o Acquire::Retries=1"
+    # shellcheck disable=SC2086 # words and packages are meant to be several
+    as_root $apt update && as_root env DEBIAN_FRONTEND=noninteractive $apt install -y --no-install-recommends "$@"
+}
+
+packages=$(missing)
+[ -n "$packages" ] || exit 0
+if command -v apt-get >/dev/null && as_root true 2>/dev/null; then
+    echo "Getting packages for the tests:" $packages >&2
+    # shellcheck disable=SC2086
+    install $packages >/dev/null || echo "apt-get could not get all of them." >&2
+fi
+packages=$(missing)
+if [ -n "$packages" ]; then
+    echo "Not installed, so that the tests which need them are SKIPPED (apt-get install them as root):" $packages >&2
+fi
