@@ -54,9 +54,9 @@ class CostBudgetSettings(BudgetSettings):
     """The plain limits hold for everything together, `per_key` for each caller, `keys` for one by its name or id.
 
     `models` (by patterns) and `providers` hold for all callers together. A request's output is reserved with the
-    `max_tokens` it asks for, else with `output_tokens`. From `warn_at` on there is an event in the log. A request
-    whose price nobody knows is let through, or refused. `on_store_failure`: while the shared store is away, `open` lets
-    each worker spend its share of each budget anew, and `closed` refuses.
+    `max_tokens` it asks for, else with what its provider is asked for, else with `output_tokens`. From `warn_at` on
+    there is an event in the log. A request whose price nobody knows is let through, or refused. `on_store_failure`:
+    while the shared store is away, `open` lets each worker spend its share of each budget anew, and `closed` refuses.
     """
 
     per_key: BudgetSettings = BudgetSettings()

@@ -13,8 +13,6 @@ _PRIMING = 3
 _LOW_DETAIL = 85
 _HIGH_DETAIL = 765
 _SLICE = 40_000
-_BYTES_PER_TOKEN = 4
-"""What English, code and, with three bytes a character, Chinese come to on average."""
 
 
 class TokenCounter:
@@ -80,27 +78,6 @@ class TokenCounter:
 
     def _json(self, value: Any) -> int:
         return self.count_text(dumps(value).decode())
-
-
-def estimate_request(request: ChatRequest) -> int:
-    """About as many tokens as the whole prompt has, from its size alone: at once, whatever the size."""
-    tokens = sum(map(_estimate_message, request.messages)) + _PRIMING
-    for tool in request.tools:
-        described = tool.body if isinstance(tool, HostedTool) else (tool.name, tool.description, tool.parameters)
-        tokens += len(dumps(described)) // _BYTES_PER_TOKEN
-    return tokens
-
-
-def _estimate_message(message: Message) -> int:
-    texts = [call.name + call.arguments for call in message.tool_calls]
-    images = 0
-    for part in message.parts:
-        if isinstance(part, (TextPart, DocumentPart)) and part.text is not None:
-            texts.append(part.text)
-        else:
-            images += 1
-    size = sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
-    return _PER_MESSAGE + size // _BYTES_PER_TOKEN + images * _HIGH_DETAIL
 
 
 def _encoding() -> Any:

@@ -6,7 +6,7 @@ from hashlib import sha256
 from math import inf, log
 
 from config.settings import MatchSettings
-from core.counting import estimate_request
+from core.estimating import estimate_request
 from schemas.caller import Caller
 from schemas.chat import ChatRequest, ImagePart
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from core.counting import estimate_request
 from core.errors import BudgetExceeded, GatewayError
+from core.estimating import estimate_request
 from schemas.chat import ChatRequest
 from schemas.model import Target
 from schemas.origin import Origin

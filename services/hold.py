@@ -17,13 +17,15 @@ from services.bounds import Bound
 class Need:
     """About what a request will use: tokens of its prompt, and of its answer as far as rates and as budgets go.
 
-    `extras` are what of it has a price of its own.
+    `extras` are what of it has a price of its own. `sent` tells of a target how long an answer it will be asked for;
+    None where that is `paid_output`.
     """
 
     prompt: int
     output: int
     paid_output: int
     extras: frozenset[str] = frozenset()
+    sent: Callable[[Target], int | None] = lambda _: None
 
     @property
     def tokens(self) -> int:

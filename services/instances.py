@@ -16,7 +16,9 @@ from core.providers import PROVIDERS
 from core.providers.base import Provider
 from core.routing import Route, listed
 from core.store.base import Store
+from schemas.chat import ChatRequest
 from schemas.credential import Credential
+from schemas.model import Target
 from services.site import Address, Site
 from services.telemetry import Telemetry
 
@@ -39,6 +41,13 @@ class Instances:
         """False for a provider whose answers nobody pays for one by one: with the key of that id, or with any."""
         site = self.sites.get(name)
         return site is None or site.is_billed(credential)
+
+    def answer_limit(self, request: ChatRequest, target: Target) -> int | None:
+        """The tokens that an answer of the target may have, where its provider has to be told and the client is silent.
+
+        None where the provider decides."""
+        provider = self.providers.get(target.provider)
+        return None if provider is None else provider.answer_limit(request, target)
 
     def inherit(self, before: "Instances") -> None:
         """Take over what is known of the keys of those that are of the same kind as before."""

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from core.counting import estimate_request
 from core.credentials.choosing import AT_HOME, Homeward
+from core.estimating import estimate_request
 from schemas.caller import Caller
 from schemas.chat import ChatRequest, DocumentPart, ImagePart
 from schemas.model import Ability, Target

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from math import ceil
 
 from config.settings import CostBudgetSettings, RateLimitSettings
 from core.clock import Clock
-from core.counting import estimate_request
 from core.errors import StoreUnavailable, Unpriced
+from core.estimating import estimate_request
 from core.pricing import extras_of, most, nano
 from schemas.chat import ChatRequest
 from schemas.model import Target
@@ -34,14 +35,17 @@ class Reckoning:
         rates: RateLimitSettings,
         budget: CostBudgetSettings,
         is_billed: Callable[[str, str | None], bool],
+        answer_limit: Callable[[ChatRequest, Target], int | None],
         clock: Clock,
     ) -> None:
         """`is_billed` takes the name of a provider, and the id of a credential or None for any: False where nobody
-        pays for answers one by one."""
+        pays for answers one by one. `answer_limit` are the tokens of an answer that a target is asked for when the
+        client did not say, None where that is the provider's to decide."""
         self.is_billed = is_billed
         self.bounds = bounds
         self.budget = budget
         self._rates = rates
+        self._answer_limit = answer_limit
         self._clock = clock
 
     def need(self, request: ChatRequest) -> Need:
@@ -49,7 +53,8 @@ class Reckoning:
         asked = _longest(request)
         output = min(asked or self._rates.output_tokens, self._rates.output_tokens)
         paid = asked or self.budget.output_tokens
-        return Need(estimate_request(request), output, paid, extras_of(request.native.body))
+        sent = _unsaid if asked else partial(self._answer_limit, request)
+        return Need(estimate_request(request), output, paid, extras_of(request.native.body), sent)
 
     def of_caller(self, origin: Origin, need: Need, targets: Sequence[Target]) -> Asked:
         """What is asked of the caller's own bounds, money for the dearest of `targets`. Raises Unpriced."""
@@ -87,7 +92,7 @@ class Reckoning:
         return nano(max((cost for cost in costs if cost is not None), default=0.0))
 
     def _dearest(self, target: Target, need: Need) -> float | None:
-        output = min(need.paid_output, target.info.max_output or LONGEST_ANSWER)
+        output = min(need.sent(target) or need.paid_output, target.info.max_output or LONGEST_ANSWER)
         # What nobody knows the price of, or may be left out on the way, is reserved at the usual one.
         extras = [extra for extra in need.extras if target.info.surcharges.get(extra, 0) > 1]
         # An estimate that is a little too small may hide that a dearer tier begins.
@@ -97,6 +102,10 @@ class Reckoning:
         }
         costs = [most(price, need.prompt, output) for price in prices]
         return None if None in costs else max(cost for cost in costs if cost is not None)
+
+
+def _unsaid(_: Target) -> None:
+    """Nothing is said beyond what the client says."""
 
 
 def _longest(request: ChatRequest) -> int | None:

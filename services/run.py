@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.cancel import Cancellation
-from core.counting import estimate_request
 from core.credentials.choosing import AT_HOME, Homeward
 from core.credentials.fair_queue import Ticket
 from core.errors import (
@@ -19,6 +18,7 @@ from core.errors import (
     UpstreamUnauthorized,
     UpstreamUnreachable,
 )
+from core.estimating import estimate_request
 from core.providers.base import UpstreamRequest
 from core.signs import SignsOfLife
 from schemas.chat import ChatRequest

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from core.counting import estimate_request
+from core.estimating import estimate_request
 from core.pipeline.base import Stage
 from core.pipeline.think_look import CLOSING, OPENING
 from schemas.chat import ChatRequest

@@ -13,6 +13,7 @@ from core.providers.anthropic_limits import read_limits
 from core.providers.anthropic_replay import OMITTED
 from core.providers.anthropic_request import translated_body
 from core.providers.anthropic_stream import WHOLE, Answer, until_done
+from core.providers.anthropic_thinking import plan
 from core.providers.base import Provider, UpstreamRequest, status_error
 from core.providers.draft import Draft
 from core.providers.openai_faults import Said, fault, retry_after
@@ -85,6 +86,9 @@ class AnthropicCompatible(Provider):
         accept = "application/json" if native and not request.stream else "text/event-stream"
         asking = self._asking("messages", draft, credential, body, accept)
         return replace(asking, sent=sent, form="anthropic_messages")
+
+    def answer_limit(self, request: ChatRequest, target: Target) -> int | None:
+        return plan(Draft(request, target, ""), may_budget=True).max_tokens
 
     def body(self, draft: Draft) -> Wire:
         """The body of a request that came in another dialect."""

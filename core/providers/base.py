@@ -94,6 +94,10 @@ class Provider(ABC):
     def build(self, request: ChatRequest, target: Target, credential: Credential, request_id: str) -> UpstreamRequest:
         """The wire form of `request`. Raises InvalidRequest for what this provider can neither do nor leave out."""
 
+    def answer_limit(self, request: ChatRequest, target: Target) -> int | None:
+        """The tokens of an answer that `build` asks for at most; None when it says no more of them than the client."""
+        return None
+
     @abstractmethod
     def decode(self, events: Iterable[Event], request: ChatRequest) -> Iterator[ChatChunk]:
         """The chunks of one answer; a silent event becomes KeepAlive.

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.chat import Sampling, ThinkingBlock, ThinkingOptions, ToolCall
 from schemas.codec import loads
-from tests.unit.core.anthropic_kit import assistant, built, chat, result, target, user
+from tests.unit.core.anthropic_kit import assistant, built, chat, claude, result, target, user
 
 SHOWN = {"display": "summarized"}
 
@@ -165,3 +165,19 @@ def test_a_call_made_with_thinking_can_be_followed_by_more():
     assert loads(upstream.body)["thinking"]["type"] == "enabled"
     again = chat(user(), signed, result("c1"), thinking=effort("low"), omit=frozenset({"thinking_replay"}))
     assert loads(built(again, target(thinking="budget")).body)["thinking"] == DISABLED
+
+
+@pytest.mark.parametrize("max_output", [0, 8_000, 64_000])
+@pytest.mark.parametrize("control", ["none", "switch", "effort", "budget", "adaptive", "forced"])
+@pytest.mark.parametrize(
+    "thinking",
+    [
+        ThinkingOptions(),
+        ThinkingOptions(enabled=True),
+        ThinkingOptions(enabled=False),
+        ThinkingOptions(budget=50_000, enabled=True),
+    ],
+)
+def test_the_limit_that_is_told_ahead_is_the_one_that_is_sent(max_output, control, thinking):
+    request, to = chat(thinking=thinking), target(max_output=max_output, thinking=control)
+    assert claude().answer_limit(request, to) == loads(built(request, to).body)["max_tokens"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from config.settings import MatchSettings
-from core.counting import estimate_request
+from core.estimating import estimate_request
 from core.route_rules import Facts, by_weight, mismatch
 from schemas.caller import Caller
 from schemas.chat import ChatRequest, HostedTool, ImagePart, Message, Native, TextPart, Tool

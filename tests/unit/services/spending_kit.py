@@ -57,7 +57,15 @@ class House:
         self.bounds = bounds = BoundTable(limits, money)
         self.watch = BudgetWatch(self.store.counters, money, telemetry, self.clock, f"worker {id(self)}")
         self.slots = StreamSlots(self.store.counters, bounds.streams, self.clock)
-        reckoning = Reckoning(bounds, limits, money, lambda provider, _: provider not in flat, self.clock)
+        self.answer_limits: dict[str, int] = {}
+        reckoning = Reckoning(
+            bounds,
+            limits,
+            money,
+            lambda provider, _: provider not in flat,
+            lambda _, one: self.answer_limits.get(one.provider),
+            self.clock,
+        )
         self.spending = Spending(self.store, reckoning, self.watch, self.slots, self.clock)
         self.foresight = Foresight(self.store, reckoning, self.slots, self.clock)
 

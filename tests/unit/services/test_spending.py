@@ -77,6 +77,20 @@ def test_what_was_refunded_leaves_nothing_and_a_second_settlement_does_nothing()
     assert house.spent()["global hourly"] == 0
 
 
+def test_an_answer_of_which_the_client_says_nothing_is_reserved_as_its_provider_is_asked_for_it() -> None:
+    house = House(budget={"hourly_limit": 10})
+    house.answer_limits["one"] = 32_000
+    house.open()
+    assert house.spent()["global hourly"] == pytest.approx(3.2, abs=0.01)
+
+
+def test_what_the_client_says_goes_ahead_of_what_its_provider_would_be_asked_for() -> None:
+    house = House(budget={"hourly_limit": 10})
+    house.answer_limits["one"] = 32_000
+    house.open(sampling=TEN_TOKENS)
+    assert house.spent()["global hourly"] < 0.01
+
+
 def test_an_answer_without_max_tokens_is_reserved_with_what_the_settings_say() -> None:
     house = House(budget=budget(1.0, output_tokens=1000))
     house.open()
@@ -98,7 +112,8 @@ def test_a_wish_with_a_price_of_its_own_is_reserved_and_paid() -> None:
     dear = target()
     dear = replace(dear, info=replace(dear.info, surcharges={"speed=fast": 2.0, "inference_geo=us": 1.1}))
     house.open(dear, sampling=TEN_TOKENS, native=FAST)
-    plain.open(dear, sampling=TEN_TOKENS)
+    as_long = Native("anthropic_messages", {name[::-1]: value for name, value in FAST.body.items()})
+    plain.open(dear, sampling=TEN_TOKENS, native=as_long)
     assert house.spent()["global hourly"] == pytest.approx(2.2 * plain.spent()["global hourly"])
     outcome, used = Outcome("m", stream=False), Usage(uncached=3, read=1, output=7)
     house.spending.note(outcome, dear, used, FAST.body)
