@@ -1,5 +1,6 @@
 """Callers' keys: made, listed, changed, rotated and revoked by admins."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -34,17 +35,17 @@ def blueprint(services: Services) -> Blueprint:
 
     def change(key_id: str) -> Response:
         wanted = _body(KeyChange)
-        if wanted.role not in (None, "admin"):
-            services.access.check_not_last(_context().caller, key_id, services.clock.now())
-        return _json(told(book.update(key_id, wanted, _who())))
+        lowers = wanted.role not in (None, "admin")
+        with services.admins.keeping_one(_context().caller, key_id) if lowers else nullcontext():
+            return _json(told(book.update(key_id, wanted, _who())))
 
     def rotate(key_id: str) -> Response:
         key, secret = book.rotate(key_id, _body(KeyRotation), _who())
         return _shown_once({**told(key), "key": secret}, 200)
 
     def revoke(key_id: str) -> Response:
-        services.access.check_not_last(_context().caller, key_id, services.clock.now())
-        return _json(told(book.revoke(key_id, _who())))
+        with services.admins.keeping_one(_context().caller, key_id):
+            return _json(told(book.revoke(key_id, _who())))
 
     def told(key: StoredKey) -> dict[str, Any]:
         return _told(key, services.clock.now())

@@ -20,26 +20,32 @@ def keys() -> None:
     """Make, list, change, rotate and revoke callers' keys; a running gateway knows of it within two seconds."""
 
 
-def _key_options(command: "Callable[..., None]") -> "Callable[..., None]":
-    """What a key may be given when it is made or changed."""
-    count, dollars = click.IntRange(1), click.FloatRange(0, min_open=True)
-    for option in (
+def _key_options(least: int) -> "Callable[[Callable[..., None]], Callable[..., None]]":
+    """What a key may be given, limits from `least` on: when it is changed 0 takes one away, so that what holds for
+    every key holds for it."""
+    count, dollars = click.IntRange(least), click.FloatRange(0, min_open=least > 0)
+    options = (
         click.option("--daily-usd", "daily", type=dollars, help="What it may spend in a day."),
         click.option("--hourly-usd", "hourly", type=dollars, help="What it may spend in an hour."),
         click.option("--streams", "concurrent_streams", type=count, help="Streams at a time."),
         click.option("--tokens-per-minute", type=count),
         click.option("--requests-per-minute", type=count),
         click.option("--model", "models", multiple=True, help="A pattern of models it may use; may be given again."),
-    ):
-        command = option(command)
-    return command
+    )
+
+    def added(command: "Callable[..., None]") -> "Callable[..., None]":
+        for option in options:
+            command = option(command)
+        return command
+
+    return added
 
 
 @keys.command("create")
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), default="user", show_default=True)
 @click.option("--days", type=click.FloatRange(0, 3650, min_open=True), help="After how many days it expires.")
-@_key_options
+@_key_options(1)
 def create_key(name: str, days: float | None, **wanted: object) -> None:
     """Make a key for NAME and print it, once."""
     click.echo(_at_keys(lambda desk: desk.create(name, days, wanted)))
@@ -50,9 +56,9 @@ def create_key(name: str, days: float | None, **wanted: object) -> None:
 @click.option("--name", help="What it is called from now on.")
 @click.option("--role", type=click.Choice(ROLES))
 @click.option("--days", type=click.FloatRange(0, 3650), help="In how many days it expires; 0 for never.")
-@_key_options
+@_key_options(0)
 def change_key(key_id: str, days: float | None, **wanted: object) -> None:
-    """Change what a key is or may; what is not given stays."""
+    """Change what a key is or may; what is not given stays, and a limit of 0 is no longer its own."""
     click.echo(_at_keys(lambda desk: desk.change(key_id, days, wanted)))
 
 

@@ -1,12 +1,13 @@
 """A caller's key as the store has it, and what may be said of it when it is made or changed."""
 
 from hmac import compare_digest
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from schemas.caller import CallerRole
 
+B = TypeVar("B", bound=BaseModel)
 Dollars = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000_000)]
 
@@ -100,7 +101,10 @@ class NewKey(BaseModel):
 
 
 class KeyChange(BaseModel):
-    """What is to be another; what is not named stays. `expires_in` null means never."""
+    """What is to be another; what is not named stays, also of the fields of `limits` and `budget`.
+
+    Null means never for `expires_in`, and what holds for every key for a limit or a budget, or for all of them.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -110,6 +114,27 @@ class KeyChange(BaseModel):
     limits: KeyLimits | None = None
     budget: KeyBudget | None = None
     expires_in: float | None = Field(None, gt=0, le=10 * 365 * 86_400, allow_inf_nan=False)
+
+    def applied(self, key: StoredKey, now: float) -> StoredKey:
+        """The key as it is to be."""
+        named = self.model_fields_set
+        changes: dict[str, Any] = {
+            name: value for name in named & {"name", "role", "models"} if (value := getattr(self, name)) is not None
+        }
+        if "limits" in named:
+            changes["limits"] = _laid_over(key.limits, self.limits)
+        if "budget" in named:
+            changes["budget"] = _laid_over(key.budget, self.budget)
+        if "expires_in" in named:
+            changes["expires"] = None if self.expires_in is None else now + self.expires_in
+        return key.model_copy(update=changes)
+
+
+def _laid_over(before: B, wanted: B | None) -> B:
+    """What there was, with what is named in the place of the same."""
+    if wanted is None:
+        return type(before)()
+    return before.model_copy(update={name: getattr(wanted, name) for name in wanted.model_fields_set})
 
 
 class KeyRotation(BaseModel):

@@ -12,6 +12,7 @@ from core.redaction import Redactor
 from core.store.base import Store
 from services.access import AccessService
 from services.access_building import tokens_of
+from services.admin_guard import AdminGuard
 from services.background import Background, Chore
 from services.cache_ledger import CacheLedger
 from services.cache_parts import cache_parts
@@ -67,6 +68,7 @@ class Services:
     clock: Clock
     store: Store
     access: AccessService
+    admins: AdminGuard
     exchanges: ExchangeLog
     keys: KeyBook
     limits: LimitService
@@ -177,6 +179,7 @@ def furnish(
         clock=clock,
         store=store,
         access=access,
+        admins=AdminGuard(access, base.book, counters, clock, lambda: store.degraded),
         keys=base.book,
         exchanges=exchanges,
         limits=money.limits,

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from hmac import compare_digest
 
 from config.settings import ApiKeySettings
-from core.errors import Conflict, Forbidden, GatewayError, ModelNotAllowed, StoreUnavailable, Unauthorized
+from core.errors import Forbidden, GatewayError, ModelNotAllowed, StoreUnavailable, Unauthorized
 from core.routing import SEPARATOR
 from schemas.caller import Caller
 from schemas.key import StoredKey
@@ -83,17 +83,10 @@ class AccessService:
         stored = self._book.by_id(caller_id) if configured is None else None
         return _stored(stored) if stored is not None else configured
 
-    def check_not_last(self, caller: Caller | None, key_id: str, now: float) -> None:
-        """Raises Conflict when the key is the caller's own and nobody would be left with the key of an admin."""
-        if caller is None or caller.id != key_id or caller.role != "admin":
-            return
-        configured = any(other.role == "admin" for _, other in self._configured)
-        made = (key for key in self._book.all() if key.id != key_id and key.role == "admin")
-        if not configured and not any(key.status(now) == "active" for key in made):
-            raise Conflict(
-                "This is the last key of an admin: make another one first, or do it on the gateway's machine.",
-                code="last_admin",
-            )
+    @property
+    def has_configured_admin(self) -> bool:
+        """True when an admin's key is in the configuration, where nobody can revoke it."""
+        return any(caller.role == "admin" for _, caller in self._configured)
 
     def refresh(self) -> None:
         """Fetch keys of those who sign tokens anew when they are old: every second."""

@@ -89,13 +89,10 @@ class KeyBook:
         return key, secret
 
     def update(self, key_id: str, wanted: KeyChange, by: str) -> StoredKey:
-        """The key as it is to be. Raises NotFound, also for a revoked key."""
-        named = wanted.model_fields_set
-        changes = {name: getattr(wanted, name) for name in named - {"expires_in"} if getattr(wanted, name) is not None}
-        if "expires_in" in named:
-            changes["expires"] = None if wanted.expires_in is None else self._clock.now() + wanted.expires_in
-        key = self._change_by(by, key_id, lambda key: key.model_copy(update=changes))
-        self._note("key_changed", key, by, fields=sorted(named))
+        """The key with what is named, of limits and budget too. Raises NotFound, also for a revoked key."""
+        now = self._clock.now()
+        key = self._change_by(by, key_id, lambda key: wanted.applied(key, now))
+        self._note("key_changed", key, by, fields=sorted(wanted.model_fields_set))
         return key
 
     def revoke(self, key_id: str, by: str) -> StoredKey:

@@ -31,16 +31,14 @@ class KeyDesk:
 
     def create(self, name: str, days: float | None, wanted: Mapping[str, Any]) -> str:
         """The new key, which expires after so many days; `wanted` is what else it is to be, flat, None for nothing."""
-        new = _valid(NewKey, {"name": name, **_lifetime(days), **_nested(wanted, {}, {})})
+        new = _valid(NewKey, {"name": name, **_lifetime(days), **_nested(wanted)})
         key, secret = self._book.create(new, self._by)
         return f"{secret}\n\nThis is {key.name}'s key ({key.id}, {key.role}). It is shown this once."
 
     def change(self, key_id: str, days: float | None, wanted: Mapping[str, Any]) -> str:
-        """What the key is now. It expires so many days from now, never with 0."""
-        before = self._book.one(key_id)
+        """What the key is now. It expires so many days from now, never with 0; a limit of 0 is no longer its own."""
         lifetime = {"expires_in": None} if days == 0 else _lifetime(days)
-        fields = _nested(wanted, before.limits.model_dump(), before.budget.model_dump())
-        key = self._book.update(key_id, _valid(KeyChange, {**lifetime, **fields}), self._by)
+        key = self._book.update(key_id, _valid(KeyChange, {**lifetime, **_nested(wanted)}), self._by)
         return f"{key.name}'s key ({key.id}): {key.role}, expires {_day(key.expires, 'never')}."
 
     def rotate(self, key_id: str, overlap: float) -> str:
@@ -81,14 +79,14 @@ def _lifetime(days: float | None) -> dict[str, float]:
     return {} if days is None else {"expires_in": days * DAY}
 
 
-def _nested(wanted: Mapping[str, Any], limits: Mapping[str, Any], budget: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a wish, with what is wanted of limits and budget laid over what there is."""
+def _nested(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a wish that are given, those of limits and budget in their groups; 0 there means none."""
     given = {name: value for name, value in wanted.items() if value not in (None, ())}
     fields = {name: value for name, value in given.items() if name not in (*LIMITS, *BUDGET)}
-    for group, names, before in (("limits", LIMITS, limits), ("budget", BUDGET, budget)):
-        asked = {name: given[name] for name in names if name in given}
+    for group, names in (("limits", LIMITS), ("budget", BUDGET)):
+        asked = {name: given[name] or None for name in names if name in given}
         if asked:
-            fields[group] = {**before, **asked}
+            fields[group] = asked
     return fields
 
 

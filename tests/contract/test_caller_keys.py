@@ -3,10 +3,12 @@
 import pytest
 
 from config.settings import ServerSettings, Settings
-from core.errors import NotFound, Unauthorized
+from core.errors import Conflict, NotFound, Unauthorized
 from core.store.base import Store
-from schemas.key import KeyChange, KeyRotation, NewKey
+from schemas.caller import Caller
+from schemas.key import KeyChange, KeyRotation, NewKey, StoredKey
 from services.access import AccessService
+from services.admin_guard import AdminGuard
 from services.doors import open_doors
 from services.key_book import KeyBook
 from tests.contract.conftest import Opening
@@ -21,6 +23,7 @@ class Worker:
         self.clock = clock
         self.book = KeyBook(store.records, clock, lambda: store.degraded)
         self.access = AccessService((), self.book)
+        self.admins = AdminGuard(self.access, self.book, store.counters, clock, lambda: store.degraded)
 
     def lets_in(self, secret: str | None, *, local: bool = False) -> bool:
         try:
@@ -72,6 +75,28 @@ def test_a_revoked_key_is_over_with_the_next_look(workers: tuple[Worker, Worker]
         with pytest.raises(NotFound):
             change()
     assert not two.lets_in(None, local=True), "the door stays shut"
+
+
+@pytest.mark.parametrize("open_home", ["redis", "resilient", "cluster"], indirect=True)
+def test_two_admins_do_not_take_each_others_keys_away(workers: tuple[Worker, Worker]) -> None:
+    for _ in range(10):
+        keys = [workers[0].book.create(NewKey(name="ann", role="admin"), "root") for _ in workers]
+        callers = [workers[0].access.authenticate(secret, local=False) for _, secret in keys]
+        hands = list(zip(workers, callers, reversed(keys), strict=True))
+
+        def take(hands: list[tuple[Worker, Caller, tuple[StoredKey, str]]] = hands) -> str:
+            worker, caller, (other, _) = hands.pop()
+            try:
+                with worker.admins.keeping_one(caller, other.id):
+                    worker.book.revoke(other.id, caller.name)
+            except Conflict as refused:
+                return refused.code or ""
+            return "taken"
+
+        told = sorted(together(2, take))
+        assert told in (["keys_busy", "taken"], ["last_admin", "taken"])
+        (left,) = (key for key in workers[0].book.all() if key.status(workers[0].clock.now()) == "active")
+        workers[0].book.revoke(left.id, "root")
 
 
 def test_it_is_all_there_after_a_restart(open_home: Opening) -> None:

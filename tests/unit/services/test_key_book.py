@@ -9,9 +9,11 @@ from structlog.testing import capture_logs
 
 from config.settings import ApiKeySettings, JwtSettings, ServerSettings, Settings
 from core.errors import Conflict, ModelNotAllowed, NotFound, StoreUnavailable, Unauthorized
+from core.store.memory import MemoryCounters
 from schemas.caller import Caller
 from schemas.key import KeyChange, KeyRotation, NewKey
 from services.access import AccessService, is_permitted, permit
+from services.admin_guard import AdminGuard
 from services.doors import open_doors
 from services.key_book import KeyBook
 from services.key_desk import KeyDesk
@@ -27,10 +29,18 @@ class Worker:
         self.records = other.records if other else DictRecords()
         self.book = KeyBook(self.records, self.clock, lambda: self.records.away)
         self.access = AccessService(configured, self.book)
+        self.counters = other.counters if other else MemoryCounters()
+        self.is_degraded = False
+        self.admins = AdminGuard(self.access, self.book, self.counters, self.clock, lambda: self.is_degraded)
 
     def make(self, **wanted: Any) -> tuple[str, str]:
         key, secret = self.book.create(NewKey(**{"name": "ann", **wanted}), "root")
         return key.id, secret
+
+    def give_up(self, key_id: str, caller: Caller) -> None:
+        """Does what is allowed without doing it."""
+        with self.admins.keeping_one(caller, key_id):
+            return
 
     def enter(self, secret: str | None, *, local: bool = False) -> Caller:
         return self.access.authenticate(secret, local=local)
@@ -300,23 +310,54 @@ def test_an_expired_key_is_not_rotated_but_may_be_given_more_time() -> None:
     assert not worker.is_let_in(secret)
 
 
-def test_an_admin_does_not_give_up_the_last_key_of_any() -> None:
+def test_of_limits_and_budget_too_what_is_not_named_stays_and_null_takes_one_away() -> None:
+    worker = Worker()
+    key_id, _ = worker.make(
+        limits={"requests_per_minute": 5, "tokens_per_minute": 7}, budget={"hourly": 1.0, "daily": 2.0}
+    )
+
+    def changed(**wanted: Any) -> tuple[list[Any], list[Any]]:
+        key = worker.book.update(key_id, KeyChange.model_validate(wanted), "root")
+        return list(key.limits.model_dump().values()), list(key.budget.model_dump().values())
+
+    assert changed(budget={"daily": 3.0}) == ([5, 7, None], [1.0, 3.0])
+    assert changed(limits={"tokens_per_minute": None, "concurrent_streams": 9}) == ([5, None, 9], [1.0, 3.0])
+    assert changed(budget={"hourly": None}, limits={}) == ([5, None, 9], [None, 3.0])
+    assert changed(limits=None, budget=None) == ([None, None, None], [None, None])
+
+
+def test_nobody_takes_away_the_last_key_of_an_admin() -> None:
     worker = Worker()
     key_id, secret = worker.make(role="admin")
-    me, now = worker.enter(secret), worker.clock.now()
+    me = worker.enter(secret)
     with pytest.raises(Conflict, match="last key"):
-        worker.access.check_not_last(me, key_id, now)
+        worker.give_up(key_id, me)
     other, _ = worker.make(role="admin", expires_in=60)
-    worker.make(role="operator")
-    worker.access.check_not_last(me, key_id, now)
+    low, _ = worker.make(role="operator")
+    worker.give_up(key_id, me)
+    worker.clock.advance(61)
     with pytest.raises(Conflict):
-        worker.access.check_not_last(me, key_id, now + 61)
+        worker.give_up(key_id, me)
     worker.book.revoke(other, "root")
     with pytest.raises(Conflict):
-        worker.access.check_not_last(me, key_id, now)
-    worker.access.check_not_last(me, other, now)
+        worker.give_up(key_id, me)
+    worker.give_up(low, me)
     configured = Worker(worker, (ApiKeySettings(name="root", key=SecretStr("key-of-root"), role="admin"),))
-    configured.access.check_not_last(me, key_id, now)
+    configured.give_up(key_id, me)
+
+
+def test_one_admins_key_is_taken_away_at_a_time_and_none_while_the_store_is_away() -> None:
+    worker = Worker()
+    (one, secret), (other, _) = worker.make(role="admin"), worker.make(role="admin")
+    me = worker.enter(secret)
+    with worker.admins.keeping_one(me, other), pytest.raises(Conflict, match="ask again") as busy:
+        Worker(worker).give_up(one, me)
+    assert (busy.value.code, busy.value.retryable) == ("keys_busy", True)
+    worker.give_up(one, me)
+    with worker.admins.keeping_one(me, other):
+        worker.is_degraded = True
+        with pytest.raises(StoreUnavailable):
+            worker.give_up(one, me)
 
 
 def test_who_did_what_is_logged_and_kept_and_never_the_secret() -> None:
@@ -464,5 +505,8 @@ def test_the_command_line_changes_what_it_is_told_and_leaves_the_rest() -> None:
     (key,) = worker.book.all()
     assert (key.name, key.role, key.expires, key.models) == ("ann", "operator", None, ())
     assert (key.limits.requests_per_minute, key.limits.tokens_per_minute, key.budget.daily) == (9, 7, 2.5)
+    desk.change(key.id, None, {"requests_per_minute": 0, "daily": 0.0})
+    (key,) = worker.book.all()
+    assert (key.limits.requests_per_minute, key.limits.tokens_per_minute, key.budget.daily) == (None, 7, None)
     desk.change(key.id, 2, {})
     assert worker.book.one(key.id).expires == worker.clock.now() + 2 * 86_400
