@@ -35,6 +35,11 @@ class RetryBudget:
         self._requests: deque[float] = deque()
         self._retries: deque[float] = deque()
 
+    def configure(self, share: float, least: int) -> None:
+        """Go by these bounds from now on; what was tried already counts."""
+        self._share = share
+        self._least = least
+
     def request(self) -> None:
         """A request came in."""
         self._requests.append(self._clock.monotonic())

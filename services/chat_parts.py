@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from config.settings import Settings
 from core.pipeline import Pipeline
 from core.retry import Backoff
+from services.asking import Asking
 from services.cache_parts import CacheParts
 from services.chat import ChatService
 from services.counting import CountingService
@@ -44,17 +45,28 @@ def chat_parts(
 ) -> ChatParts:
     """All of them before the same providers."""
     clock, thoughts = base.clock, ThoughtMemory(base.recollection)
-    once = Once(instances.sites, base.transport, settings.retry, clock, base.closing)
+    backoff = Backoff(base.rng)
+    once = Once(
+        instances.sites,
+        Asking(base.transport, clock),
+        settings.retry,
+        clock,
+        base.closing,
+        base.circuits,
+        base.retries,
+        backoff,
+    )
     dispatcher = Dispatcher(
         instances.sites,
         base.transport,
         settings.stream,
         settings.retry,
-        Backoff(base.rng),
+        backoff,
         clock,
         thoughts,
         base.circuits,
         media,
+        base.retries,
     )
     interceptors = (
         MetricsInterceptor(base.telemetry),

@@ -11,7 +11,8 @@ from schemas.model import Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from services.access import permit
-from services.once import Once, Question
+from services.asking import Question
+from services.once import Once
 from services.routing import RoutingService
 
 PATIENCE = 10.0
@@ -38,7 +39,7 @@ class CountingService:
         if targets[0].provider in self._asks:
             outcome = Outcome(model=request.model, stream=False)
             try:
-                question = Question(origin, outcome, PATIENCE, "count_tokens")
+                question = Question(origin, outcome, PATIENCE, "count_tokens", light=True)
                 return self._once.ask(question, targets[:1], partial(_build, request), _read)
             except (ModelNotFound, NotFound):
                 pass  # some hosts count nothing, or not for every model

@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator, Mapping
 from config.settings import RetrySettings, StreamSettings
 from core.cancel import Cancellation
 from core.clock import Clock
+from core.credentials.fair_queue import Ticket
 from core.errors import (
     CannotCarry,
     CircuitOpen,
@@ -16,8 +17,6 @@ from core.errors import (
     Unauthorized,
     Unpriced,
     UnusableLink,
-    UpstreamTimeout,
-    UpstreamUnreachable,
 )
 from core.retry import Backoff, RetryBudget
 from core.signs import SignsOfLife
@@ -30,15 +29,13 @@ from schemas.stream import ChatChunk, KeepAlive
 from services.attempt import Attempts
 from services.circuits import Circuits, Permit
 from services.linked_media import LinkedMedia
-from services.next_try import fails_over, passes_soon, stays
-from services.queueing import lease_in_turn
+from services.next_try import HOST_IS_AWAY, fails_over, passes_soon, stays
+from services.queueing import Waiter, lease_in_turn
 from services.refusals import Refusals
 from services.run import Call, Run
 from services.site import Lease, Site
 from services.thoughts import ThoughtMemory
 from services.waits import Waits
-
-HOST_IS_AWAY = (UpstreamUnreachable, UpstreamTimeout)
 
 
 class Dispatcher:
@@ -55,6 +52,7 @@ class Dispatcher:
         thoughts: ThoughtMemory,
         circuits: Circuits,
         media: LinkedMedia,
+        budget: RetryBudget | None = None,
     ) -> None:
         self._sites = sites
         self._stream = stream
@@ -64,7 +62,7 @@ class Dispatcher:
         self._circuits = circuits
         self._waits = Waits(sites, circuits)
         self._media = media
-        self._budget = RetryBudget(retry.budget_share, retry.budget_min, clock)
+        self._budget = budget or RetryBudget(retry.budget_share, retry.budget_min, clock)
         self._refusals = Refusals(thoughts)
         self._attempts = Attempts(sites, transport, stream, clock, self._refusals, media)
 
@@ -239,7 +237,7 @@ class Dispatcher:
         """A credential of the target's provider that was not tried yet; None when there is none."""
         site, deadline = self._sites[target.provider], run.call.started + self._retry.total_seconds
         try:
-            lease = yield from lease_in_turn(site, run, target, self._clock, deadline)
+            lease = yield from lease_in_turn(site, self._waiter(run, target), self._clock, deadline)
             if self._pays(run):
                 return lease
             lease.abandon()
@@ -250,6 +248,14 @@ class Dispatcher:
         except Unauthorized as missing:
             run.note(missing)
         return None
+
+    def _waiter(self, run: Run, target: Target) -> Waiter:
+        site, origin = self._sites[target.provider], run.call.origin
+
+        def lease(ticket: Ticket | None) -> Lease:
+            return site.lease(origin.own, frozenset(run.excluded), self._clock.now(), run.need(target, site, ticket))
+
+        return Waiter(origin.tenant, run.call.cancel, run.call.signs, run.outcome, lease)
 
 
 def _tries(run: Run) -> int:

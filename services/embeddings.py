@@ -13,8 +13,9 @@ from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.usage import Usage
 from services.access import permit
+from services.asking import Question
 from services.hold import Hold
-from services.once import Once, Question
+from services.once import Once
 from services.routing import RoutingService
 from services.spending import Spending
 from services.telemetry import Telemetry
@@ -47,10 +48,12 @@ class EmbeddingService:
         """The vectors; `outcome` is filled in on the way. Raises GatewayError."""
         permit(origin.caller, *self._routing.names(request.model))
         targets = self._routing.targets(request.model)
-        hold = self._spending.open_texts(_tokens(request), origin, targets)
+        tokens = _tokens(request)
+        hold = self._spending.open_texts(tokens, origin, targets)
         outcome.caller, outcome.allowance = origin.caller_id, hold.allowance
         try:
-            embeddings = self._ask(request, Question(origin, outcome, PATIENCE, "embeddings", hold), targets)
+            question = Question(origin, outcome, PATIENCE, "embeddings", hold, tokens)
+            embeddings = self._ask(request, question, targets)
         except GatewayError as error:
             outcome.error = error.code or error.type
             raise

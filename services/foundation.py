@@ -11,6 +11,7 @@ from core.catalogue import Catalogue
 from core.clock import Clock
 from core.counting import TokenCounter
 from core.metrics import Metrics
+from core.retry import RetryBudget
 from core.store.base import Store
 from core.store.opening import open_store
 from core.tracing import Tracing
@@ -81,11 +82,13 @@ class Foundation:
     background: Background
     closing: Closing
     retired: Retired
+    retries: RetryBudget
 
     def configure(self, settings: Settings, models: Iterable[str]) -> None:
         """Go by these from now on; `models` are the names that may stand in a label."""
         self.telemetry.know(models)
         self.circuits.configure(settings.circuit)
+        self.retries.configure(settings.retry.budget_share, settings.retry.budget_min)
         self.failover.configure(settings.failover)
         self.watch.configure(settings.cost_budget)
         self.slots.configure(_streams(settings))
@@ -176,6 +179,7 @@ def lay_foundation(
         background=Background(),
         closing=Closing(),
         retired=Retired(),
+        retries=RetryBudget(settings.retry.budget_share, settings.retry.budget_min, clock),
     )
 
 

@@ -9,9 +9,15 @@ from core.errors import (
     UpstreamOverloaded,
     UpstreamRateLimited,
     UpstreamServerError,
+    UpstreamTimeout,
     UpstreamTokenExpired,
     UpstreamUnreachable,
 )
+
+SAME_AGAIN = (UpstreamUnreachable, UpstreamServerError, UpstreamBroken, UpstreamTokenExpired)
+"""Failures that may be over with the next try, for which the only credential is asked once more."""
+
+HOST_IS_AWAY = (UpstreamUnreachable, UpstreamTimeout)
 
 HUMAN_CHECK = "upstream_human_check"
 """The site asks for a human, whichever credential is used: asking it again with another one would be a loop."""
@@ -41,6 +47,11 @@ def fails_over(failure: GatewayError) -> bool:
 def passes_soon(failure: GatewayError) -> bool:
     """True when the same credential may do after a moment."""
     return isinstance(failure, PASSES_SOON)
+
+
+def may_pass(failure: GatewayError | None, longest: float) -> bool:
+    """True when the failure may be over by itself within `longest` seconds."""
+    return isinstance(failure, SAME_AGAIN) and (failure.retry_after or 0.0) <= longest
 
 
 def stays(failure: GatewayError) -> bool:

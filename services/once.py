@@ -1,156 +1,194 @@
 """Once: asks a provider something that has one short answer, beside the path of chats."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
-from uuid import uuid4
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from config.settings import RetrySettings
+from core.cancel import Cancellation
 from core.clock import Clock
+from core.credentials.fair_queue import Ticket
 from core.errors import (
+    CircuitOpen,
     CredentialsExhausted,
     GatewayError,
-    InternalError,
     ModelNotFound,
     NoCredentials,
     RateLimited,
     Unauthorized,
     Unpriced,
     UpstreamError,
-    UpstreamOverloaded,
     UpstreamQuotaExhausted,
     UpstreamRateLimited,
 )
-from core.providers.base import Provider, UpstreamRequest
-from core.transport import Transport
-from schemas.credential import Credential
+from core.retry import Backoff, RetryBudget
+from core.signs import SignsOfLife
+from core.waiting import pause
 from schemas.model import Target
-from schemas.origin import Origin
-from schemas.outcome import Attempt, Outcome
-from schemas.trace import AttemptTrace
-from schemas.usage import Usage
-from services.blame import scrub, whose
+from services.asking import Asking, Build, Question, Read
+from services.circuits import Circuits, Permit
 from services.closing import Closing
-from services.hold import Hold, nothing_held
+from services.next_try import HOST_IS_AWAY, may_pass, stays
+from services.queueing import Waiter, lease_in_turn
 from services.site import Lease, Need, Site
 
 KEYS_WAIT = (CredentialsExhausted, UpstreamRateLimited, UpstreamQuotaExhausted)
 """Failures that say when to come back, which the keys that were not tried may know better."""
 
+NOT_ASKED = (CredentialsExhausted, NoCredentials, Unauthorized, RateLimited, Unpriced, CircuitOpen)
+"""Why a target is not asked at all, which is told only when no other one was."""
+
 T = TypeVar("T")
-Build = Callable[[Provider, Target, Credential, str], UpstreamRequest]
-Read = Callable[[Provider, bytes], T]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked, in `seconds` at most, and for whom; `operation` is a word for it."""
+@dataclass(slots=True)
+class Course:
+    """How far a question has come: the keys of the target that were tried, and how many targets are left behind it."""
 
-    origin: Origin
-    outcome: Outcome
-    seconds: float
-    operation: str
-    hold: Hold = field(default_factory=nothing_held)
+    question: Question
+    cancel: Cancellation
+    sole: bool
+    others: int = 0
+    excluded: set[str] = field(default_factory=set)
+
+    @property
+    def tries(self) -> int:
+        """How often anything was sent."""
+        return len(self.question.outcome.attempts)
 
 
 class Once:
-    """Tries targets and credentials in turn, as often as a chat would."""
+    """Tries targets and credentials in turn as a chat would: within the same bounds, behind the same circuits, and in
+    the same queues."""
 
     def __init__(
-        self, sites: Mapping[str, Site], transport: Transport, retry: RetrySettings, clock: Clock, closing: Closing
+        self,
+        sites: Mapping[str, Site],
+        asking: Asking,
+        retry: RetrySettings,
+        clock: Clock,
+        closing: Closing,
+        circuits: Circuits,
+        budget: RetryBudget,
+        backoff: Backoff,
     ) -> None:
-        self._closing = closing
         self._sites = sites
-        self._transport = transport
+        self._asking = asking
         self._retry = retry
         self._clock = clock
+        self._closing = closing
+        self._circuits = circuits
+        self._budget = budget
+        self._backoff = backoff
 
     def ask(self, question: Question, targets: Sequence[Target], build: Build, read: Read[T]) -> T:
         """What `read` makes of the first good answer. Raises GatewayError."""
+        if not question.light:
+            self._budget.request()
         failure: GatewayError = NoCredentials("No provider could be asked.")
-        for target in targets:
-            try:
-                return self._at_target(question, target, build, read)
-            except (CredentialsExhausted, NoCredentials, Unauthorized, RateLimited, Unpriced) as none_left:
-                failure = failure if question.outcome.attempts else none_left
-            except (UpstreamError, ModelNotFound) as error:
-                failure = error
+        with self._closing.watched() as cancel:
+            course = Course(question, cancel, sole=len(targets) == 1)
+            for place, target in enumerate(targets):
+                course.others = len(targets) - place - 1
+                course.excluded.clear()
+                try:
+                    return self._at_target(course, target, build, read)
+                except NOT_ASKED as none_left:
+                    failure = failure if course.tries else none_left
+                except (UpstreamError, ModelNotFound) as error:
+                    failure = error
         if isinstance(failure, KEYS_WAIT):
-            waits = (self._sites[target.provider].opens_in(Need(target.model)) for target in targets)
+            waits = (self._sites[target.provider].opens_in(Need(target.model, question.tokens)) for target in targets)
             failure.retry_after = min((wait for wait in waits if wait is not None), default=failure.retry_after)
         raise failure
 
-    def _at_target(self, question: Question, target: Target, build: Build, read: Read[T]) -> T:
+    def _at_target(self, course: Course, target: Target, build: Build, read: Read[T]) -> T:
         """The answer of one target, with each of its keys in turn; raises the last failure."""
-        site, excluded, need = self._sites[target.provider], set[str](), Need(target.model)
-        failure: UpstreamError | None = None
-        question.hold.admit(target)
-        while len(question.outcome.attempts) < self._retry.max_attempts:
+        site, began, failure = self._sites[target.provider], course.tries, None
+        course.question.hold.admit(target)
+        while self._may_try(course, again=course.tries > began):
+            permit = self._permit(course, target)
             try:
-                lease = site.lease(question.origin.own, frozenset(excluded), self._clock.now(), need)
+                lease = self._lease(course, target, site)
+                if lease is not None:
+                    return self._tried(course, target, site, lease, permit, build, read)
             except (CredentialsExhausted, NoCredentials):
-                if failure is not None:
+                if failure is None:
+                    raise
+                if course.others or course.question.light or not may_pass(failure, self._retry.max_wait):
                     break
-                raise
-            try:
-                return self._attempt(question, target, site, lease, build, read)
-            except UpstreamOverloaded:
-                raise
+                pause(max(failure.retry_after or 0.0, self._backoff.seconds(course.tries)), course.cancel)
+                course.excluded.clear()
             except UpstreamError as error:
                 failure = error
-                excluded |= site.shares(lease.credential, error)
+                is_away = isinstance(error, HOST_IS_AWAY) and not site.elsewhere
+                # Another key leads to the same host; another target may not.
+                if not stays(error) or (course.others and is_away):
+                    break
+            finally:
+                permit.release()
         raise failure or NoCredentials("No try is left.")
 
-    def _attempt(self, question: Question, target: Target, site: Site, lease: Lease, build: Build, read: Read[T]) -> T:
-        began, error = self._clock.monotonic(), None
-        trace = question.origin.trace.attempt(question.operation, target.provider, target.model, lease.credential.id)
-        question.outcome.provider, question.outcome.upstream_model = target.provider, target.model
-        question.outcome.credential = lease.credential.id
-        try:
-            provider = site.at(lease.credential.id).provider
-            result = self._exchange(question, target, provider, lease.credential, build, read, trace)
-        except GatewayError as failure:
-            scrub(failure, lease.credential)
-            error = failure.code or failure.type
-            lease.fail(failure, self._clock.monotonic() - began)
-            raise
-        except BaseException:
-            error = InternalError.code
-            lease.abandon()
-            raise
-        else:
-            usage = _usage(result)
-            lease.succeed(usage, self._clock.monotonic() - began, None)
-            trace.used(usage.prompt if usage is not None else None)
-            return result
-        finally:
-            seconds = self._clock.monotonic() - began
-            question.outcome.upstream_seconds += seconds
-            attempt = Attempt(target.provider, target.model, lease.credential.id, seconds, error)
-            question.outcome.attempts.append(attempt)
-            trace.ended(error)
-
-    def _exchange(
-        self,
-        question: Question,
-        target: Target,
-        provider: Provider,
-        credential: Credential,
-        build: Build,
-        read: Read[T],
-        trace: AttemptTrace,
+    def _tried(
+        self, course: Course, target: Target, site: Site, lease: Lease, permit: Permit, build: Build, read: Read[T]
     ) -> T:
-        attempt_id = f"{question.origin.request_id[:52]}-{uuid4().hex[:10]}"
-        upstream = build(provider, target, credential, attempt_id)
-        if headers_of_trace := trace.asking(upstream.url):
-            upstream = replace(upstream, headers={**upstream.headers, **headers_of_trace})
-        with self._closing.watched() as cancel:
-            status, headers, body = self._transport.call(upstream, question.seconds, cancel)
-        if status >= 300:
-            raise whose(provider.error(status, headers, body), credential)
-        return read(provider, body)
+        """The answer; what the try says of the target is told its circuit."""
+        light = course.question.light
+        try:
+            answer = self._asking.once(course.question, target, site, lease, build, read, course.cancel)
+        except GatewayError as failure:
+            course.excluded |= site.shares(lease.credential, failure)
+            if not light:
+                permit.failed(failure, site.host(lease.credential))
+            raise
+        if not light:
+            permit.begun()
+        return answer
+
+    def _permit(self, course: Course, target: Target) -> Permit:
+        """The right to try the target. Raises CircuitOpen; what is light is not what finds out whether it works."""
+        if not course.question.light:
+            return self._circuits.admit(target, sole=course.sole)
+        wait = self._circuits.wait(target)
+        if wait:
+            raise CircuitOpen("The provider is left alone for a while.", retry_after=wait)
+        return Permit(self._circuits, target, self._clock.now())
+
+    def _lease(self, course: Course, target: Target, site: Site) -> Lease | None:
+        """A credential that was not tried yet, in its turn; None when the retry budget has no room for another try."""
+        question = course.question
+
+        def lease(ticket: Ticket | None) -> Lease:
+            need = Need(target.model, question.tokens, ticket=ticket)
+            return site.lease(question.origin.own, frozenset(course.excluded), self._clock.now(), need)
+
+        if question.light:
+            found = lease(None)
+        else:
+            signs = SignsOfLife(self._retry.total_seconds, self._clock.monotonic(), watched=False)
+            waiter = Waiter(question.origin.tenant, course.cancel, signs, question.outcome, lease)
+            deadline = question.origin.started + self._retry.total_seconds
+            found = _last(lease_in_turn(site, waiter, self._clock, deadline))
+        if not course.tries or self._budget.take():
+            return found
+        found.abandon()
+        return None
+
+    def _may_try(self, course: Course, *, again: bool) -> bool:
+        """True when there is a try left; a second one of the same target leaves one for each of the others."""
+        if again and course.tries + course.others >= self._retry.max_attempts:
+            return False
+        elapsed = self._clock.monotonic() - course.question.origin.started
+        if course.tries >= self._retry.max_attempts or elapsed >= self._retry.total_seconds:
+            return False
+        return course.tries == 0 or self._budget.allows()
 
 
-def _usage(result: object) -> Usage | None:
-    tokens = getattr(result, "prompt_tokens", None)
-    return Usage(uncached=tokens, output=0) if isinstance(tokens, int) else None
+def _last(steps: Generator[Any, None, T]) -> T:
+    """What they come to; nobody sees the signs of life on the way."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result

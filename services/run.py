@@ -12,11 +12,7 @@ from core.errors import (
     CircuitOpen,
     GatewayError,
     NoCredentials,
-    UpstreamBroken,
-    UpstreamServerError,
-    UpstreamTokenExpired,
     UpstreamUnauthorized,
-    UpstreamUnreachable,
 )
 from core.estimating import estimate_request
 from core.providers.base import UpstreamRequest
@@ -32,10 +28,8 @@ from schemas.usage import Usage
 from services.affinity import Binding
 from services.circuits import Permit
 from services.hold import Hold, nothing_held
+from services.next_try import may_pass
 from services.site import Lease, Need, Site
-
-SAME_AGAIN = (UpstreamUnreachable, UpstreamServerError, UpstreamBroken, UpstreamTokenExpired)
-"""Failures that may be over with the next try, for which the only credential is asked once more."""
 
 CHARACTERS_PER_TOKEN = 4
 
@@ -178,7 +172,7 @@ class Run:
 
     def may_repeat(self, longest: float) -> bool:
         """True when every credential was tried, and the last failure may pass by itself within `longest` seconds."""
-        return bool(self.excluded) and isinstance(self.failure, SAME_AGAIN) and self.told_wait <= longest
+        return bool(self.excluded) and may_pass(self.failure, longest)
 
     def verdict(self, soonest: float | None, now: float) -> GatewayError:
         """What to tell the client when nothing answered; `soonest` is in how many seconds something could be asked."""

@@ -66,8 +66,8 @@ class CredentialPool:
         self._clock = clock
         self._facts = facts
         self._probes = probes
-        self._rng = rng
         self._strategy_name = strategy or settings.strategy
+        self._strategy = STRATEGIES[self._strategy_name](rng)
         self._sharing = Sharing(records, settings, clock, worker_id)
         self._slots = Slots(MemoryCounters() if counters is None else counters, clock, worker_id)
         self._accounts = Accounts() if accounts is None else accounts
@@ -127,18 +127,21 @@ class CredentialPool:
             self._members[member.id] = member
         self._leaving = known
         self._accounts.join(self.provider_name, self._members)
-        strategy = STRATEGIES[self._strategy_name](self._rng)
-        self._choice = Choice(self.provider_name, strategy, self._slots, self.queue)
+        self._choice = Choice(self.provider_name, self._strategy, self._slots, self.queue)
         self._sharing.refresh(list(self._members.values()))
 
     def inherit(self, before: "CredentialPool") -> None:
-        """Take over the slots and the queue of `before`, and what it knows of keys; both may lease from then on.
+        """Take over the slots and the queue of `before`, whose turn it is, and what it knows of keys.
+
+        Both may lease from then on.
 
         What is learned of a key by either is known to both, and this one writes the news of all.
         """
         credentials = [member.credential for member in self._members.values()]
         before.queue.become(self.queue)
         self.queue, self._slots = before.queue, before._slots
+        if self._strategy_name == before._strategy_name:
+            self._strategy = before._strategy
         self._members, self._leaving = {}, before._leaving | before._members
         self.replace(credentials)
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import get_args
 
+import pytest
+
 from config.key_settings import StrategyName
 from core.credentials.strategies import STRATEGIES, LeastLoaded, Priority, RoundRobin, Strategy, Weighted
+from tests.unit.core.pools_kit import Plant, key
 
 
 @dataclass
@@ -72,3 +75,15 @@ def test_every_promised_strategy_is_there() -> None:
     assert set(STRATEGIES) == set(get_args(StrategyName))
     for make in STRATEGIES.values():
         assert make(Random(1)).pick([One("a")]).id == "a"
+
+
+@pytest.mark.parametrize("strategy", ["round_robin", "least_loaded"])
+def test_a_new_configuration_goes_on_with_the_turns_of_the_old(strategy: str) -> None:
+    plant = Plant(key("a"), key("b"), key("c"), strategy=strategy)
+    old, new = plant.worker(), plant.worker()
+    used = [old.lease().credential.secret]
+    new.inherit(old)
+    used.append(new.lease().credential.secret)
+    new.replace(plant.keys)
+    used.append(new.lease().credential.secret)
+    assert sorted(used) == ["a", "b", "c"]

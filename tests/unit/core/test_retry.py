@@ -57,3 +57,10 @@ def test_without_a_budget_nothing_is_tried_again() -> None:
     budget = RetryBudget(0, 0, FakeClock())
     budget.request()
     assert not budget.allows()
+
+
+def test_other_bounds_do_not_forget_what_was_tried() -> None:
+    budget = RetryBudget(0, 3, FakeClock())
+    assert spent(budget) == 3
+    budget.configure(0, 5)
+    assert spent(budget) == 2

@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from random import Random
 from typing import Any
 
 import pytest
 
-from config.settings import RetrySettings
+from config.settings import CircuitSettings, QueueSettings, RetrySettings, TokenSettings
 from core.cancel import Cancellation
 from core.catalogue import Catalogue
 from core.counting import TokenCounter
+from core.credentials.fair_queue import FairQueue
+from core.credentials.pool import CredentialPool
 from core.errors import (
     CredentialsExhausted,
     GatewayError,
@@ -19,10 +22,12 @@ from core.errors import (
     NoCredentials,
     UpstreamBroken,
     UpstreamRateLimited,
+    UpstreamServerError,
     UpstreamUnreachable,
 )
 from core.metrics import Metrics
 from core.providers.base import UpstreamRequest
+from core.retry import Backoff, RetryBudget
 from core.routing import Route
 from schemas.chat import ChatRequest
 from schemas.credential import Credential
@@ -31,18 +36,22 @@ from schemas.model import Price, Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.usage import Usage
+from services import once, queueing
+from services.asking import Asking, Question
+from services.circuits import Circuits
 from services.closing import Closing
 from services.counting import CountingService
 from services.embeddings import EmbeddingService
-from services.once import Once, Question
+from services.once import Once
 from services.routing import RoutingService
 from services.site import Site
 from services.telemetry import Telemetry
 from services.usage_ledger import UsageLedger
 from tests.fakes import FakeClock
+from tests.unit.core.credentials_kit import DictRecords as CoreRecords
 from tests.unit.services.chat_kit import INFO, FakePool, FakeProvider, chat_request
 from tests.unit.services.spending_kit import bare_spending
-from tests.unit.services.store_fake import DictRecords
+from tests.unit.services.store_fake import DictRecords, DictStore
 
 Answer = tuple[int, bytes] | GatewayError
 
@@ -77,7 +86,11 @@ class House:
         self.pools = {"one": one or FakePool("one", "key-a1", "key-b1"), "two": FakePool("two", "key-c1")}
         self.outcome = Outcome("m", stream=False)
         sites = {name: Site(Asked(name, self), pool, 60) for name, pool in self.pools.items()}  # type: ignore[arg-type] # it has a clock
-        self.once = Once(sites, self, RetrySettings(max_attempts=3), self.clock, Closing())  # type: ignore[arg-type] # the part that is used
+        self.circuits = Circuits(CircuitSettings(failures=2), DictStore(), self.clock, "w")
+        self.budget = RetryBudget(0, 10, self.clock)
+        retry, asking = RetrySettings(max_attempts=3), Asking(self, self.clock)  # type: ignore[arg-type] # the part that is used
+        backoff = Backoff(Random(1))
+        self.once = Once(sites, asking, retry, self.clock, Closing(), self.circuits, self.budget, backoff)
         self.routing = RoutingService(Catalogue([INFO]), [Route("one", "fake"), Route("two", "fake")], lambda _: True)
 
     def call(self, request: UpstreamRequest, seconds: float, cancel: Cancellation) -> tuple[int, dict[str, str], bytes]:
@@ -88,7 +101,8 @@ class House:
         return answer[0], {}, answer[1]
 
     def ask(self) -> int:
-        question = Question(Origin("req-1", self.clock.monotonic()), self.outcome, 5, "embeddings")
+        self.outcome = Outcome("m", stream=False)
+        question = Question(Origin("req-1", self.clock.monotonic()), self.outcome, 5, "embeddings", tokens=1000)
         targets = self.routing.targets("m")
         return self.once.ask(question, targets, self._build, lambda provider, body: provider.read_count(body))
 
@@ -213,3 +227,71 @@ def test_a_provider_without_embeddings_is_passed_over() -> None:
     with pytest.raises(ModelNotFound, match="no embeddings"):
         house.embed()
     assert house.sent == []
+
+
+# The same bounds as a chat's
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that were waited, none of which pass."""
+    waited: list[float] = []
+    monkeypatch.setattr(once, "pause", lambda seconds, _: waited.append(seconds))
+    return waited
+
+
+def test_a_target_that_keeps_failing_is_left_alone_and_then_tried_by_one() -> None:
+    down = UpstreamServerError("down")
+    house = House(down, down, (200, b"7"), (200, b"7"), (200, b"7"), one=FakePool("one", "key-a1", "key-b1"))
+    assert (house.ask(), house.ask()) == (7, 7)
+    assert house.sent == ["key-a1", "key-b1", "key-c1", "key-c1"], "two failures open it"
+    assert house.circuits.state("one/m-up") == "open"
+    house.clock.advance(15)
+    assert house.ask() == 7
+    assert (house.sent[-1], house.circuits.state("one/m-up")) == ("key-a1", "closed")
+
+
+def test_all_second_tries_of_all_requests_are_bounded_together() -> None:
+    house = House(*[UpstreamUnreachable("down")] * 99)
+    for _ in range(20):
+        with pytest.raises(UpstreamUnreachable):
+            house.ask()
+        house.circuits = Circuits(CircuitSettings(), DictStore(), house.clock, "w")
+        house.once._circuits = house.circuits
+    assert len(house.sent) == 20 + 10
+
+
+def test_a_sole_key_is_asked_again_after_a_pause(pauses: list[float]) -> None:
+    house = House(UpstreamServerError("down", retry_after=3), (200, b"7"), one=FakePool("one", "key-a1"))
+    house.routing = RoutingService(Catalogue([INFO]), [Route("one", "fake")], lambda _: True)
+    assert house.ask() == 7
+    assert pauses == [3]
+
+
+def test_keys_are_asked_for_with_the_size_of_what_is_sent_and_learn_their_limits() -> None:
+    house = House((200, b"0.5"))
+    house.embed()
+    assert house.pools["one"].needs[0]["tokens"] > 0
+    assert [model for _, _, model in house.pools["one"].learned] == ["m-up"]
+
+
+def test_a_slot_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, key = FakeClock(), Credential("one", "key-a1", slots=1)
+    queue = FairQueue(QueueSettings(), clock)
+    pool = CredentialPool("one", [key], CoreRecords(), TokenSettings(), clock, "w", Random(1), queue=queue)
+    house = House((200, b"7"), one=pool)  # type: ignore[arg-type] # the real one
+    house.routing = RoutingService(Catalogue([INFO]), [Route("one", "fake")], lambda _: True)
+    busy = pool.lease()
+    monkeypatch.setattr(queueing, "pause", lambda *_: busy.abandon())
+    assert house.ask() == 7
+
+
+def test_a_count_waits_for_nobody_and_tells_nothing_of_the_model() -> None:
+    house = House(*[UpstreamServerError("down")] * 3)
+    assert house.count() > 0
+    assert house.circuits.state("one/m-up") == "closed"
+    house.circuits.admit(house.routing.targets("m")[0]).failed(UpstreamServerError("down"))
+    house.circuits.admit(house.routing.targets("m")[0]).failed(UpstreamServerError("down"))
+    sent = len(house.sent)
+    assert house.count() > 0
+    assert len(house.sent) == sent, "where nobody is asked, nobody is asked to count"

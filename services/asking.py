@@ -1,0 +1,114 @@
+"""One try at a question that has one short answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+from uuid import uuid4
+
+from core.cancel import Cancellation
+from core.clock import Clock
+from core.errors import GatewayError, InternalError
+from core.providers.base import Provider, UpstreamRequest
+from core.transport import Transport
+from schemas.credential import Credential
+from schemas.model import Target
+from schemas.origin import Origin
+from schemas.outcome import Attempt, Outcome
+from schemas.trace import AttemptTrace
+from schemas.usage import Usage
+from services.blame import scrub, whose
+from services.hold import Hold, nothing_held
+from services.site import Lease, Site
+
+T = TypeVar("T")
+Build = Callable[[Provider, Target, Credential, str], UpstreamRequest]
+Read = Callable[[Provider, bytes], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, in `seconds` at most, and for whom; `operation` is a word for it, `tokens` about its size.
+
+    `light`: it can be done without, so nobody waits for it, and what becomes of it says nothing of other requests.
+    """
+
+    origin: Origin
+    outcome: Outcome
+    seconds: float
+    operation: str
+    hold: Hold = field(default_factory=nothing_held)
+    tokens: int = 0
+    light: bool = False
+
+
+class Asking:
+    """Sends it, and writes down in the question's outcome what became of the try."""
+
+    def __init__(self, transport: Transport, clock: Clock) -> None:
+        self._transport = transport
+        self._clock = clock
+
+    def once(
+        self,
+        question: Question,
+        target: Target,
+        site: Site,
+        lease: Lease,
+        build: Build,
+        read: Read[T],
+        cancel: Cancellation,
+    ) -> T:
+        """The answer; the lease is given back. Raises GatewayError."""
+        began, error = self._clock.monotonic(), None
+        trace = question.origin.trace.attempt(question.operation, target.provider, target.model, lease.credential.id)
+        question.outcome.provider, question.outcome.upstream_model = target.provider, target.model
+        question.outcome.credential = lease.credential.id
+        try:
+            result = self._exchange(question, target, site, lease.credential, build, read, trace, cancel)
+        except GatewayError as failure:
+            scrub(failure, lease.credential)
+            error = failure.code or failure.type
+            lease.fail(failure, self._clock.monotonic() - began)
+            raise
+        except BaseException:
+            error = InternalError.code
+            lease.abandon()
+            raise
+        else:
+            usage = _usage(result)
+            lease.succeed(usage, self._clock.monotonic() - began, None)
+            trace.used(usage.prompt if usage is not None else None)
+            return result
+        finally:
+            seconds = self._clock.monotonic() - began
+            question.outcome.upstream_seconds += seconds
+            attempt = Attempt(target.provider, target.model, lease.credential.id, seconds, error)
+            question.outcome.attempts.append(attempt)
+            trace.ended(error)
+
+    def _exchange(
+        self,
+        question: Question,
+        target: Target,
+        site: Site,
+        credential: Credential,
+        build: Build,
+        read: Read[T],
+        trace: AttemptTrace,
+        cancel: Cancellation,
+    ) -> T:
+        provider = site.at(credential.id).provider
+        attempt_id = f"{question.origin.request_id[:52]}-{uuid4().hex[:10]}"
+        upstream = build(provider, target, credential, attempt_id)
+        if headers_of_trace := trace.asking(upstream.url):
+            upstream = replace(upstream, headers={**upstream.headers, **headers_of_trace})
+        status, headers, body = self._transport.call(upstream, question.seconds, cancel)
+        site.learn(credential, headers, target.model)
+        if status >= 300:
+            raise whose(provider.error(status, headers, body), credential)
+        return read(provider, body)
+
+
+def _usage(result: object) -> Usage | None:
+    tokens = getattr(result, "prompt_tokens", None)
+    return Usage(uncached=tokens, output=0) if isinstance(tokens, int) else None
