@@ -14,6 +14,7 @@ from middleware.metrics import RequestMetrics
 from middleware.rate_limit import RateLimit
 from middleware.request_context import RequestContexts
 from middleware.tracing import RequestTraces
+from middleware.unknown_callers import UnknownCallers
 from middleware.validation import Validation
 from services import Services
 from services.roles import UNLIMITED
@@ -37,6 +38,7 @@ def stack(
         RequestLog(services.exchanges),
         RequestMetrics(services.telemetry, clock),
         Errors(shapes),
+        UnknownCallers(services.limits),
         BodyLimit(settings.max_body_bytes, REFUSED_BODY_PATIENCE),
         Auth(services.access, passes_keys=any(p.auth == "passthrough" for p in services.settings.providers.values())),
         RateLimit(services.limits, UNLIMITED),

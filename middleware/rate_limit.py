@@ -15,9 +15,10 @@ class RateLimit:
         self._exempt = exempt
 
     def __call__(self, request: Request, proceed: Next) -> Response:
+        context = context_of(request)
+        context.past_limits = True
         if request.endpoint in self._exempt:
             return proceed(request)
-        context = context_of(request)
         standing = self._limits.count(context.caller, context.client_ip)
         context.headers.update(allowance_headers("requests", standing.requests))
         context.headers.update(allowance_headers("tokens", standing.tokens))

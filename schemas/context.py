@@ -18,7 +18,8 @@ class RequestContext:
     `started` is a monotonic time in seconds; `body` is the JSON body once validation has run, `raw_body` the
     same as bytes; `own` are headers in which the caller sent a key of its own for a provider;
     `outcome` is set by whoever asks a provider; `trace` is told of every try, and `trace_id` names it; `headers` are
-    added to whatever answer is sent. `limited_by` is the kind of the limit of ours that the client was refused by.
+    added to whatever answer is sent. `limited_by` is the kind of the limit of ours that the client was refused by;
+    `past_limits` is set once limits have been looked at.
     """
 
     request_id: str
@@ -31,6 +32,7 @@ class RequestContext:
     outcome: Outcome | None = None
     error: str | None = None
     limited_by: str | None = None
+    past_limits: bool = False
     trace: RequestTrace = UNTRACED
     trace_id: str | None = None
     headers: dict[str, str] = field(default_factory=dict)

@@ -32,9 +32,15 @@ class LimitService:
         self._bounds = bounds
         self._clock = clock
 
-    def count(self, caller: Caller | None, ip: str) -> Standing:
-        """Count one request, or say why it is refused; what is left of the tokens is only looked at."""
+    def count(self, caller: Caller | None, ip: str, *, known: bool = True) -> Standing:
+        """Count one request, or say why it is refused; what is left of the tokens is only looked at.
+
+        Of one who is not `known` there is the address alone. When that has no room nothing is told of the caller, so
+        that a refusal does not say which key is right.
+        """
         requests, tokens = tuple(self._bounds.requests(caller, ip)), tuple(self._bounds.tokens(caller, ip))
+        if not known:
+            requests, tokens = _of_address(requests), _of_address(tokens)
         if not requests and not tokens:
             return Standing()
         now = self._clock.now()
@@ -42,8 +48,16 @@ class LimitService:
         taken = self._counters.take(windows, now)
         readings = list(zip((bound.enforced(taken) for bound in (*requests, *tokens)), taken.readings, strict=True))
         of_requests, of_tokens = readings[: len(requests)], readings[len(requests) :]
+        if any(bound.scope == "ip" and reading.retry_after > 0 for bound, reading in of_requests):
+            of_requests, of_tokens = (
+                [pair for pair in some if pair[0].scope == "ip"] for some in (of_requests, of_tokens)
+            )
         refused = None if taken.granted else _refused(of_requests, now)
         return Standing(tightest(of_requests), tightest(of_tokens), refused)
+
+
+def _of_address(bounds: Iterable[Bound]) -> tuple[Bound, ...]:
+    return tuple(bound for bound in bounds if bound.scope == "ip")
 
 
 def tightest(readings: Collection[tuple[Bound, Reading]]) -> Allowance | None:

@@ -119,9 +119,10 @@ def test_an_address_is_what_the_trusted_proxy_reports_and_not_what_the_client_cl
     assert ask(limited, "hal", "10.0.3.1, 192.0.2.7").status_code == 200
 
 
-def test_who_has_no_key_uses_up_nobodys_limit(limited: Gateway) -> None:
-    assert statuses(ask_often(limited, LIMIT + 20, "nobody", "10.0.4.1")) == {401: LIMIT + 20}
-    assert ask(limited, "dan", "10.0.4.1").status_code == 200
+def test_who_has_no_key_uses_up_the_limit_of_the_address_alone(limited: Gateway) -> None:
+    assert statuses(ask_often(limited, LIMIT + 20, "nobody", "10.0.4.1")) == {401: LIMIT + 10, 429: 10}
+    assert ask(limited, "dan", "10.0.4.1").status_code == 429, "a right key is answered like a wrong one"
+    assert ask(limited, "dan", "10.0.4.2").status_code == 200
 
 
 def test_monitoring_is_not_counted(limited: Gateway) -> None:

@@ -20,11 +20,15 @@ OPEN = Caller("anonymous", "anonymous", "admin", anonymous=True)
 class House:
     """A limit service with a clock; `trips` counts the ways to the store."""
 
-    def __init__(self, per_key: int | None = None, per_ip: int | None = None) -> None:
+    def __init__(
+        self, per_key: int | None = None, per_ip: int | None = None, tokens_per_key: int | None = None
+    ) -> None:
         self.clock = FakeClock()
         self.trips = 0
         self._counters = MemoryCounters()
-        settings = RateLimitSettings(requests_per_minute=per_key, requests_per_minute_per_ip=per_ip)
+        settings = RateLimitSettings(
+            requests_per_minute=per_key, requests_per_minute_per_ip=per_ip, tokens_per_minute=tokens_per_key
+        )
         bounds = BoundTable(settings, CostBudgetSettings())
         self.limits = LimitService(self, bounds, self.clock)  # type: ignore[arg-type] # the part that is used
 
@@ -105,6 +109,21 @@ def test_when_both_are_full_the_one_that_opens_last_is_told() -> None:
     assert refusal.retry_after == pytest.approx(50)
     assert refusal.details is not None
     assert refusal.details["scope"] == "ip"
+
+
+def test_of_an_unknown_caller_the_address_alone_is_counted() -> None:
+    house = House(per_key=1, per_ip=3)
+    assert [house.limits.count(None, "10.0.0.1", known=False).refusal is None for _ in range(4)] == [True] * 3 + [False]
+    assert House(per_key=1).limits.count(None, "10.0.0.1", known=False) == Standing()
+
+
+def test_an_address_without_room_is_told_the_same_whatever_its_key() -> None:
+    house = House(per_key=2, per_ip=3, tokens_per_key=1000)
+    house.count(ALICE, times=2)
+    house.count(BOB)
+    told = [house.count(ALICE), house.count(BOB), house.limits.count(None, "10.0.0.1", known=False)]
+    assert {(one.requests, one.tokens) for one in told} == {(Allowance(3, 0, 60.0), None)}
+    assert len({str(one.refusal.details) for one in told if one.refusal is not None}) == 1
 
 
 def test_a_refused_request_counts_against_neither() -> None:
