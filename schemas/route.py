@@ -38,7 +38,8 @@ class Plan:
     `longer` are tried instead of the rest when a provider says that the prompt is too long for it. `rule` is the name
     of the rule that decided, None when none did; `verdicts` are those of the rules that were looked at. `prompt_tokens`
     is the estimate, None where nobody had to ask. `strict`: what cannot be carried whole is refused. `stand_in` is the
-    model that answers in the place of the one that was asked for, as that one has lost its cache.
+    model that answers in the place of the one that was asked for, as that one has lost its cache, and `standing_in` the
+    first of the candidates, which have it.
     """
 
     candidates: Sequence[Candidate]
@@ -49,6 +50,7 @@ class Plan:
     prompt_tokens: int | None = None
     strict: bool = False
     stand_in: str | None = None
+    standing_in: Sequence[Target] = ()
 
     @property
     def targets(self) -> tuple[Target, ...]:

@@ -42,10 +42,18 @@ class Aftermath:
         self._later = later
         self._log = structlog.get_logger(__name__)
 
+    def ended(self, run: Run) -> None:
+        """The whole answer is there: its conversation is bound, whatever becomes of the client. Never raises."""
+        try:
+            self._bind(run)
+        except Exception:  # noqa: BLE001 - the answer has been given
+            self._log.exception("aftermath_failed")
+
     def of(self, run: Run) -> None:
         """Never raises: the answer has been given."""
         try:
-            self._bind(run)
+            if run.outcome.finish_reason is None:
+                self._drop(run)
             self._later(partial(self._looked, run))
         except Exception:  # noqa: BLE001 - the answer has been given
             self._log.exception("aftermath_failed")
@@ -57,17 +65,19 @@ class Aftermath:
             self._log.exception("aftermath_failed")
 
     def _bind(self, run: Run) -> None:
-        home, outcome = run.home, run.outcome
-        if home is None:
+        home, credential, target = run.home, run.outcome.credential, run.target
+        if home is None or target is None or credential is None:
             return
-        if outcome.finish_reason is not None and run.target is not None and outcome.credential is not None:
-            # What a busy key was too busy for goes home with the next turn, to the cache it has there.
-            if not run.overflows and self._has_choice(run, run.target) and self._is_meant(run, run.target):
-                place = (run.target.provider, outcome.credential, run.target.model)
-                self._affinity.bind(home, after(run.bound, *place, at=run.sent_at, life=self._life(run, run.target)))
-        elif isinstance(run.failure, UpstreamError) and run.prefer in [one.credential for one in outcome.attempts]:
-            # What is wrong with the request, or a client that left, says nothing of the key.
-            self._affinity.drop(home)
+        # What a busy key was too busy for goes home with the next turn, to the cache it has there.
+        if not run.overflows and self._has_choice(run, target) and self._is_meant(run, target):
+            place = (target.provider, credential, target.model)
+            self._affinity.bind(home, after(run.bound, *place, at=run.sent_at, life=self._life(run, target)))
+
+    def _drop(self, run: Run) -> None:
+        tried = [one.credential for one in run.outcome.attempts]
+        # What is wrong with the request, or a client that left, says nothing of the key.
+        if run.home is not None and isinstance(run.failure, UpstreamError) and run.prefer in tried:
+            self._affinity.drop(run.home)
 
     def _life(self, run: Run, target: Target) -> float:
         """For how many seconds the prompt can be counted on to be cached where it was answered."""
@@ -77,8 +87,8 @@ class Aftermath:
 
     def _is_meant(self, run: Run, target: Target) -> bool:
         """False for what answered while its stand-in could not: the next turn tries the stand-in again."""
-        stand_in = run.outcome.plan.stand_in if run.outcome.plan is not None else None
-        return stand_in is None or self._routing.canonical(target.info.id) == self._routing.canonical(stand_in)
+        plan = run.outcome.plan
+        return plan is None or plan.stand_in is None or target in plan.standing_in
 
     def _has_choice(self, run: Run, target: Target) -> bool:
         """True when the next turn could go elsewhere; else there is nothing to remember."""

@@ -17,7 +17,11 @@ SESSION_SECONDS = 86_400.0
 ANYBODY: Mapping[str, None] = dict.fromkeys(("provider", "model", "credential", "session"))
 MAX_SESSIONS = 1000
 """Rows of sessions beyond this, or older than a day, are given up, the oldest first."""
-
+MAX_KEYS = 2000
+"""Rows of keys and models beyond this are given up, those that were seen last the longest ago first."""
+MAX_MODELS = 500
+OTHER = "other"
+"""Stands for all models of a worker beyond so many between two prunings: callers may make up their names."""
 
 MAX_WAITING = 5000
 """Rows that wait for the store."""
@@ -30,12 +34,13 @@ class CacheLedger:
         self._records = records
         self._clock = clock
         self._news: dict[str, CacheRow] = {}
+        self._models: set[str] = set()
 
     def note(
         self, provider: str, model: str, credential: str, session: str | None, finding: Finding, usage: Usage | None
     ) -> None:
         """Count one answer's finding in, for its key and its session."""
-        row = _row(finding, usage, self._clock.now())
+        row, model = _row(finding, usage, self._clock.now()), self._name(model)
         self._add(
             f"key|{provider}|{model}|{credential}",
             row.model_copy(update={"provider": provider, "model": model, "credential": credential}),
@@ -45,6 +50,7 @@ class CacheLedger:
 
     def note_waste(self, provider: str, model: str, credential: str, finding: Finding) -> None:
         """Count in what was written for a key and never read; the answer itself was counted when it was given."""
+        model = self._name(model)
         row = CacheRow(
             provider=provider,
             model=model,
@@ -66,15 +72,12 @@ class CacheLedger:
                 self._add(name, row)
 
     def prune(self) -> None:
-        """Give up rows of sessions that nobody will ask for: every few minutes, on any worker."""
+        """Give up rows that nobody will ask for: every few minutes, on any worker."""
+        self._models.clear()
         try:
-            rows = {
-                name: CacheRow(**row) for name, row in self._records.all(KIND).items() if name.startswith("session|")
-            }
-            newest = sorted(rows, key=lambda name: rows[name].last_seen, reverse=True)
-            for place, name in enumerate(newest):
-                if place >= MAX_SESSIONS or rows[name].last_seen < self._clock.now() - SESSION_SECONDS:
-                    self._records.delete(KIND, name)
+            seen = {name: float(row["last_seen"]) for name, row in self._records.all(KIND).items()}
+            for name in _given_up(seen, self._clock.now()):
+                self._records.delete(KIND, name)
         except StoreUnavailable:
             return
 
@@ -96,12 +99,27 @@ class CacheLedger:
             by_session=[row for row in ordered if row.session is not None],
         )
 
+    def _name(self, model: str) -> str:
+        if model not in self._models and len(self._models) >= MAX_MODELS:
+            return OTHER
+        self._models.add(model)
+        return model
+
     def _add(self, name: str, row: CacheRow) -> None:
         known = self._news.pop(name, None)
         self._news[name] = row if known is None else _sum(row, known)
         if len(self._news) > MAX_WAITING:
             # Only while the store is away for long; the sums of keys, of which there are few, are kept.
             del self._news[next((one for one in self._news if one.startswith("session|")), name)]
+
+
+def _given_up(seen: Mapping[str, float], now: float) -> list[str]:
+    """The names of the rows to give up, of all by when each was seen last."""
+    newest = sorted(seen, key=lambda name: seen[name], reverse=True)
+    sessions = [name for name in newest if name.startswith("session|")]
+    keys = [name for name in newest if not name.startswith("session|")]
+    old = [name for name in sessions[:MAX_SESSIONS] if seen[name] < now - SESSION_SECONDS]
+    return [*old, *sessions[MAX_SESSIONS:], *keys[MAX_KEYS:]]
 
 
 def _row(finding: Finding, usage: Usage | None, now: float) -> CacheRow:

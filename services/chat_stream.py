@@ -104,6 +104,7 @@ class ChatStream:
                     self._note_end(chunk)
                     # Before the client sees the end, and asks what comes next.
                     self._keep()
+                    self._aftermath.ended(self._run)
                 yield chunk
         except GatewayError as error:
             self.outcome.error, self.outcome.status = error.code or error.type, error.status

@@ -9,11 +9,14 @@ from core.credentials.fair_queue import Ticket
 from core.errors import (
     CannotCarry,
     CircuitOpen,
+    ClientGone,
     ContextLengthExceeded,
     CredentialsExhausted,
     GatewayError,
+    InternalError,
     NoCredentials,
     RateLimited,
+    ShuttingDown,
     Unauthorized,
     Unpriced,
     UnusableLink,
@@ -36,6 +39,9 @@ from services.run import Call, Run
 from services.site import Lease, Site
 from services.thoughts import ThoughtMemory
 from services.waits import Waits
+
+OURS = (ClientGone, InternalError, ShuttingDown)
+"""Ends that no provider has brought about."""
 
 
 class Dispatcher:
@@ -169,7 +175,11 @@ class Dispatcher:
         if self._changes(run, target, failure):
             return True
         if not fails_over(failure):
-            raise failure
+            if not run.stands_in(target) or isinstance(failure, OURS):
+                raise failure
+            # What a stand-in refuses may be right for the model that was asked for.
+            run.note(failure)
+            return False
         run.note(failure)
         run.excluded |= self._sites[target.provider].shares(lease.credential, failure)
         is_away = isinstance(failure, HOST_IS_AWAY) and not self._sites[target.provider].elsewhere

@@ -55,43 +55,64 @@ class Placement:
 
     def names(self, plan: Plan, request: ChatRequest) -> Mapping[str, float]:
         """What has to be found to know where the request's conversation belongs."""
-        home = self._home(plan, request)
-        return self._affinity.names(home) if home is not None and is_followed(request) else {}
+        if not is_followed(request):
+            return {}
+        # Where it was answered last may be a model that is moved, though the first of the plan is not.
+        moved = () if plan.stand_in else [self._stand_in(one.target) for one in plan.candidates]
+        stand_ins = dict.fromkeys((plan.stand_in, *(one for one in moved if one is not None)))
+        homes = [self._home(stand_in, request) for stand_in in stand_ins]
+        return {name: age for home in homes if home for name, age in self._affinity.names(home).items()}
 
     def place(self, plan: Plan, request: ChatRequest, found: Mapping[str, str]) -> Place:
-        """The plan with the target first where the conversation's prompt is cached, if the plan has it."""
-        home = self._home(plan, request)
-        binding = self._affinity.of(home, found) if home is not None and is_followed(request) else None
-        place = replace(_placed(plan, binding), bound=binding, home=home)
-        if binding is None or place.prefer is None:
-            return place
-        return replace(place, homeward=self._affinity.homeward(binding))
+        """The plan with the target first where the conversation's prompt is cached, if the plan has it.
 
-    def _home(self, plan: Plan, request: ChatRequest) -> str | None:
+        A model that is moved is passed by there as well; the conversation is at home with it again once that is over.
+        """
+        place = self._placed(plan, request, found)
+        if plan.stand_in is None and place.prefer is not None:
+            diverted = self._diverted(place.plan, request)
+            if diverted.stand_in is not None:
+                place = self._placed(diverted, request, found)
+        if place.bound is None or place.prefer is None:
+            return place
+        return replace(place, homeward=self._affinity.homeward(place.bound))
+
+    def _placed(self, plan: Plan, request: ChatRequest, found: Mapping[str, str]) -> Place:
+        home = self._home(plan.stand_in, request)
+        binding = self._affinity.of(home, found) if home is not None and is_followed(request) else None
+        return replace(_placed(plan, binding), bound=binding, home=home)
+
+    def _home(self, stand_in: str | None, request: ChatRequest) -> str | None:
         """One for each model of a session, as each has a cache of its own, and one for a model's stand-in."""
         if request.session is None:
             return None
-        return f"{request.session}:{plan.stand_in or self._routing.canonical(request.model)}"
+        return f"{request.session}:{stand_in or self._routing.canonical(request.model)}"
+
+    def _stand_in(self, target: Target) -> str | None:
+        """Who answers in the place of the target's model now; None when it does by itself."""
+        model = self._routing.canonical(target.info.id)
+        return self._failover.stand_in(model) if self._failover.is_active(model) else None
 
     def _diverted(self, plan: Plan, request: ChatRequest) -> Plan:
         """The same plan behind the stand-in, which may fail, or find the prompt too long for it."""
         first = plan.candidates[0].target
-        model = self._routing.canonical(first.info.id)
-        stand_in = self._failover.stand_in(model) if self._failover.is_active(model) else None
+        stand_in = self._stand_in(first)
         if stand_in is None or first.provider in self._callers_own or self._routing.names_instance(request.model):
             return plan
         needed = _needed(request)
         served = self._routing.served(stand_in)
-        targets = [one for one in served if needed <= one.info.abilities and _fits(one, request)]
+        targets = tuple(one for one in served if needed <= one.info.abilities and _fits(one, request))
         if not targets:
             return plan
-        why = f"stands in for {model} while its cache is lost"
+        why = f"stands in for {self._routing.canonical(first.info.id)} while its cache is lost"
         ahead = [Candidate(target, why) for target in targets]
+        behind = tuple(one for one in plan.candidates if one.target not in targets)
         return replace(
             plan,
-            candidates=(*ahead, *plan.candidates),
-            longer=plan.longer or tuple(plan.candidates),
+            candidates=(*ahead, *behind),
+            longer=plan.longer or behind,
             stand_in=stand_in,
+            standing_in=targets,
         )
 
 
@@ -108,7 +129,8 @@ def _fits(target: Target, request: ChatRequest) -> bool:
 
 
 def _placed(plan: Plan, binding: Binding | None) -> Place:
-    bound = [one for one in plan.candidates if binding is not None and _is_there(one.target, binding)]
+    eligible = [one for one in plan.candidates if not plan.standing_in or one.target in plan.standing_in]
+    bound = [one for one in eligible if binding is not None and _is_there(one.target, binding)]
     if binding is None or not bound:
         return Place(plan)
     others: Sequence[Candidate] = [candidate for candidate in plan.candidates if candidate not in bound]

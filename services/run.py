@@ -119,6 +119,11 @@ class Run:
     unaffordable: bool = False
     """True when the retry budget of all requests is why no other try was made."""
 
+    def stands_in(self, target: Target) -> bool:
+        """True for a target that was put ahead of those that were asked for, of which one is left."""
+        plan = self.outcome.plan
+        return plan is not None and bool(self.others) and target in plan.standing_in
+
     def hear(self, chunk: ChatChunk) -> None:
         """Something of the answer has come."""
         if isinstance(chunk, Started):

@@ -10,6 +10,7 @@ import pytest
 from tests.integration.timed_house import KEYS, LARGE, MEDIUM, OPUS, SMALL, THRESHOLD, House, Talk, anew, house_in
 from tests.redis_server import RedisServer
 from tests.upstreams.caching import Mood
+from tests.upstreams.steps import whole
 
 SONNET, GPT, NEW_GPT = "claude-sonnet-5-5", "gpt-5.5", "gpt-5.6"
 MINUTE = 60.0
@@ -175,6 +176,17 @@ def test_what_the_stand_in_meets_neither_ends_nor_lengthens_it(house: House) -> 
     house.provider.forget()
     assert talk.ask() == "I am GLM."
     assert house.state()["until"] == until
+
+
+@pytest.mark.parametrize("code", ["1301", "1210", "1213"])
+def test_what_only_the_stand_in_refuses_the_model_itself_answers(house: House, code: str) -> None:
+    talk, play = Talk(house, OPUS), house.provider.play
+    house.move(talk)
+    refusal = whole(b'{"error":{"code":"%s","message":"not like that"}}' % code.encode(), 400)
+    house.upstream.behave(lambda request: refusal if "/zai/" in request.path else play(request))
+    assert [talk.ask(stream=stream) for stream in (False, True)] == ["I am Claude."] * 2
+    house.upstream.behave(play)
+    assert talk.ask() == "I am GLM.", "the next turn asks the stand-in again"
 
 
 def test_other_models_stay_where_they_are_and_so_does_who_names_the_provider(house: House) -> None:

@@ -382,3 +382,24 @@ def test_a_store_that_is_away_for_long_does_not_fill_the_process(monkeypatch: py
     report = ledger.report()
     assert [row.answers for row in report.by_key] == [50], "the sums of keys are kept"
     assert report.by_session[-1].session is not None
+
+
+def test_names_that_callers_make_up_do_not_fill_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_ledger, "MAX_MODELS", 5)
+    monkeypatch.setattr(cache_ledger, "MAX_KEYS", 8)
+    records, clock = DictRecords(), FakeClock()
+    ledger = CacheLedger(records, clock)
+    for number in range(50):
+        clock.advance(1)
+        ledger.note("box", f"made-up-{number}", "k", None, Finding("cold"), None)
+    rows = {row.model: row.answers for row in ledger.report().by_key}
+    assert rows == {**{f"made-up-{number}": 1 for number in range(5)}, "other": 45}
+    ledger.prune()
+    for number in range(50, 100):
+        clock.advance(1)
+        ledger.note("box", f"made-up-{number}", "k", None, Finding("cold"), None)
+    ledger.sync()
+    ledger.prune()
+    rows = {row.model: row.answers for row in ledger.report().by_key}
+    assert len(rows) == 8
+    assert rows["other"] == 90, "what is still in use stays"

@@ -20,7 +20,7 @@ from core.metrics import Metrics
 from core.pipeline import Pipeline
 from core.routing import Route
 from core.store.memory import MemoryCounters
-from schemas.chat import ChatRequest
+from schemas.chat import ChatRequest, Native
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.stream import (
@@ -90,6 +90,13 @@ class Witness(Interceptor):
         self.outcomes.append(outcome)
         if self._fails:
             raise RuntimeError("a bug in an interceptor")
+
+
+class TwoKeys(FakePool):
+    """Is thought to have another key, so that there is a choice."""
+
+    def __len__(self) -> int:
+        return 2
 
 
 class House:
@@ -276,6 +283,19 @@ def test_closing_twice_does_nothing_more() -> None:
     stream.close()
     assert house.ends == ["succeeded"]
     assert len(house.witness.outcomes) == 1
+
+
+def test_a_conversation_belongs_where_it_was_answered_before_the_client_can_leave() -> None:
+    house, pool = House(Script(), Script()), TwoKeys("one", "a")
+    house.stage.sites["one"] = replace(house.stage.sites["one"], pool=pool)  # type: ignore[arg-type] # a fake
+    named = Native("openai_chat", {"prompt_cache_key": "s"})
+    stream = house.stream(native=named)
+    chunks = iter(stream)
+    while not isinstance(next(chunks), Finished):
+        pass
+    stream.cancel(ClientGone("gone"))
+    assert next(iter(house.stream(native=named))), "the next turn comes before the first one is closed"
+    assert [need["prefer"] for need in pool.needs] == [None, pool.credentials[0].id]
 
 
 def test_cancelling_is_raised_where_the_provider_is_waited_for() -> None:
