@@ -76,8 +76,8 @@ class ProviderSettings(Group):
 
     def flat_fee(self, url: str | None = None) -> bool:
         """True when nobody pays a price for each token at `url`, the instance's own unless given: it is a subscription,
-        a web login, or the caller's key."""
-        return self.kind == "glm-web" or "/coding/" in (url or self.base_url) or self.auth == "passthrough"
+        a web login, a server of one's own, or the caller's key."""
+        return self.kind in ("glm-web", "ollama") or "/coding/" in (url or self.base_url) or self.auth == "passthrough"
 
 
 def unconfigured(name: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The models that are known, by all their names."""
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -8,6 +9,9 @@ from config.settings import ModelSettings
 from core.catalogue_changes import changed
 from core.catalogue_files import FOLDER, read_models
 from schemas.model import ModelInfo
+
+ISSUE = re.compile(r"[-@](?:20\d{2}-\d{2}-\d{2}|20\d{6}|\d{3,4}|latest)$", re.ASCII)
+"""How vendors end the name of one issue of a model: by its day, its number, or `latest`."""
 
 
 class Catalogue:
@@ -25,6 +29,11 @@ class Catalogue:
     def find(self, name: str) -> ModelInfo | None:
         """Return the model with that id or alias."""
         return self._by_name.get(name.lower())
+
+    def base_of(self, name: str) -> ModelInfo | None:
+        """The model of which `name` says a certain issue, as `gpt-5.4-2026-03-01` does; None when it says none."""
+        base = ISSUE.sub("", name.lower())
+        return self._by_name.get(base) if base != name.lower() else None
 
     def near(self, name: str, limit: int = 5) -> list[str]:
         """Return the ids of at most `limit` models whose names resemble `name`, the nearest first."""

@@ -1,14 +1,17 @@
 """What an answer cost, from its usage and a dated price."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
 from decimal import Decimal
 from math import ceil
 from typing import Any
 
-from schemas.model import Price
+from schemas.model import ModelInfo, Price
 from schemas.usage import Usage
 
 PER_MILLION = 1_000_000
+MORE_THAN_ANY = 10**9
+"""Tokens that no prompt has, which cost what the longest do."""
 NANO = 1_000_000_000
 """Budgets are counted in billionths of a dollar, which whole numbers hold exactly up to nine million dollars."""
 
@@ -52,6 +55,22 @@ def cost_of(usage: Usage | None, price: Price | None) -> float | None:
                 return None
             total += tokens * Decimal(repr(rate))
     return float(total / PER_MILLION)
+
+
+def dearest(models: Iterable[ModelInfo], day: date) -> Price | None:
+    """A price that no answer of any of these models passes on that day; None when none is known.
+
+    All of a prompt costs the same, as it may have been written to any cache.
+    """
+    tiers = [price for info in models for prompt in (0, MORE_THAN_ANY) if (price := info.price_on(day, prompt))]
+    inputs = [
+        rate for one in tiers for rate in (one.input, one.cached, one.write_short, one.write_long) if rate is not None
+    ]
+    outputs = [one.output for one in tiers if one.output is not None]
+    if not inputs or not outputs:
+        return None
+    rate = max(inputs)
+    return Price(day, rate, rate, max(outputs), rate, rate)
 
 
 def nano(cost: float) -> int:

@@ -1,7 +1,7 @@
 """Which targets a model name leads to."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from schemas.model import COMMON_EFFORTS, Ability, ModelInfo, Target, ThinkingControl
@@ -41,8 +41,22 @@ class Route:
 
     def kin(self, model: str) -> Target | None:
         """The target for a model that is not known and bears the name of a family that only this kind makes."""
-        is_kin = model.isprintable() and model.lower().startswith(self.families)
+        is_kin = is_plain(model) and model.isascii() and model.lower().startswith(self.families)
         return self.unknown(model) if is_kin and not self.listed else None
+
+    def may_have(self, info: ModelInfo) -> bool:
+        """True for a model that a provider of this kind has, whether it is listed here or not."""
+        upstream = info.upstream.get(self.provider) or info.upstream.get(self.kind)
+        return bool(upstream or self.target(info))
+
+    def issue(self, target: Target, base: ModelInfo) -> Target:
+        """The target for an unknown model that is an issue of `base`; the same when this provider has no such thing."""
+        if not self.may_have(base) and target.model.lower() not in self.listed:
+            return target
+        names = (base.id, *base.aliases)
+        return replace(
+            target, info=replace(base, id=target.info.id, aliases=names, upstream={self.provider: target.model})
+        )
 
     def unknown(self, model: str) -> Target:
         """The target for a model of that name of which nothing is known but that this provider has it."""
@@ -61,6 +75,11 @@ class Route:
     def _named(self, info: ModelInfo, upstream: str | None) -> str | None:
         names = (info.id, *info.aliases, upstream or info.id)
         return next((self.listed[name.lower()] for name in names if name.lower() in self.listed), None)
+
+
+def is_plain(name: str) -> bool:
+    """True for what a provider can call a model: one that is not known is sent to it as it is written."""
+    return bool(name) and name.isprintable() and " " not in name
 
 
 def candidates(info: ModelInfo, routes: Sequence[Route]) -> tuple[Target, ...]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from schemas.anthropic_blocks import Block, CacheControl, WireOther
-from schemas.openai_chat import Count, First, Flag, Integer, Number, Wire
+from schemas.openai_chat import Count, First, Flag, Integer, ModelName, Number, Wire
 
 MAX_MESSAGES = 100_000
 MAX_STOP_SEQUENCES = 128
@@ -80,7 +80,7 @@ class Metadata(Wire):
 class CountTokensRequest(Wire):
     """The fields that are looked into; all others are accepted and told of when they have no effect."""
 
-    model: str | None = Field(None, min_length=1, max_length=256)
+    model: ModelName | None = None
     messages: Annotated[list[WireMessage], First] = Field(min_length=1, max_length=MAX_MESSAGES)
     system: str | Annotated[list[Block], First] | None = None
     max_tokens: Annotated[Integer, Field(ge=0)] | None = None

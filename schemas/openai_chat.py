@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 
 class Wire(BaseModel):
@@ -12,6 +12,8 @@ class Wire(BaseModel):
 
 
 MAX_INTEGER = 2**63 - 1
+ModelName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
+"""A blank around it is nobody's name for a model, and some providers would overlook it."""
 
 
 def _a_number(value: Any) -> Any:
@@ -168,7 +170,7 @@ class LegacyFunctionChoice(Wire):
 class ChatCompletionRequest(Wire):
     """The fields that are looked into; all others are accepted and told of when they have no effect."""
 
-    model: str | None = Field(None, min_length=1, max_length=256)
+    model: ModelName | None = None
     messages: Annotated[list[WireMessage], First] = Field(min_length=1)
     stream: Flag | None = None
     stream_options: StreamOptions | None = None

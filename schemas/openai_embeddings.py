@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.openai_chat import Wire
+from schemas.openai_chat import ModelName, Wire
 
 Token = Annotated[int, Field(ge=0, strict=True)]
 Text = Annotated[str, Field(min_length=1)]
@@ -14,7 +14,7 @@ MAX_INPUTS = 2048
 class EmbeddingBody(Wire):
     """One text, several, one list of tokens, or several."""
 
-    model: str = Field(min_length=1, max_length=256)
+    model: ModelName
     input: (
         Text
         | Annotated[list[Text], Field(min_length=1, max_length=MAX_INPUTS, fail_fast=True)]

@@ -32,6 +32,7 @@ class Outcome:
     `capacity` what was left of the keys of the provider that was asked last. `caller` is the id of whose request it is,
     and `allowance` what is left of its tokens. `billed_model` is the model that answered, by its name in the catalogue;
     `notional` is set where nobody pays for answers one by one.
+    `assumed` is what it counts for in budgets while nobody knows its cost.
     `landed` is set when a cheaper model was taken as a budget is nearly spent.
     `conversation` is the one that the request goes on with, and `turn` whether it has been kept there.
     """
@@ -48,6 +49,7 @@ class Outcome:
     repairs: tuple[str, ...] = ()
     usage: Usage | None = None
     cost: float | None = None
+    assumed: float | None = None
     finish_reason: str | None = None
     time_to_first_token: float | None = None
     upstream_seconds: float = 0.0
@@ -77,5 +79,7 @@ class Outcome:
 
     @property
     def paid(self) -> float | None:
-        """What is paid for it in USD: nothing where nobody pays for answers one by one."""
-        return 0.0 if self.notional else self.cost
+        """What it counts for in budgets, in USD: nothing where nobody pays for answers one by one."""
+        if self.notional:
+            return 0.0
+        return self.assumed if self.cost is None else self.cost

@@ -31,7 +31,7 @@ def money_parts(base: Foundation, settings: Settings, instances: Instances, rout
     store, clock = base.store, base.clock
     rates, budget = settings.rate_limits, settings.cost_budget
     bounds = BoundTable(rates, budget)
-    reckoning = Reckoning(bounds, rates, budget, instances.is_billed, instances.answer_limit, clock)
+    reckoning = Reckoning(bounds, rates, budget, instances.is_billed, instances.answer_limit, routing.dearest, clock)
     spending = Spending(store, reckoning, base.watch, base.slots, clock)
     return MoneyParts(
         limits=LimitService(store.counters, bounds, clock),

@@ -11,7 +11,7 @@ from core.errors import StoreUnavailable, Unpriced
 from core.estimating import estimate_request
 from core.pricing import extras_of, most, nano
 from schemas.chat import ChatRequest
-from schemas.model import Target
+from schemas.model import Price, Target
 from schemas.origin import Origin
 from services.bounds import Bound, BoundTable
 from services.hold import Need
@@ -36,16 +36,19 @@ class Reckoning:
         budget: CostBudgetSettings,
         is_billed: Callable[[str, str | None], bool],
         answer_limit: Callable[[ChatRequest, Target], int | None],
+        dearest: Callable[[str, date], Price | None],
         clock: Clock,
     ) -> None:
         """`is_billed` takes the name of a provider, and the id of a credential or None for any: False where nobody
         pays for answers one by one. `answer_limit` are the tokens of an answer that a target is asked for when the
-        client did not say, None where that is the provider's to decide."""
+        client did not say, None where that is the provider's to decide. `dearest` is a price that no model of a
+        provider passes on a day."""
         self.is_billed = is_billed
         self.bounds = bounds
         self.budget = budget
         self._rates = rates
         self._answer_limit = answer_limit
+        self._dearest = dearest
         self._clock = clock
 
     def need(self, request: ChatRequest) -> Need:
@@ -85,13 +88,18 @@ class Reckoning:
         if not any(bound.unit == "usd" for bound in bounds):
             return 0
         billed = [target for target in targets if self.is_billed(target.provider, None)]
-        costs = [self._dearest(target, need) for target in billed]
-        if None in costs and self.budget.unknown_price == "refuse":
+        costs = [self._most(target, need) for target in billed]
+        if None in costs and self.budget.unknown_price != "allow":
             name = billed[costs.index(None)].info.id
             raise Unpriced(f"Nobody knows what {name} costs, and there is a budget to keep.", param="model")
         return nano(max((cost for cost in costs if cost is not None), default=0.0))
 
-    def _dearest(self, target: Target, need: Need) -> float | None:
+    def assumed(self, target: Target) -> Price | None:
+        """The price that counts for budgets where that of the target is not known; None where nothing does."""
+        known = self.budget.unknown_price == "dearest"
+        return self._dearest(target.provider, self.today()) if known else None
+
+    def _most(self, target: Target, need: Need) -> float | None:
         output = min(need.sent(target) or need.paid_output, target.info.max_output or LONGEST_ANSWER)
         # What nobody knows the price of, or may be left out on the way, is reserved at the usual one.
         extras = [extra for extra in need.extras if target.info.surcharges.get(extra, 0) > 1]
@@ -101,7 +109,9 @@ class Reckoning:
             for prompt in (need.prompt, ceil(need.prompt * TOO_SMALL))
         }
         costs = [most(price, need.prompt, output) for price in prices]
-        return None if None in costs else max(cost for cost in costs if cost is not None)
+        if None in costs:
+            return most(self.assumed(target), need.prompt, output)
+        return max(cost for cost in costs if cost is not None)
 
 
 def _unsaid(_: Target) -> None:

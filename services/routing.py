@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 
 from config.settings import RouteSettings
 from core.catalogue import Catalogue
 from core.errors import ModelNotFound
 from core.planning import Served, first_match, planned
+from core.pricing import dearest
 from core.route_rules import Facts
-from core.routing import SEPARATOR, Route, candidates, mapped
+from core.routing import SEPARATOR, Route, candidates, is_plain, mapped
 from schemas.caller import Caller
 from schemas.chat import ChatRequest
-from schemas.model import ModelInfo, Target
+from schemas.model import ModelInfo, Price, Target
 from schemas.route import Candidate, Loser, Plan
 
 
@@ -64,7 +66,7 @@ class RoutingService:
         """Every model that has a target now: those of the catalogue in its order, then the instances' own."""
         routes = self._open_routes()
         known = [info for info in self._catalogue.models if candidates(info, routes) or self._stand_in(info.id)]
-        listed = (route.unknown(name).info for route in routes for name in route.listed.values())
+        listed = (self._known(route, route.unknown(name)).info for route in routes for name in route.listed.values())
         own = {info.id: info for info in listed if self._catalogue.find(info.id) is None}
         return [*known, *own.values()]
 
@@ -90,6 +92,15 @@ class RoutingService:
         info = self._catalogue.find(model)
         return info.id if info is not None else model.lower()
 
+    def dearest(self, provider: str, day: date) -> Price | None:
+        """A price that none of the provider's models passes on that day, as far as they are known.
+
+        Of a provider of which no price is known it is one that no model passes at all.
+        """
+        route = next((route for route in self._routes if route.provider == provider), None)
+        own = [info for info in self._catalogue.models if route is not None and route.may_have(info)]
+        return dearest(own, day) or dearest(self._catalogue.models, day)
+
     def names(self, model: str) -> tuple[str, ...]:
         """All that a model is called that a client wrote so: as it wrote it, its id, and without its instance."""
         alone = model.partition(SEPARATOR)[2] if self._names_instance(model) else model
@@ -106,18 +117,23 @@ class RoutingService:
             return found
         if info is not None:
             return self._by_instance(model, routes)
-        own = tuple(target for route in routes if (target := route.own(model)) is not None)
-        kin = tuple(target for route in routes if (target := route.kin(model)) is not None)
+        own = tuple(self._known(route, target) for route in routes if (target := route.own(model)) is not None)
+        kin = tuple(self._known(route, target) for route in routes if (target := route.kin(model)) is not None)
         return own or self._by_instance(model, routes) or kin
 
     def _by_instance(self, model: str, routes: Sequence[Route]) -> tuple[Target, ...]:
         instance, _, name = model.partition(SEPARATOR)
         route = next((route for route in routes if route.provider.lower() == instance.lower()), None)
-        if route is None or not name or not name.isprintable():
+        if route is None or not (is_plain(name) or route.own(name)):
             return ()
         info = self._catalogue.find(name)
         target = route.target(info) if info is not None else None
-        return (target or route.unknown(name),)
+        return (target or self._known(route, route.own(name) or route.unknown(name)),)
+
+    def _known(self, route: Route, target: Target) -> Target:
+        """The target with what is known of the model that it is an issue of."""
+        base = self._catalogue.base_of(target.model)
+        return target if base is None else route.issue(target, base)
 
     def _stand_in(self, model: str) -> tuple[Target, ...]:
         name = mapped(model, self._model_map)

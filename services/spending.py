@@ -65,6 +65,7 @@ class Spending:
         prompt, extras = usage.prompt if usage is not None else 0, extras_of(body, outcome.dropped)
         price = target.info.price_on(self._reckoning.today(), prompt, extras)
         outcome.usage, outcome.cost = usage, cost_of(usage, price)
+        outcome.assumed = cost_of(usage, self._reckoning.assumed(target)) if outcome.cost is None else None
         outcome.billed_model, outcome.notional = target.info.id, not self.is_billed(target.provider, outcome.credential)
 
     def is_billed(self, provider: str, credential: str | None = None) -> bool:

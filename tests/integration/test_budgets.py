@@ -26,7 +26,7 @@ PRICE = {"since": "2020-01-01", "input": 10, "output": 50}
 CHEAP = {**PRICE, "output": 1}
 COST = 0.002
 """Of 100 tokens at 10 and 20 at 50 dollars a million."""
-CALLERS = ("ops", "req", "tok", "ten", "gone", "soft", "strm", "prov", "spend", "other", "land", "few", "full")
+CALLERS = ("ops", "req", "tok", "ten", "gone", "soft", "strm", "prov", "spend", "other", "land", "few", "full", "odd")
 LIMITED = {
     "keys": {
         "ten": {"daily_limit": 0.02},
@@ -34,6 +34,7 @@ LIMITED = {
         "soft": {"daily_limit": 0.01},
         "land": {"daily_limit": 0.005},
         "few": {"daily_limit": 0.005},
+        "odd": {"daily_limit": 0.0015},
     }
 }
 
@@ -144,6 +145,21 @@ def test_against_a_budget_for_ten_calls_no_more_than_ten_reach_the_provider(pair
     details = error["details"]
     assert (details["scope"], details["name"], details["window"], details["limit_usd"]) == ("key", "ten", "daily", 0.02)
     assert details["spent_usd"] == pytest.approx(COST * len(pair.upstream.requests))
+
+
+@pytest.mark.parametrize("model", ["one/mystery", "one/dear-2026-03-01", " dear", "dear\n", "two/unheard-of"])
+def test_no_name_of_a_model_passes_a_budget_that_has_no_room(pair: Pair, model: str) -> None:
+    before = len(pair.upstream.requests)
+    answer = pair.ask(0, "odd", model)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "budget_exceeded")
+    assert len(pair.upstream.requests) == before
+
+
+@pytest.mark.parametrize("model", ["one/dear\u200b", "one/de ar", "one/dear\u0000"])
+def test_a_name_that_looks_like_a_models_is_sent_to_nobody(pair: Pair, model: str) -> None:
+    before = len(pair.upstream.requests)
+    assert pair.ask(0, "odd", model).status_code == 404
+    assert len(pair.upstream.requests) == before
 
 
 def test_openais_sdk_raises_its_own_error_and_does_not_repeat(pair: Pair) -> None:

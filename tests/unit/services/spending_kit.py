@@ -26,6 +26,9 @@ from tests.unit.services.store_fake import DictStore
 ALICE, BOB = Caller("a", "alice", "user"), Caller("b", "bob", "user")
 PRICES = (Price(date(2020, 1, 1), input=10.0, cached=1.0, output=100.0, write_short=12.5, write_long=20.0),)
 
+DEAREST = Price(date(2020, 1, 1), 20.0, 20.0, 200.0, 20.0, 20.0)
+"""What an answer counts for whose price nobody knows."""
+
 
 def target(provider: str = "one", model: str = "m", prices: tuple[Price, ...] = PRICES) -> Target:
     info = ModelInfo(model, "tests", 0, 0, {}, prices=prices)
@@ -58,12 +61,14 @@ class House:
         self.watch = BudgetWatch(self.store.counters, money, telemetry, self.clock, f"worker {id(self)}")
         self.slots = StreamSlots(self.store.counters, bounds.streams, self.clock)
         self.answer_limits: dict[str, int] = {}
+        self.dearest: dict[str, Price] = {}
         reckoning = Reckoning(
             bounds,
             limits,
             money,
             lambda provider, _: provider not in flat,
             lambda _, one: self.answer_limits.get(one.provider),
+            lambda provider, _: self.dearest.get(provider, DEAREST),
             self.clock,
         )
         self.spending = Spending(self.store, reckoning, self.watch, self.slots, self.clock)

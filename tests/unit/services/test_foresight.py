@@ -59,7 +59,7 @@ def test_what_is_foreseen_happens(rates: Mapping[str, Any], budget: Mapping[str,
 
 
 @pytest.mark.parametrize("limit", [{"hourly_limit": 1}, {"providers": {"one": {"hourly_limit": 1}}}], ids=str)
-@pytest.mark.parametrize("unknown", ["refuse", "allow"])
+@pytest.mark.parametrize("unknown", ["refuse", "allow", "dearest"])
 def test_an_unknown_price_is_foreseen(limit: Mapping[str, Any], unknown: str) -> None:
     met = agreed(House(budget={**limit, "unknown_price": unknown}), target("one", "new-model", ()))
     assert isinstance(met, Unpriced) == (unknown == "refuse")

@@ -271,7 +271,9 @@ def test_a_request_too_many_would_be_refused_and_looking_is_none() -> None:
 
 
 def test_near_the_end_of_a_budget_the_cheaper_model_is_explained() -> None:
-    house = House(budget={"daily_limit": 0.01, "soft_landing": {"share": 0.5, "models": {"x": "y"}}})
+    house = House(
+        budget={"daily_limit": 0.01, "unknown_price": "allow", "soft_landing": {"share": 0.5, "models": {"x": "y"}}}
+    )
     assert house.explain("glm")["landed_on"] is None
     house.money.open(caller=ALICE, sampling=Sampling(max_tokens=1)).settle("one", Usage(uncached=600), 0.006)
     house.money.spent()
@@ -283,7 +285,7 @@ def test_near_the_end_of_a_budget_the_cheaper_model_is_explained() -> None:
 
 def test_what_a_budget_would_refuse_is_explained_for_the_cheaper_model() -> None:
     dear = replace(BIG, prices=(Price(date(2020, 1, 1), input=10.0, output=100.0),))
-    house = House(FALLS_BACK, budget={"daily_limit": 0.0001}, models=[dear, AIR])
+    house = House(FALLS_BACK, budget={"daily_limit": 0.0001, "unknown_price": "allow"}, models=[dear, AIR])
     told = house.explain("glm")
     assert (told["refused"], told["landed_on"], told["targets"][0]["model"]) == (None, "glm-4.5-air", "glm-4.5-air")
     assert house.explain("glm/glm-4.6")["refused"]["code"] == "budget_exceeded", "who names an instance stays there"

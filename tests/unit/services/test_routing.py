@@ -1,11 +1,13 @@
 """From the name a client wrote to the targets to try."""
 
+from datetime import date
+
 import pytest
 
 from core.catalogue import Catalogue
 from core.errors import ModelNotFound
 from core.routing import Route, listed
-from schemas.model import ModelInfo, Target
+from schemas.model import ModelInfo, Price, Target
 from services.routing import RoutingService
 
 BIG = ModelInfo("GLM-4.6", "z-ai", 1000, 100, {"glm": "glm-4.6", "glm-web": "GLM-4-6"}, aliases=("glm",))
@@ -156,3 +158,77 @@ def test_a_name_that_cannot_be_printed_is_no_model() -> None:
         with pytest.raises(ModelNotFound):
             routing.targets(name)
     assert where(routing, "box/模型") == [("box", "模型")]
+
+
+# What is known of models that are not
+
+DAY = date(2026, 11, 26)
+OPENAI = Route("openai", "openai", families=("gpt-",))
+GPT = ModelInfo(
+    "gpt-5.4",
+    "openai",
+    1000,
+    100,
+    {"openai": "gpt-5.4"},
+    aliases=("five-four",),
+    prices=(Price(DAY, input=2.0, cached=0.2, output=10.0, write_short=3.0), Price(DAY, input=4.0, above=500)),
+)
+MINI = ModelInfo("gpt-mini", "openai", 1000, 100, {"openai": "gpt-mini"}, prices=(Price(DAY, input=1.0, output=20.0),))
+OPUS = ModelInfo("opus", "anthropic", 1000, 100, {"anthropic": "opus"}, prices=(Price(DAY, input=9.0, output=90.0),))
+
+
+def priced(*routes: Route) -> RoutingService:
+    return RoutingService(Catalogue([GPT, MINI, OPUS, BIG]), routes, lambda _: True)
+
+
+@pytest.mark.parametrize("issue", ["2026-03-01", "20260301", "0613", "001", "latest"])
+@pytest.mark.parametrize("asked", ["gpt-5.4-{}", "GPT-5.4-{}", "openai/gpt-5.4-{}"])
+def test_an_issue_of_a_model_costs_what_the_model_does_and_is_asked_for_by_its_own_name(issue: str, asked: str) -> None:
+    (found,) = priced(OPENAI).targets(asked.format(issue))
+    assert (found.provider, found.model) == ("openai", asked.format(issue).rpartition("/")[2])
+    assert found.info.prices == GPT.prices
+    assert {found.model, "gpt-5.4", "five-four"} == {found.info.id, *found.info.aliases}, "budgets know its names"
+
+
+def test_an_issue_that_an_instance_lists_costs_what_the_model_does() -> None:
+    routing = priced(Route("box", "openai-compatible", listed({"gpt-5.4-2026-03-01"})))
+    assert routing.targets("gpt-5.4-2026-03-01")[0].info.prices == GPT.prices
+    assert routing.info("gpt-5.4-2026-03-01").prices == GPT.prices
+    assert [info.id for info in routing.routable()] == ["gpt-5.4-2026-03-01"]
+
+
+@pytest.mark.parametrize("name", ["gpt-5.5-2026-03-01", "gpt-5.4-turbo", "gpt-5.4-2026-03-01x"])
+def test_what_is_no_issue_of_a_known_model_has_no_price(name: str) -> None:
+    assert priced(OPENAI).targets(name)[0].info.prices == ()
+
+
+@pytest.mark.parametrize("instance", ["anthropic", "box"])
+def test_another_provider_has_no_issue_of_it(instance: str) -> None:
+    routing = priced(Route("anthropic", "anthropic"), Route("box", "openai-compatible"))
+    assert routing.targets(f"{instance}/gpt-5.4-2026-03-01")[0].info.prices == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt-5.4 ", "gpt-5.4\t", "gpt-5.4\u200b", "gpt-5.4\u00a0x", "gpt-5.4\x00", "gpt-5.4 x"]
+)
+def test_an_odd_name_is_not_sent_to_anybody(name: str) -> None:
+    for asked in (name, f"openai/{name}"):
+        with pytest.raises(ModelNotFound):
+            priced(OPENAI).targets(asked)
+
+
+def test_a_name_in_other_letters_is_of_no_family() -> None:
+    with pytest.raises(ModelNotFound):
+        priced(OPENAI).targets("gpt-5․4")
+
+
+def test_the_dearest_price_of_a_provider_is_passed_by_none_of_its_models() -> None:
+    assert priced(OPENAI).dearest("openai", DAY) == Price(DAY, 4.0, 4.0, 20.0, 4.0, 4.0)
+    assert priced(Route("box", "openai-compatible", listed({"gpt-mini"}))).dearest("box", DAY) == Price(
+        DAY, 1.0, 1.0, 20.0, 1.0, 1.0
+    )
+
+
+def test_of_a_provider_of_which_no_price_is_known_it_is_the_dearest_of_all() -> None:
+    assert priced(Route("box", "openai-compatible")).dearest("box", DAY) == Price(DAY, 9.0, 9.0, 90.0, 9.0, 9.0)
+    assert routed(Route("glm", "glm")).dearest("glm", DAY) is None

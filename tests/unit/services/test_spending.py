@@ -228,9 +228,37 @@ def test_what_nobody_pays_for_is_not_taken_from_a_budget() -> None:
     assert house.spent()["global hourly"] == 0
 
 
-def test_an_unknown_price_is_let_through_unless_it_may_not_be() -> None:
+def test_an_unknown_price_counts_as_the_dearest_that_is_known_of_its_provider() -> None:
+    unpriced, house = target("one", "new-model", ()), House(budget=budget(1.0))
+    hold = house.open(unpriced, sampling=Sampling(max_tokens=1000))
+    assert 0.2 < house.spent()["global hourly"] < 0.21
+    outcome, used = Outcome("m", stream=False), Usage(uncached=100, read=400, output=100)
+    house.spending.note(outcome, unpriced, used, {})
+    assert outcome.cost is None, "what nobody knows stays unknown"
+    hold.settle("one", used, outcome.paid)
+    assert house.spent()["global hourly"] == pytest.approx(0.03)
+    with pytest.raises(BudgetExceeded):
+        house.open(unpriced, sampling=Sampling(max_tokens=5000))
+
+
+def test_a_wish_of_unknown_price_is_not_free_either() -> None:
+    house, outcome, used = House(budget=budget(1.0)), Outcome("m", stream=False), Usage(uncached=100, output=100)
+    hold = house.open(sampling=TEN_TOKENS, native=FAST)
+    house.spending.note(outcome, target(), used, FAST.body)
+    hold.settle("one", used, outcome.paid)
+    assert (outcome.cost, house.spent()["global hourly"]) == (None, pytest.approx(0.022))
+
+
+def test_what_no_price_is_known_of_at_all_is_refused() -> None:
+    house = House(budget=budget(1.0))
+    house.dearest["one"] = Price(date(2020, 1, 1))
+    with pytest.raises(Unpriced):
+        house.open(target("one", "new-model", ()), sampling=TEN_TOKENS)
+
+
+def test_an_unknown_price_is_let_through_or_refused_where_that_is_said() -> None:
     unpriced = target("one", "new-model", ())
-    house = House(budget=budget(0.001))
+    house = House(budget=budget(0.001, unknown_price="allow"))
     house.open(unpriced, sampling=TEN_TOKENS)
     assert house.spent()["global hourly"] == 0
     strict = House(budget=budget(0.001, unknown_price="refuse"))
@@ -240,7 +268,7 @@ def test_an_unknown_price_is_let_through_unless_it_may_not_be() -> None:
 
 
 def test_an_answer_whose_cost_nobody_knows_costs_what_was_reserved_for_it() -> None:
-    house = House(rates={"tokens_per_minute": 1000}, budget=budget(1.0))
+    house = House(rates={"tokens_per_minute": 1000}, budget=budget(1.0, unknown_price="allow"))
     unpriced = target("one", "new-model", ())
     hold = house.open(target(), unpriced, sampling=TEN_TOKENS)
     reserved = house.spent()["global hourly"]
