@@ -65,6 +65,7 @@ class Attempts:
             scrub(failure, lease.credential)
             error, run.lease = failure.code or failure.type, None
             lease.fail(failure, self._clock.monotonic() - began)
+            run.broken = lease if run.committed else None
             if not run.committed:
                 permit.failed(failure, self._sites[target.provider].host(lease.credential))
             raise

@@ -17,6 +17,7 @@ from services.closing import Closing
 from services.conversation_turn import ConversationTurn
 from services.interceptors import Interceptor
 from services.run import Run
+from services.site import Lease
 from services.spending import Spending
 
 
@@ -94,6 +95,7 @@ class ChatStream:
             ends.callback(self._run.hold.close)
             ends.callback(self._charge)
             ends.callback(self._settle)
+            ends.callback(self._note_part)
             ends.callback(self._source.close)
             ends.callback(self._chunks.close)
 
@@ -138,7 +140,6 @@ class ChatStream:
     def _charge(self) -> None:
         """Settle what was reserved: as reported, as far as is known of an answer that broke off, or not at all."""
         run, outcome = self._run, self.outcome
-        self._note_part()
         try:
             if outcome.usage is not None and run.target is not None:
                 run.hold.settle(run.target.provider, outcome.usage, outcome.paid)
@@ -152,12 +153,17 @@ class ChatStream:
         lease, self._run.lease = self._run.lease, None
         if self.outcome.finish_reason is None and self.outcome.error is None:
             self.outcome.error, self.outcome.status = ClientGone.code, ClientGone.status
-        if lease is None:
-            return
-        if self.outcome.finish_reason is not None:
+        if lease is not None and self.outcome.finish_reason is not None:
             lease.succeed(self.outcome.usage, self.outcome.attempts[-1].seconds, self.outcome.cost)
-        else:
+            return
+        if lease is not None:
             lease.abandon()
+        self._count_part(lease or self._run.broken)
+
+    def _count_part(self, lease: Lease | None) -> None:
+        """Tell the credential too what is known to have been used for an answer that broke off."""
+        if lease is not None and self.outcome.usage is not None:
+            lease.count(self.outcome.usage, self.outcome.cost)
 
     def _tell(self) -> None:
         self.outcome.seconds = self._clock.monotonic() - self._run.call.started

@@ -66,6 +66,8 @@ class Run:
     outcome: Outcome
     hold: Hold = field(default_factory=nothing_held)
     lease: Lease | None = None
+    broken: Lease | None = None
+    """That of an answer which its provider broke off; it is given back."""
     target: Target | None = None
     committed: bool = False
     finished: bool = False

@@ -31,6 +31,8 @@ class Lease(Protocol):
 
     def abandon(self) -> None: ...
 
+    def count(self, usage: Usage, cost: float | None) -> None: ...
+
 
 class Pool(Protocol):
     """The credentials of one provider instance."""

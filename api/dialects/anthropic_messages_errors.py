@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core.errors import ContextLengthExceeded, GatewayError, UpstreamOverloaded
+from core.errors import BudgetExceeded, ContextLengthExceeded, GatewayError, UpstreamOverloaded
 from schemas.codec import dumps
 
 TYPES: Mapping[int, str] = {
@@ -20,6 +20,7 @@ TYPES: Mapping[int, str] = {
 }
 """Anthropic's word for a status; any other is `api_error` from 500 on, and `invalid_request_error` below."""
 OVERLOADED = 529
+SPENT = "enforced_spend_limit_reached"
 TOO_LONG = "prompt is too long"
 
 
@@ -28,9 +29,15 @@ def error_body(error: GatewayError, request_id: str) -> bytes:
     status = status_of(error)
     kind = TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
     detail: dict[str, Any] = {"type": kind, "message": _message(error)}
-    if error.details:
-        detail["details"] = error.details
+    details = {**_cause(error), **(error.details or {})}
+    if details:
+        detail["details"] = details
     return dumps({"type": "error", "error": detail, "request_id": request_id})
+
+
+def _cause(error: GatewayError) -> dict[str, str]:
+    """Anthropic's word for why, where its clients act on it: Claude Code does not repeat what no money is left for."""
+    return {"error_code": SPENT} if isinstance(error, BudgetExceeded) else {}
 
 
 def _message(error: GatewayError) -> str:

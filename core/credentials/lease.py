@@ -30,11 +30,19 @@ class Abandoned:
     """The request ended in a way that says nothing about the credential."""
 
 
-Outcome = Succeeded | Failed | Abandoned
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What an answer has used that broke off, however the lease was given back."""
+
+    usage: Usage
+    cost: float | None
+
+
+Outcome = Succeeded | Failed | Abandoned | Used
 
 
 class Lease:
-    """Given back exactly once by one of its three verbs; what is called after that does nothing.
+    """Given back exactly once by one of its three verbs; what of them is called after that does nothing.
 
     `epoch` is the credential's epoch at the time it was taken, `started_at` that time in seconds since the epoch, and
     `model` the upstream model it is for, "" when that was not said. `overflows`: another one was preferred, and only
@@ -75,6 +83,10 @@ class Lease:
     def abandon(self) -> None:
         """Nobody wants the answer any more. Takes a trip to the store only to give a slot back."""
         self._close(Abandoned())
+
+    def count(self, usage: Usage, cost: float | None) -> None:
+        """An answer that broke off has used so much, which is found out when the lease may be given back already."""
+        self._end(self, Used(usage, cost))
 
     def _close(self, outcome: Outcome) -> None:
         if not self.closed:

@@ -12,7 +12,7 @@ from core.credentials.capacity import capacity_of
 from core.credentials.choosing import AT_HOME, Choice, Chosen, Homeward
 from core.credentials.fair_queue import FairQueue, Ticket
 from core.credentials.health import describe
-from core.credentials.lease import Failed, Lease, Outcome, Succeeded
+from core.credentials.lease import Failed, Lease, Outcome, Succeeded, Used
 from core.credentials.member import Member
 from core.credentials.policy import reach_of
 from core.credentials.quota import Reserved
@@ -242,6 +242,10 @@ class CredentialPool:
 
     def _ended(self, chosen: Chosen, reserved: Reserved, lease: Lease, outcome: Outcome) -> None:
         member, now = chosen.member, self._clock.now()
+        if isinstance(outcome, Used):
+            member.quota.settle(reserved, outcome.usage, now)
+            self._verdicts.used(member, lease, outcome)
+            return
         member.release()
         if isinstance(outcome, Succeeded):
             member.quota.settle(reserved, outcome.usage, now)

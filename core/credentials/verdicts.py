@@ -8,7 +8,7 @@ import structlog
 
 from core.clock import Clock
 from core.credentials.accounts import Accounts
-from core.credentials.lease import Failed, Lease, Succeeded
+from core.credentials.lease import Failed, Lease, Succeeded, Used
 from core.credentials.member import Member
 from core.credentials.policy import Reach, judge, reach_of, rule_for
 from core.credentials.sharing import Sharing
@@ -55,6 +55,11 @@ class Verdicts:
     def abandoned(self, member: Member, lease: Lease) -> None:
         """A request ended in a way that says nothing of the credential."""
         self._count(member, Tally(requests=1), Change(lease.epoch), urgent=False)
+
+    def used(self, member: Member, lease: Lease, outcome: Used) -> None:
+        """An answer that broke off has used something; how the request ended is told by itself."""
+        tally = Tally(input_tokens=outcome.usage.prompt, output_tokens=outcome.usage.output or 0, cost=outcome.cost)
+        self._count(member, tally, Change(lease.epoch), urgent=False)
 
     def failed(self, member: Member, lease: Lease, outcome: Failed, members: Mapping[str, Member]) -> None:
         """A request failed, for which the whole account may be to blame; `members` are all of the pool."""

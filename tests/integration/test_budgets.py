@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+import anthropic
 import openai
 import pytest
 import requests
@@ -170,6 +171,26 @@ def test_openais_sdk_raises_its_own_error_and_does_not_repeat(pair: Pair) -> Non
         client.chat.completions.create(model="dear", max_tokens=20, messages=[{"role": "user", "content": "Hi"}] * 50)
     assert refused.value.type == "insufficient_quota"
     assert len(pair.upstream.requests) == before
+
+
+def test_anthropics_sdk_raises_its_own_error_and_does_not_repeat(pair: Pair) -> None:
+    pair.ask_often(12, "ten")
+    before, refused_before = len(pair.upstream.requests), _limited(pair, "budget")
+    with (
+        anthropic.Anthropic(auth_token="key-of-ten", base_url=pair.gateways[0].url, max_retries=5) as client,
+        pytest.raises(anthropic.RateLimitError) as refused,
+    ):
+        client.messages.create(model="dear", max_tokens=20, messages=[{"role": "user", "content": "Hi " * 500}])
+    body: Any = refused.value.body
+    assert (body["type"], body["error"]["type"], body["error"]["details"]["scope"]) == (
+        "error",
+        "rate_limit_error",
+        "key",
+    )
+    assert body["error"]["details"]["error_code"] == "enforced_spend_limit_reached"
+    assert body["request_id"] == refused.value.response.headers["request-id"]
+    assert len(pair.upstream.requests) == before
+    assert _limited(pair, "budget") == refused_before + 1, "it was asked once"
 
 
 def test_a_client_that_leaves_early_pays_for_what_came_and_gets_the_rest_back(pair: Pair) -> None:

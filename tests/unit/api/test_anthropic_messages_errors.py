@@ -61,6 +61,13 @@ def test_details_are_told() -> None:
     assert loads(AnthropicMessages().error(error, "r"))["error"]["details"] == {"window": "minute"}
 
 
+def test_a_spent_budget_is_told_by_the_code_by_which_anthropics_clients_know_a_limit_of_money() -> None:
+    error = errors.BudgetExceeded("x", details={"scope": "key"})
+    told = loads(error_body(error, "r"))["error"]
+    assert (told["type"], status_of(error)) == ("rate_limit_error", 429)
+    assert told["details"] == {"error_code": "enforced_spend_limit_reached", "scope": "key"}
+
+
 def test_an_error_in_a_stream_is_an_event_of_that_name() -> None:
     frame = AnthropicMessages().error_frame(errors.UpstreamOverloaded("Too\nmuch"), "req_1")
     assert frame == (

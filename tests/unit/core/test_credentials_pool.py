@@ -242,6 +242,18 @@ def test_what_was_done_is_counted() -> None:
     assert info(pool).last_used is not None
 
 
+def test_what_a_broken_answer_has_used_is_counted_whenever_it_is_known_and_is_no_request_more() -> None:
+    pool = House("a").worker()
+    first, second = pool.lease(), pool.lease()
+    first.fail(BROKEN, 1)
+    first.count(Usage(uncached=10, read=5, output=3), 0.25)
+    second.abandon()
+    second.count(Usage(uncached=1, output=1), None)
+    stats = info(pool).stats
+    assert (stats.total_input_tokens, stats.total_output_tokens, stats.total_cost) == (16, 4, 0.25)
+    assert (stats.total_requests, stats.failed_requests, info(pool).in_use) == (2, 1, 0)
+
+
 def test_nothing_is_claimed_before_the_first_request() -> None:
     one = info(House("a").worker())
     assert (one.stats.total_cost, one.stats.avg_response_time, one.stats.success_rate_last_100) == (None, None, None)

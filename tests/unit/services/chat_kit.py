@@ -171,6 +171,10 @@ class FakeLease:
     ends: list[tuple[Any, ...]] = field(default_factory=list)
 
     overflows = False
+    counted: list[tuple[Usage, float | None]] = field(default_factory=list)
+
+    def count(self, usage: Usage, cost: float | None) -> None:
+        self.counted.append((usage, cost))
 
     def succeed(self, usage: Usage | None, seconds: float, cost: float | None) -> None:
         self.ends.append(("succeeded", usage, seconds, cost))

@@ -411,6 +411,28 @@ def test_an_answer_that_does_not_say_that_it_ended_is_broken() -> None:
     assert house.told().error == "upstream_broken"
 
 
+def test_what_an_answer_has_used_that_broke_off_is_its_credentials_too() -> None:
+    left, failed = House(Script()), House(Script([BROKEN]), Script([HELLO, BROKEN]))
+    stream = left.stream()
+    next(iter(stream))
+    stream.close()
+    with pytest.raises(UpstreamServerError):
+        failed.stream().collect()
+    for house in (left, failed):
+        told, lease = house.told(), house.stage.pool.leases[-1]
+        assert told.usage is not None
+        assert told.usage.source == "estimated"
+        assert lease.counted == [(told.usage, told.cost)]
+    assert failed.stage.pool.leases[0].counted == [], "it had not begun to answer"
+
+
+def test_an_answer_that_never_began_has_used_nothing() -> None:
+    house = House(Script([BROKEN]), Script([BROKEN]), Script([BROKEN]))
+    with pytest.raises(UpstreamServerError):
+        house.stream().collect()
+    assert [lease.counted for lease in house.stage.pool.leases] == [[]] * len(house.stage.pool.leases)
+
+
 # Conversations
 
 
