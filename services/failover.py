@@ -23,6 +23,8 @@ MOST_USD = 1_000_000
 """No model loses more within a window."""
 DECIDED_SECONDS = 10.0
 """By then every worker knows what one of them has decided."""
+ENDED_SECONDS = 3600.0
+"""By then every worker has noticed that a move is over."""
 Reason = Literal["cache_loss", "manual"]
 
 
@@ -39,8 +41,8 @@ class Move:
 class FailoverService:
     """One state a model, shared by all workers; what this worker decides counts at once, what others do a second later.
 
-    While the store is away each worker decides for itself, and tells the others afterwards. Model names are those of
-    the catalogue, so that an alias is the same model.
+    While the store is away each worker decides for itself what losses lead to, and tells the others afterwards; orders
+    are for all of them or for none. Model names are those of the catalogue, so that an alias is the same model.
     """
 
     def __init__(
@@ -64,11 +66,17 @@ class FailoverService:
         self._settings = settings
 
     def activate(self, model: str, seconds: float, reason: Reason = "manual", loss_usd: float = 0.0) -> FailoverState:
-        """Serve `model` by another for `seconds` from now; a running move is only ever made longer."""
+        """Serve `model` by another for `seconds` from now; a running move is only ever made longer.
+
+        Raises StoreUnavailable when it is an order that the others cannot be told; nothing has changed then.
+        """
         now, old = self._clock.now(), self._active(model)
         until = max(now + seconds, old.until if old is not None else 0.0)
-        self._moves[model] = Move(old.since if old is not None else now, until, reason, loss_usd)
-        self._tell(model, self._moves[model])
+        move = Move(old.since if old is not None else now, until, reason, loss_usd)
+        if reason == "manual":
+            self._records.put(KIND, model, asdict(move))
+        self._moves[model] = move
+        self._tell(model, move)
         if old is None:
             self._telemetry.failover_began(model)
             self._log.warning("failover_activated", model=model, reason=reason, seconds=seconds, loss_usd=loss_usd)
@@ -84,16 +92,19 @@ class FailoverService:
         return None if move is None else move.until
 
     def clear(self, model: str) -> bool:
-        """Serve `model` by itself again at once; False when it was."""
+        """Serve `model` by itself again at once; False when it was.
+
+        Raises StoreUnavailable when the others cannot be told; nothing has changed then.
+        """
         # Another worker may have moved it a moment ago.
         self._share()
         move = self._active(model)
         if move is None:
             return False
-        now = self._clock.now()
-        self._moves[model] = ended = Move(move.since, now, move.reason, move.loss_usd)
+        ended = Move(move.since, self._clock.now(), move.reason, move.loss_usd)
+        self._records.put(KIND, model, asdict(ended))
+        self._moves[model] = ended
         self._end(model, "manual")
-        self._tell(model, ended)
         return True
 
     def stand_in(self, model: str) -> str | None:
@@ -112,7 +123,7 @@ class FailoverService:
         is_too_much = total is not None and total > self._settings.loss_threshold
         if total is not None and is_too_much and self._settings.enabled and self.stand_in(model) is not None:
             del self._lost[model]
-            if not self._is_first(model):
+            if not self._is_first(f"failover:{model}:{self._ended.get(model, 0.0):.3f}", DECIDED_SECONDS):
                 self._share()
                 return
             self.activate(model, self._settings.cooldown_minutes * 60, "cache_loss", total)
@@ -167,11 +178,10 @@ class FailoverService:
         total, at = self._lost.get(model, (0.0, 0.0))
         return total if self._clock.now() - at < self._settings.window_minutes * 60 else 0.0
 
-    def _is_first(self, model: str) -> bool:
-        """True for one of the workers that see in the same moment that it is too much; while alone for each."""
-        name = f"failover:{model}:{self._ended.get(model, 0.0):.3f}"
+    def _is_first(self, name: str, seconds: float) -> bool:
+        """True for one of the workers that see the same within so many seconds; while alone for each."""
         try:
-            return self._counters.claim(name, self._owner, 1, DECIDED_SECONDS, self._clock.now())
+            return self._counters.claim(name, self._owner, 1, seconds, self._clock.now())
         except StoreUnavailable:
             return True
 
@@ -180,7 +190,8 @@ class FailoverService:
         if move is not None and self._ended.get(model) != move.until:
             self._ended[model] = move.until
             self._telemetry.failover_ended(model)
-            self._log.warning("failover_ended", model=model, why=why)
+            if self._is_first(f"failover-ended:{model}:{move.until:.3f}", ENDED_SECONDS):
+                self._log.warning("failover_ended", model=model, why=why)
 
     def _tell(self, model: str, move: Move) -> None:
         self._news[model] = move

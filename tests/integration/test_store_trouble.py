@@ -48,6 +48,12 @@ class House:
         (budget,) = told["budgets"]
         return float(budget["spent_usd"])
 
+    def orders(self) -> list[int]:
+        """What is answered to the orders to move the model, and to move it back."""
+        path, own = "/v1/failover/priced", {"headers": {"Authorization": "Bearer key-of-op"}, "timeout": PATIENCE}
+        url = self.gateways[0].url + path
+        return [requests.request(method, url, **own).status_code for method in ("POST", "DELETE")]  # type: ignore[arg-type] # mixed options
+
     def has_recovered(self) -> bool:
         return all(len(one.events("store_recovered")) == len(one.events("store_degraded")) for one in self.gateways)
 
@@ -62,7 +68,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         settings: dict[str, Any] = {
             "providers": {"one": one},
             "models": {"priced": {"prices": [{"since": "2020-01-01", "input": 10, "output": 50}]}},
-            "access": {"keys": [{"name": "ann", "key": "key-of-ann"}]},
+            "access": {
+                "keys": [{"name": "ann", "key": "key-of-ann"}, {"name": "op", "key": "key-of-op", "role": "operator"}]
+            },
+            "failover": {"models": {"priced": "glm-4.7"}},
             "rate_limits": {"requests_per_minute": 10_000, "tokens_per_minute": 10_000_000, "concurrent_streams": 99},
             "cost_budget": {"daily_limit": 100},
             "store": {"redis_url": server.url},
@@ -127,9 +136,11 @@ def test_nothing_hangs_and_what_was_spent_stays_within_the_bound(
         began = time.monotonic()
         assert Counter(one.status_code for one in house.ask_often(40)) == {200: 40}
         assert time.monotonic() - began < PATIENCE, "each waits for the store a fraction of a second at most"
+        assert house.orders() == [503, 200], "what cannot be told all workers is not done, and there is nothing to undo"
     finally:
         end()
     assert eventually(house.has_recovered)
+    assert house.orders() == [200, 200]
     assert Counter(one.status_code for one in house.ask_often(20)) == {200: 20}
     # What was asked meanwhile was counted by each worker alone, and may have been settled in redis afterwards.
     assert eventually(lambda: 20 * COST <= house.spent() + 0.0001 <= before + 80 * COST + 0.02)

@@ -1,6 +1,7 @@
 """When a model is served by another, for how long, and who knows of it."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from config.settings import FailoverSettings
 from core.errors import StoreUnavailable
@@ -144,7 +145,7 @@ def test_a_worker_alone_decides_for_itself_and_tells_the_others_later(house: Hou
 
     reachable = house.one._records
     house.one._records = Away()  # type: ignore[assignment] # the part that is used
-    house.one.activate(OPUS, 600)
+    house.one.lost(OPUS, 2.0)
     assert house.one.is_active(OPUS)
     house.two.sync()
     assert not house.two.is_active(OPUS)
@@ -194,19 +195,34 @@ def test_the_sum_goes_on_above_the_threshold_while_it_is_off(tmp_path) -> None: 
     house.store.close()
 
 
-def test_what_is_cleared_while_the_store_is_away_stays_cleared(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    house.one.activate(OPUS, 3600)
-
+def test_an_order_that_the_others_cannot_be_told_is_refused(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> None:
         raise StoreUnavailable("away")
 
+    house.one.activate(OPUS, 3600)
     with monkeypatch.context() as patch:
         patch.setattr(house.one, "_records", type("Away", (), {"put": away, "all": away})())
-        assert house.one.clear(OPUS)
-    house.one.sync()
-    assert not house.one.is_active(OPUS)
+        with pytest.raises(StoreUnavailable):
+            house.one.clear(OPUS)
+        with pytest.raises(StoreUnavailable):
+            house.one.activate(SONNET, 60)
+    for worker in (house.one, house.two):
+        worker.sync()
+        assert (worker.is_active(OPUS), worker.is_active(SONNET)) == (True, False)
+
+
+@pytest.mark.parametrize(("by_hand", "why"), [(False, "cooldown"), (True, "manual")])
+def test_that_it_is_over_is_logged_once_whoever_notices_first(house: House, by_hand: bool, why: str) -> None:
+    house.one.lost(OPUS, 2.0)
     house.two.sync()
-    assert not house.two.is_active(OPUS)
+    with capture_logs() as logs:
+        if by_hand:
+            house.one.clear(OPUS)
+        house.clock.advance(900)
+        for worker in (house.two, house.one, house.worker()):
+            worker.sync()
+    assert [log["why"] for log in logs if log["event"] == "failover_ended"] == [why]
+    assert house.metric("glm_failover_active") == 0
 
 
 def test_workers_that_see_in_the_same_moment_that_it_is_too_much_move_it_once(
