@@ -12,10 +12,11 @@ CREDENTIALS = frozenset({"authorization", "x-api-key", "x-gateway-key", "cookie"
 
 
 def inbound(http: Request, model: str, thinking: ThinkingMode) -> Inbound:
-    """The request. Raises InvalidRequest when it has no body."""
+    """The request; its bytes are the caller's now, and in no other place. Raises InvalidRequest when it has no body."""
     context: RequestContext = http.environ[ENVIRON_KEY]
     if context.body is None:
         raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
     headers = {name.lower(): value for name, value in http.headers.items()}
     kept = {name: value for name, value in headers.items() if name not in CREDENTIALS}
-    return Inbound(context.body, context.raw_body, kept, model, thinking)
+    raw, context.raw_body = context.raw_body, b""
+    return Inbound(context.body, raw, kept, model, thinking)

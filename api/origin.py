@@ -22,7 +22,7 @@ def origin_of(http: Request) -> Origin:
     tenant = context.client_ip if caller is None or caller.anonymous else caller.id
     wish = _cache_wish(http.headers.get("X-Cache"))
     asked = (context.request_id, context.started, tenant, context.own, caller, context.client_ip, wish)
-    return Origin(*asked, trace=context.trace)
+    return Origin(*asked, trace=context.trace, answered=context.answered)
 
 
 def _cache_wish(said: str | None) -> Wish | None:

@@ -68,14 +68,18 @@ class ServerSettings(Group):
 
     Within `head_timeout` seconds a request's head must have come, within `body_timeout` its body. After a stop signal
     new requests are still taken for `drain_seconds`, while readiness says that none should come; then those that run
-    have `shutdown_seconds`. After about `max_requests` a worker is replaced; 0 for never.
+    have `shutdown_seconds`. The bodies of a worker's requests take `body_memory` bytes at most, None for 40 % of the
+    memory shared by all workers, and one that finds no room waits for it for `body_wait` seconds. After about
+    `max_requests` a worker is replaced; 0 for never.
     """
 
     host: str = "0.0.0.0"  # noqa: S104 - the promised default; the gateway says so when it is open
     port: int = Field(8976, ge=0, le=65535)
     workers: int | None = Field(None, ge=1, le=256)
     data_dir: Path = Path("data")
-    max_body_bytes: int = Field(32 * 1024 * 1024, ge=1024)
+    max_body_bytes: int = Field(50 * 1024 * 1024, ge=1024)
+    body_memory: int | None = Field(None, ge=1024 * 1024)
+    body_wait: Seconds = 10
     worker_connections: int = Field(4000, ge=1)
     head_timeout: Seconds = 30
     body_timeout: Seconds = 300

@@ -23,6 +23,7 @@ GatewayError
 ├── ClientGone                    499   nobody is left to answer
 ├── InternalError                 500   our own fault
 ├── ShuttingDown                  503   the gateway ends before the answer does
+├── Overloaded                    503   this worker has no room, or nothing to connect with, for the moment
 ├── StoreUnavailable              503   the shared store is needed here and gone
 ├── SignersUnknown                503   who signs callers' tokens cannot be found out now
 ├── CredentialsExhausted          429   every key cools down and one comes back by itself
@@ -244,6 +245,15 @@ class ShuttingDown(GatewayError):
     status = 503
     type = "service_unavailable_error"
     code = "gateway_shutting_down"
+    retryable = True
+
+
+class Overloaded(GatewayError):
+    """A worker of ours lacks what another request takes: memory, or descriptors. No provider is to blame."""
+
+    status = 503
+    type = "service_unavailable_error"
+    code = "gateway_overloaded"
     retryable = True
 
 

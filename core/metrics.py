@@ -132,6 +132,16 @@ class Metrics:
             "glm_memory_used_ratio", "The share of the container's memory in use, or of the machine's without a limit.",
             registry=r, multiprocess_mode="mostrecent",
         )  # fmt: skip
+        self.body_bytes = Gauge(
+            "glm_body_memory_bytes", "Memory held for the bodies of requests under way.", registry=r,
+            multiprocess_mode="livesum",
+        )  # fmt: skip
+        self.bodies_waiting = Gauge(
+            "glm_bodies_waiting", "Requests that wait for room for their body.", registry=r, multiprocess_mode="livesum"
+        )
+        self.bodies_refused = Counter(
+            "glm_bodies_refused", "Requests refused for want of room for their body.", registry=r
+        )
         self.degraded = Gauge(
             "glm_store_degraded", "1 while the shared store cannot be reached.", registry=r, multiprocess_mode="livemax"
         )

@@ -22,13 +22,13 @@ class RequestMetrics:
         method = request.method if request.method in METHODS else "other"
         context, endpoint = context_of(request), endpoint_of(request)
         response = proceed(request)
-        streamed = response.mimetype == "text/event-stream"
+        sent, streamed = response.status_code, response.mimetype == "text/event-stream"
         if streamed:
             self._telemetry.stream_began()
 
         def over() -> None:
             ended = context.outcome.status if streamed and context.outcome is not None else None
-            status = str(ended or response.status_code)
+            status = str(ended or sent)
             self._telemetry.answered(endpoint, method, status, self._clock.monotonic() - context.started)
             if context.limited_by is not None:
                 self._telemetry.rate_limited(context.limited_by)

@@ -34,6 +34,8 @@ class RequestContexts:
         response.headers["X-Request-ID"] = request_id
         for name, value in context.headers.items():
             response.headers[name] = value
+        # The last to be called: what is tied to this answer may linger until the collector comes by.
+        response.call_on_close(context.forget)
         return response
 
     def _client_ip(self, request: Request) -> str:

@@ -1,5 +1,7 @@
 """Reads and parses the body once."""
 
+from typing import IO
+
 from flask import Request, Response
 from gevent import Timeout
 from gunicorn.http.errors import ParseException
@@ -9,6 +11,9 @@ from core.errors import BodyTooLarge, InvalidRequest, RequestTimeout
 from middleware.base import Next, context_of
 from middleware.validation_bounds import check_size
 from schemas.codec import loads
+from services.body_room import SMALL_BYTES, BodyPlace, BodyRoom
+
+STEP_BYTES = 1024 * 1024
 
 
 class BodyTooSlow(Exception):
@@ -18,31 +23,46 @@ class BodyTooSlow(Exception):
 class Validation:
     """Takes only JSON objects as bodies, and puts them into the context.
 
-    `patience` bounds each wait for more bytes, `longest` the whole, in seconds: a body that trickles must not hold its
-    place for ever.
+    A body is not read before there is `room` for it, which it holds until its answer is over. `patience` bounds each
+    wait for more bytes, `longest` the whole, in seconds: a body that trickles must not hold its place for ever.
     """
 
-    def __init__(self, patience: float, longest: float) -> None:
+    def __init__(self, room: BodyRoom, patience: float, longest: float) -> None:
+        self._room = room
         self._patience = patience
         self._longest = longest
 
     def __call__(self, request: Request, proceed: Next) -> Response:
-        if request.method in ("POST", "PUT", "PATCH"):
-            body = self._read(request)
-            if body:
-                check_size(body)
-                context = context_of(request)
-                context.raw_body = body
-                context.body = _object(body)
-        return proceed(request)
+        if request.method not in ("POST", "PUT", "PATCH"):
+            return proceed(request)
+        place = self._room.claim(request.content_length or 0)
+        try:
+            self._take(request, place)
+            response = proceed(request)
+        except BaseException:
+            place.release()
+            raise
+        response.call_on_close(place.release)
+        return response
 
-    def _read(self, request: Request) -> bytes:
+    def _take(self, request: Request, place: BodyPlace) -> None:
+        body = self._read(request, place)
+        if body:
+            check_size(body)
+            context = context_of(request)
+            context.raw_body, context.answered = body, place.answered
+            context.body = _object(body)
+
+    def _read(self, request: Request, place: BodyPlace) -> bytes:
         socket = request.environ.get("gunicorn.socket")
         usual = socket.gettimeout() if socket is not None else None
         try:
             if socket is not None:
                 socket.settimeout(self._patience)
             with Timeout(self._longest, BodyTooSlow):
+                if request.content_length is None:
+                    # Sent in pieces: nobody has said how long it is.
+                    request.environ["wsgi.input"] = _Growing(request.environ["wsgi.input"], place)
                 body = request.get_data(cache=False)
         except BodyTooSlow:
             raise RequestTimeout(f"The body did not come within {self._longest:g} seconds.") from None
@@ -59,6 +79,28 @@ class Validation:
             # The server takes the end of the connection for the end of the body.
             raise InvalidRequest("The body is not whole.")
         return body
+
+
+class _Growing:
+    """A body that asks for room as it comes, a step ahead of what has come."""
+
+    def __init__(self, body: IO[bytes], place: BodyPlace) -> None:
+        self._body = body
+        self._place = place
+        self._read = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """What comes next, `size` bytes of it at most unless negative."""
+        step = STEP_BYTES if size < 0 else min(size, STEP_BYTES)
+        read = bytearray()
+        while block := self._body.read(step):
+            read += block
+            self._read += len(block)
+            if self._read > SMALL_BYTES:
+                self._place.grow(-(-self._read // STEP_BYTES) * STEP_BYTES)
+            if size >= 0:
+                break
+        return bytes(read)
 
 
 def _object(body: bytes) -> dict[str, object]:

@@ -184,6 +184,10 @@ class Native:
     raw: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def forget_raw(self) -> None:
+        """Let go of `raw`, wherever this value is held: it is only of use until an answer begins, and may be large."""
+        object.__setattr__(self, "raw", b"")
+
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:

@@ -1,6 +1,6 @@
 """What is known of one HTTP request while it goes through the layers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,10 @@ from schemas.outcome import Outcome
 from schemas.trace import UNTRACED, RequestTrace
 
 ENVIRON_KEY = "gateway.context"
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(slots=True)
@@ -36,3 +40,9 @@ class RequestContext:
     trace: RequestTrace = UNTRACED
     trace_id: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    answered: Callable[[], None] = _nothing
+    """To be called when no other try will be made, so that less of the body is held."""
+
+    def forget(self) -> None:
+        """Let go of what may be large."""
+        self.body, self.raw_body = None, b""

@@ -1,11 +1,15 @@
 """Where a request came from."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from schemas.caller import Caller
 from schemas.trace import UNTRACED, RequestTrace
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,9 @@ class Origin:
 
     trace: RequestTrace = field(default=UNTRACED, repr=False)
     """Who is told of every try at a provider."""
+
+    answered: Callable[[], None] = field(default=_nothing, repr=False)
+    """Called when an answer has begun, and the request's body is not sent again."""
 
     @property
     def caller_id(self) -> str:

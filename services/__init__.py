@@ -30,7 +30,7 @@ from services.exchange_log import ExchangeLog, Write
 from services.explain import ExplainService
 from services.failover import FailoverService
 from services.foundation import SYNC_SECONDS, Foundation, lay_foundation
-from services.health import HealthService, memory_share
+from services.health import HealthService
 from services.in_flight import InFlight
 from services.instances import InstanceBuilder, Instances
 from services.jwt_callers import JwtCallers
@@ -38,6 +38,7 @@ from services.key_book import KeyBook
 from services.key_purge import KeyPurge
 from services.limits import LimitService
 from services.linked_media import LinkedMedia
+from services.memory import memory_share
 from services.models import ModelService
 from services.money_parts import money_parts
 from services.probing import Prober
@@ -169,6 +170,7 @@ def furnish(
 
     def set_gauges() -> None:
         telemetry.gauges(tokens.usable_count(), store.degraded, memory_share())
+        telemetry.bodies(base.bodies.held, base.bodies.waiting)
         telemetry.circuits({name: circuits.worst(name) for name in instances.sites})
 
     return Services(

@@ -8,6 +8,7 @@ from config.settings import StreamSettings
 from core.clock import Clock
 from core.errors import CannotCarry, ClientGone, GatewayError, InternalError
 from core.exchange import Exchange, Patience
+from core.providers.base import UpstreamRequest
 from core.transport import Transport
 from schemas.credential import Credential
 from schemas.model import Target
@@ -109,7 +110,7 @@ class Attempts:
                 error = provider.error(exchange.status, exchange.headers, exchange.read(65_536))
                 raise whose(error, credential)
             events = events_of(exchange.headers, exchange.blocks())
-            for chunk in gated(provider.decode(events, request), lambda: self._commit(run, exchange)):
+            for chunk in gated(provider.decode(events, request), lambda: self._commit(run, exchange, upstream)):
                 if isinstance(chunk, Started):
                     run.diagnostics = chunk.diagnostics
                 if isinstance(chunk, Finished):
@@ -134,8 +135,13 @@ class Attempts:
             signs=run.call.signs,
         )
 
-    def _commit(self, run: Run, exchange: Exchange) -> None:
+    def _commit(self, run: Run, exchange: Exchange, sent: UpstreamRequest) -> None:
         run.committed = True
+        # Nobody else is asked from now on, and a stream may go on for long.
+        for one in (sent, run.sent or sent):
+            one.forget_body()
+        run.request.native.forget_raw()
+        run.call.origin.answered()
         exchange.begun()
         run.begun_at, now = self._clock.now(), self._clock.monotonic()
         run.outcome.time_to_first_token = now - run.call.started

@@ -18,6 +18,7 @@ from core.tracing import Tracing
 from core.transport import Transport
 from schemas.caller import Caller
 from services.background import Background, Chore
+from services.body_room import BodyRoom
 from services.bounds import BoundTable
 from services.budget_watch import BudgetWatch
 from services.cache_guard import CacheGuard
@@ -30,6 +31,7 @@ from services.decisions import DecisionLog
 from services.failover import FailoverService
 from services.key_book import KeyBook
 from services.linked_media import AT_A_TIME
+from services.memory import memory_limit
 from services.reachability import Reachability
 from services.recollection import Recollection
 from services.retired import Retired
@@ -45,6 +47,8 @@ LEDGER_SECONDS = 5.0
 PRUNE_SECONDS = 300.0
 WRITES_SECONDS = 20.0
 KEY_USE_SECONDS = 60.0
+BODY_SHARE = 0.4
+"""Of all memory; the rest is for the process itself, open streams, and what comes in while others are answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ class Foundation:
     closing: Closing
     retired: Retired
     retries: RetryBudget
+    bodies: BodyRoom
 
     def configure(self, settings: Settings, models: Iterable[str]) -> None:
         """Go by these from now on; `models` are the names that may stand in a label."""
@@ -94,6 +99,7 @@ class Foundation:
         self.slots.configure(_streams(settings))
         self.usage.keep(settings.usage.retention_days)
         self.answers.resize(settings.response_cache.local_bytes)
+        self.bodies.size, self.bodies.patience = _body_memory(settings), settings.server.body_wait
 
     def chores(self) -> tuple[Chore, ...]:
         """What is to be done whatever the configuration says."""
@@ -180,7 +186,13 @@ def lay_foundation(
         closing=Closing(),
         retired=Retired(),
         retries=RetryBudget(settings.retry.budget_share, settings.retry.budget_min, clock),
+        bodies=BodyRoom(_body_memory(settings), settings.server.body_wait, telemetry.body_refused),
     )
+
+
+def _body_memory(settings: Settings) -> int:
+    """How many bytes all bodies of a worker may take together."""
+    return settings.server.body_memory or int(memory_limit() * BODY_SHARE / settings.workers)
 
 
 def _streams(settings: Settings) -> Callable[[Caller | None], int | None]:

@@ -11,11 +11,11 @@ from core.clock import Clock
 from core.store.base import Store
 from schemas.health import HealthCheck, HealthResponse, HealthStatus
 from services.closing import Closing
+from services.memory import memory_share
 from services.reachability import Reachability
 from services.tokens import TokenService
 
 SEVERITY: tuple[HealthStatus, ...] = ("healthy", "degraded", "unhealthy")
-CGROUP = Path("/sys/fs/cgroup")
 
 
 class HealthService:
@@ -117,14 +117,3 @@ class HealthService:
         share = psutil.disk_usage(str(place.absolute())).percent / 100
         status: HealthStatus = "degraded" if share > self._settings.max_disk else "healthy"
         return HealthCheck(status=status, reason=f"{share:.0%} in use", figures={"used_share": round(share, 4)})
-
-
-def memory_share() -> float:
-    """Of the container's limit when there is one, else of the machine's memory."""
-    try:
-        limit = (CGROUP / "memory.max").read_text().strip()
-        if limit.isdecimal():
-            return int((CGROUP / "memory.current").read_text()) / int(limit)
-    except (OSError, ValueError):
-        pass
-    return float(psutil.virtual_memory().percent) / 100

@@ -105,6 +105,15 @@ class Telemetry:
         self._metrics.active_tokens.set(active_tokens)
         self._metrics.degraded.set(int(degraded))
 
+    def bodies(self, held: int, waiting: int) -> None:
+        """So many bytes are held for the bodies of requests, and so many bodies wait for room."""
+        self._metrics.body_bytes.set(held)
+        self._metrics.bodies_waiting.set(waiting)
+
+    def body_refused(self) -> None:
+        """A request was refused for want of room for its body."""
+        self._metrics.bodies_refused.inc()
+
     def configuration_read(self, *, ok: bool, loaded_at: float) -> None:
         """The configuration was read; what is in effect is so since `loaded_at` (seconds since the epoch)."""
         self._metrics.configured.set(int(ok))

@@ -48,6 +48,10 @@ class UpstreamRequest:
     form: Form | None = None
     address: str | None = None
 
+    def forget_body(self) -> None:
+        """Let go of `body`, wherever this value is held: it has been sent, and may be large."""
+        object.__setattr__(self, "body", b"")
+
 
 class Provider(ABC):
     """One configured instance of a provider. Holds settings and nothing of any request or stream.

@@ -1,14 +1,25 @@
 """What many requests leave behind, and what many open streams take."""
 
 import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.gateway import Gateway
+import psutil
+import requests
+
+from schemas.codec import dumps
+from tests.gateway import Gateway, eventually
+from tests.integration.conftest import environment
+from tests.integration.listening_kit import held
 from tests.performance.load import Crowd, mixed
 from tests.performance.provider import provider
 from tests.performance.soak import leaked, settled
 from tests.performance.vitals import MEGABYTE, memory_of, watched
 from tests.redis_server import RedisServer
+from tests.upstreams.server import Upstream
 
 REPLICA_BYTES = 512 * MEGABYTE
 """What docker-compose.prod.yml gives to a replica."""
@@ -41,3 +52,46 @@ def test_a_thousand_open_streams_on_four_workers_fit_into_a_replica(tmp_path: Pa
         crowd = asyncio.run(crowded(gateway))
     print(f"{empty / MEGABYTE:.0f} MB without streams, {crowd / MEGABYTE:.0f} MB with 1,000")
     assert crowd < REPLICA_BYTES
+
+
+@contextmanager
+def highest(pid: int) -> Iterator[list[int]]:
+    """The most memory that a process has held meanwhile, as its only entry."""
+    seen, over, process = [0], threading.Event(), psutil.Process(pid)
+
+    def look() -> None:
+        while not over.wait(0.01):
+            seen[0] = max(seen[0], process.memory_info().rss)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(look)
+        try:
+            yield seen
+        finally:
+            over.set()
+
+
+def test_large_bodies_at_the_same_time_fit_into_a_replica_and_their_memory_comes_back(tmp_path: Path) -> None:
+    room = {"GATEWAY__SERVER__BODY_MEMORY": str(REPLICA_BYTES * 2 // 5), "GATEWAY__SERVER__BODY_WAIT": "1"}
+    text = "0123456789" * (3 * MEGABYTE)
+    body = dumps({"model": "glm-4.6", "stream": True, "messages": [{"role": "user", "content": text}]})
+    with Upstream() as upstream, Gateway(tmp_path, **environment(upstream, **room)) as gateway:
+        (worker,) = gateway.workers()
+        gateway.chat()
+        upstream.script(*held(), times=None)
+        idle = psutil.Process(worker).memory_info().rss
+
+        def send() -> requests.Response:
+            address = f"{gateway.url}/v1/chat/completions"
+            return requests.post(address, body, headers={"Content-Type": "application/json"}, timeout=120)
+
+        with ThreadPoolExecutor(5) as pool, highest(worker) as peak:
+            answers = [pool.submit(send) for _ in range(5)]
+            assert eventually(lambda: any(answer.done() for answer in answers)), "one is refused as there is no room"
+            upstream.release(5)
+            told = [answer.result() for answer in answers]
+        assert {answer.status_code for answer in told} == {200, 503}
+        assert all("Retry-After" in answer.headers for answer in told if answer.status_code == 503)
+        assert peak[0] < REPLICA_BYTES
+        assert eventually(lambda: psutil.Process(worker).memory_info().rss < idle + 16 * MEGABYTE)
+    print(f"{idle / MEGABYTE:.0f} MB without bodies, {peak[0] / MEGABYTE:.0f} MB at most with five of 30 MB")

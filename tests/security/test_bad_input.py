@@ -15,7 +15,7 @@ from tests.security.wire_kit import RawAnswer, exchange, request
 from tests.upstreams.server import Upstream
 
 HI = [{"role": "user", "content": "Hi"}]
-BIG = 50 * 1024 * 1024
+BIG = 60 * 1024 * 1024
 TOOL = {"type": "function", "function": {"name": "f"}}
 
 

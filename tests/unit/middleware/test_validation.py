@@ -8,6 +8,7 @@ from flask import Response, request
 from middleware.base import context_of
 from middleware.validation import Validation
 from middleware.validation_bounds import MAX_GROUPS, MAX_VALUES
+from services.body_room import COPIES, SMALL_BYTES, BodyRoom
 from tests.unit.middleware.layered_kit import Body, Layers, Socket
 
 PATIENCE = 30.0
@@ -18,7 +19,8 @@ class House:
 
     def __init__(self) -> None:
         self.bodies: list[Any] = []
-        self.layers = Layers(Validation(PATIENCE, 60.0), view=self._view)
+        self.room = BodyRoom(10**9, 5)
+        self.layers = Layers(Validation(self.room, PATIENCE, 60.0), view=self._view)
 
     def _view(self, name: str) -> Response:
         self.bodies.append(context_of(request).body)
@@ -130,3 +132,41 @@ def test_a_connection_that_breaks_within_the_body_is_no_error_of_ours() -> None:
             raise ConnectionResetError
 
     assert House().read(Broken(), 100)[0] == 400
+
+
+def test_a_body_holds_its_room_until_its_answer_is_over() -> None:
+    house = House()
+    held: list[int] = []
+
+    def view(name: str) -> Response:
+        held.append(house.room.held)
+        return Response("ok")
+
+    house.layers = Layers(Validation(house.room, PATIENCE, 60.0), view=view)
+    data = b'{"a": "' + b"x" * 100_000 + b'"}'
+    with house.layers.ask(method="POST", data=data) as response:
+        assert response.status_code == 200
+        assert house.room.held == COPIES * len(data)
+    assert (held, house.room.held) == ([COPIES * len(data)], 0)
+    assert house.post(data[:-1])[0] == 400
+    assert house.room.held == 0
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_for_which_there_is_no_room_is_refused_however_it_is_sent(announced: bool) -> None:
+    house = House()
+    house.room.size, house.room.patience = 0, 0
+    other = house.room.claim(SMALL_BYTES + 1)
+    data = b'{"a": "' + b"x" * 100_000 + b'"}'
+    overrides: dict[str, Any] = {"wsgi.input": Body(data, step=9000), "wsgi.input_terminated": True}
+    if announced:
+        overrides["CONTENT_LENGTH"] = str(len(data))
+    with house.layers.ask(method="POST", environ_overrides=overrides) as response:
+        assert (response.status_code, response.get_json()["code"]) == (503, "gateway_overloaded")
+        assert response.headers["Retry-After"] == "5"
+    other.release()
+    overrides["wsgi.input"] = Body(data, step=9000)
+    with house.layers.ask(method="POST", environ_overrides=overrides) as response:
+        assert response.status_code == 200
+    assert house.bodies == [{"a": "x" * 100_000}]
+    assert house.room.held == 0

@@ -1,0 +1,105 @@
+"""The bodies of a worker's requests stay within their room, and whoever finds none waits in line for a while."""
+
+import gevent
+import pytest
+
+from core.errors import Overloaded
+from services.body_room import COPIES, SMALL_BYTES, BodyPlace, BodyRoom
+
+MEGABYTE = 1024 * 1024
+LONG = 60.0
+
+
+def room(bodies: int, patience: float = LONG) -> BodyRoom:
+    """Room for so many bodies of a megabyte each."""
+    return BodyRoom(bodies * COPIES * MEGABYTE, patience)
+
+
+def asked(one: BodyRoom, length: int = MEGABYTE) -> "gevent.Greenlet[..., BodyPlace]":
+    """A request that asks for a place and may have to wait for it."""
+    waits = gevent.spawn(one.claim, length)
+    gevent.sleep(0)
+    return waits
+
+
+def test_a_body_is_counted_as_often_as_it_is_held_and_once_when_its_answer_has_begun() -> None:
+    one = room(2)
+    place = one.claim(MEGABYTE)
+    assert one.held == COPIES * MEGABYTE
+    place.answered()
+    assert one.held == MEGABYTE
+    for _ in range(2):
+        place.release()
+        place.answered()
+        assert one.held == 0
+
+
+def test_one_that_finds_no_room_waits_until_there_is_and_they_come_in_their_order() -> None:
+    one = room(2)
+    first, second = one.claim(MEGABYTE), one.claim(MEGABYTE)
+    large, small = asked(one, 2 * MEGABYTE), asked(one, SMALL_BYTES + 1)
+    first.release()
+    gevent.sleep(0)
+    assert (large.ready(), small.ready(), one.waiting) == (False, False, 2), "nobody slips in ahead of the large one"
+    second.release()
+    large.get().release()
+    small.get().release()
+    assert one.held == 0
+
+
+def test_an_answer_that_begins_makes_room() -> None:
+    one = BodyRoom(4 * MEGABYTE, LONG)
+    place, other = one.claim(MEGABYTE), asked(one)
+    assert not other.ready()
+    place.answered()
+    other.get().release()
+
+
+def test_one_that_waits_in_vain_is_told_when_to_come_again_and_blocks_nobody() -> None:
+    refused: list[bool] = []
+    one = BodyRoom(4 * MEGABYTE, 0.01, lambda: refused.append(True))
+    held = one.claim(MEGABYTE)
+    with pytest.raises(Overloaded) as told:
+        one.claim(MEGABYTE)
+    assert (told.value.status, told.value.retry_after, refused) == (503, 5.0, [True])
+    assert one.waiting == 0
+    held.release()
+    assert one.held == 0
+
+
+def test_small_bodies_never_wait_and_are_counted() -> None:
+    one = room(1, patience=0)
+    one.claim(MEGABYTE)
+    one.claim(SMALL_BYTES)
+    assert one.held == COPIES * (MEGABYTE + SMALL_BYTES)
+
+
+def test_a_body_larger_than_all_the_room_is_let_in_alone() -> None:
+    one = room(1)
+    one.claim(SMALL_BYTES)
+    place = one.claim(50 * MEGABYTE)
+    other = asked(one)
+    assert not other.ready()
+    place.release()
+    assert other.get()
+
+
+def test_one_that_grows_goes_ahead_of_those_who_wait_for_what_it_holds() -> None:
+    one = room(2)
+    growing, other = one.claim(MEGABYTE), one.claim(MEGABYTE)
+    waits, grown = asked(one), gevent.spawn(growing.grow, 2 * MEGABYTE)
+    gevent.sleep(0)
+    other.release()
+    grown.get()
+    assert not waits.ready()
+    growing.release()
+    assert waits.get()
+
+
+def test_one_whose_request_is_ended_while_it_waits_leaves_the_line() -> None:
+    one = room(1)
+    place, waits = one.claim(MEGABYTE), asked(one)
+    waits.kill()
+    assert one.waiting == 0
+    place.release()
+    assert one.held == 0
