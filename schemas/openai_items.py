@@ -254,7 +254,7 @@ class ImportedConversation(Wire):
     turns: Annotated[list[WireTurn], First] = Field(default_factory=list)
 
 
-NAME = r"^\w[\w .,@+()-]{0,127}$"
+Name = Annotated[str, Field(max_length=128, pattern=r"^\w[\w .,@+()-]*$")]
 
 
 class Named(BaseModel):
@@ -262,7 +262,7 @@ class Named(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str | None = Field(None, pattern=NAME)
+    name: Name | None = None
     id: str | None = None
 
     @model_validator(mode="after")
@@ -277,7 +277,7 @@ class SavedConversation(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(pattern=NAME)
+    name: Name
     messages: list[dict[str, Any]]
     metadata: Metadata | None = None
     model: str | None = Field(None, max_length=256)
