@@ -112,6 +112,9 @@ class FakePlacement:
     def place(self, plan: Plan, request: Any, found: Any) -> Place:
         return Place(plan)
 
+    def ended(self, run: Run) -> None:
+        """Nobody is bound."""
+
     def of(self, run: Run) -> None:
         """Nothing follows."""
 
