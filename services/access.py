@@ -1,15 +1,19 @@
 """AccessService: who a caller is, and where they may go."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from hmac import compare_digest
+from itertools import product
+from typing import Any, Protocol
 
 from config.settings import ApiKeySettings
 from core.errors import Forbidden, GatewayError, ModelNotAllowed, StoreUnavailable, Unauthorized
+from core.named_models import named_models
 from core.routing import SEPARATOR
 from schemas.caller import Caller
 from schemas.key import StoredKey
 from schemas.limit import CallerLimits
+from schemas.model import Target
 from services.jwt_callers import JwtCallers
 from services.key_book import KeyBook, digest_of, may_be_ours
 from services.roles import ADMINS, PUBLIC, ROLES
@@ -128,6 +132,22 @@ def permit(caller: Caller | None, *names: str) -> None:
     """Raises ModelNotAllowed unless the caller may use a model by one of these names."""
     if not is_permitted(caller, *names):
         raise ModelNotAllowed(f"This key may not use the model {names[0][:100]!r}.", param="model")
+
+
+class Names(Protocol):
+    """Knows what a model is called."""
+
+    def names(self, model: str) -> tuple[str, ...]: ...
+
+
+def permit_named(caller: Caller | None, body: Mapping[str, Any], targets: Iterable[Target], known: Names) -> None:
+    """Raises ModelNotAllowed unless the caller may use each model that the request names for its provider to go on to.
+
+    Those are the names that the provider has for them. Raises InvalidRequest for too many.
+    """
+    named = named_models(body)
+    for name, provider in product(named, {target.provider for target in targets}):
+        permit(caller, name, f"{provider}{SEPARATOR}{name}", *known.names(name))
 
 
 def is_permitted(caller: Caller | None, *names: str) -> bool:

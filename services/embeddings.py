@@ -1,7 +1,8 @@
 """EmbeddingService: texts to vectors, by whichever provider has the model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from core.clock import Clock
 from core.errors import GatewayError, ModelNotFound, UpstreamBroken
@@ -12,7 +13,7 @@ from schemas.model import Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.usage import Usage
-from services.access import permit
+from services.access import permit, permit_named
 from services.asking import Question
 from services.hold import Hold
 from services.once import Once
@@ -48,8 +49,9 @@ class EmbeddingService:
         """The vectors; `outcome` is filled in on the way. Raises GatewayError."""
         permit(origin.caller, *self._routing.names(request.model))
         targets = self._routing.targets(request.model)
+        permit_named(origin.caller, request.native, targets, self._routing)
         tokens = _tokens(request)
-        hold = self._spending.open_texts(tokens, origin, targets)
+        hold = self._spending.open_texts(tokens, request.native, origin, targets)
         outcome.caller, outcome.allowance = origin.caller_id, hold.allowance
         try:
             question = Question(origin, outcome, PATIENCE, "embeddings", hold, tokens)
@@ -59,7 +61,7 @@ class EmbeddingService:
             raise
         else:
             outcome.finish_reason = "stop"
-            self._charge(hold, outcome, embeddings.prompt_tokens, targets)
+            self._charge(hold, outcome, embeddings.prompt_tokens, targets, request.native)
             return embeddings
         finally:
             hold.refund()
@@ -70,12 +72,14 @@ class EmbeddingService:
     def _ask(self, request: EmbeddingRequest, question: Question, targets: Sequence[Target]) -> Embeddings:
         return self._once.ask(question, targets, partial(_build, request), partial(_read, request))
 
-    def _charge(self, hold: Hold, outcome: Outcome, tokens: int | None, targets: Sequence[Target]) -> None:
+    def _charge(
+        self, hold: Hold, outcome: Outcome, tokens: int | None, targets: Sequence[Target], body: Mapping[str, Any]
+    ) -> None:
         """Settle what was used; what the provider does not tell stays as it was reserved."""
         answerer = (outcome.provider, outcome.upstream_model)
         answered = next(target for target in targets if (target.provider, target.model) == answerer)
         usage = None if tokens is None else Usage(uncached=tokens, output=0)
-        self._spending.note(outcome, answered, usage, {})
+        self._spending.note(outcome, answered, usage, body)
         hold.settle(answered.provider, usage, outcome.paid)
 
 

@@ -18,7 +18,7 @@ class Need:
     """About what a request will use: tokens of its prompt, and of its answer as far as rates and as budgets go.
 
     `extras` are what of it has a price of its own. `sent` tells of a target how long an answer it will be asked for;
-    None where that is `paid_output`.
+    None where that is `paid_output`. `also` are models that its provider may go on to by itself.
     """
 
     prompt: int
@@ -26,6 +26,7 @@ class Need:
     paid_output: int
     extras: frozenset[str] = frozenset()
     sent: Callable[[Target], int | None] = lambda _: None
+    also: tuple[str, ...] = ()
 
     @property
     def tokens(self) -> int:

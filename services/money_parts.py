@@ -9,6 +9,7 @@ from services.foundation import Foundation
 from services.instances import Instances
 from services.landing import SoftLanding
 from services.limits import LimitService
+from services.market import Market
 from services.reckoning import Reckoning
 from services.response_cache import ResponseCache
 from services.routing import RoutingService
@@ -31,7 +32,8 @@ def money_parts(base: Foundation, settings: Settings, instances: Instances, rout
     store, clock = base.store, base.clock
     rates, budget = settings.rate_limits, settings.cost_budget
     bounds = BoundTable(rates, budget)
-    reckoning = Reckoning(bounds, rates, budget, instances.is_billed, instances.answer_limit, routing.dearest, clock)
+    market = Market(instances.is_billed, instances.answer_limit, routing.dearest, routing.named)
+    reckoning = Reckoning(bounds, rates, budget, market, clock)
     spending = Spending(store, reckoning, base.watch, base.slots, clock)
     return MoneyParts(
         limits=LimitService(store.counters, bounds, clock),

@@ -9,7 +9,7 @@ from schemas.caller import Caller
 from schemas.chat import ChatRequest, DocumentPart, ImagePart
 from schemas.model import Ability, Target
 from schemas.route import Candidate, Plan
-from services.access import permit
+from services.access import permit, permit_named
 from services.affinity import Affinity, Binding
 from services.failover import FailoverService
 from services.routing import RoutingService
@@ -51,7 +51,10 @@ class Placement:
         `asked` is the model that the client wrote, where that is another than the request's.
         """
         permit(caller, *self._routing.names(asked or request.model))
-        return self._diverted(self._routing.plan(request, caller), request)
+        plan = self._diverted(self._routing.plan(request, caller), request)
+        targets = (*plan.targets, *(candidate.target for candidate in plan.longer))
+        permit_named(caller, request.native.body, targets, self._routing)
+        return plan
 
     def names(self, plan: Plan, request: ChatRequest) -> Mapping[str, float]:
         """What has to be found to know where the request's conversation belongs."""

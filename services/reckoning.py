@@ -1,20 +1,23 @@
 """Reckoning: what a request is about to take of every limit and budget that holds for it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from math import ceil
+from typing import Any
 
 from config.settings import CostBudgetSettings, RateLimitSettings
 from core.clock import Clock
 from core.errors import StoreUnavailable, Unpriced
 from core.estimating import estimate_request
+from core.named_models import named_models
 from core.pricing import extras_of, most, nano
 from schemas.chat import ChatRequest
 from schemas.model import Price, Target
 from schemas.origin import Origin
 from services.bounds import Bound, BoundTable
 from services.hold import Need
+from services.market import Market
 
 LONGEST_ANSWER = 200_000
 """Tokens that are reserved at most for a model whose own limit is not known."""
@@ -34,21 +37,14 @@ class Reckoning:
         bounds: BoundTable,
         rates: RateLimitSettings,
         budget: CostBudgetSettings,
-        is_billed: Callable[[str, str | None], bool],
-        answer_limit: Callable[[ChatRequest, Target], int | None],
-        dearest: Callable[[str, date], Price | None],
+        market: Market,
         clock: Clock,
     ) -> None:
-        """`is_billed` takes the name of a provider, and the id of a credential or None for any: False where nobody
-        pays for answers one by one. `answer_limit` are the tokens of an answer that a target is asked for when the
-        client did not say, None where that is the provider's to decide. `dearest` is a price that no model of a
-        provider passes on a day."""
-        self.is_billed = is_billed
+        self.is_billed = market.is_billed
         self.bounds = bounds
         self.budget = budget
         self._rates = rates
-        self._answer_limit = answer_limit
-        self._dearest = dearest
+        self._market = market
         self._clock = clock
 
     def need(self, request: ChatRequest) -> Need:
@@ -56,18 +52,33 @@ class Reckoning:
         asked = _longest(request)
         output = min(asked or self._rates.output_tokens, self._rates.output_tokens)
         paid = asked or self.budget.output_tokens
-        sent = _unsaid if asked else partial(self._answer_limit, request)
-        return Need(estimate_request(request), output, paid, extras_of(request.native.body), sent)
+        sent = _unsaid if asked else partial(self._market.answer_limit, request)
+        body = request.native.body
+        return Need(estimate_request(request), output, paid, extras_of(body), sent, named_models(body))
+
+    def need_texts(self, tokens: int, body: Mapping[str, Any]) -> Need:
+        """What texts of so many tokens will use that become vectors."""
+        return Need(tokens, 0, 0, also=named_models(body))
 
     def of_caller(self, origin: Origin, need: Need, targets: Sequence[Target]) -> Asked:
-        """What is asked of the caller's own bounds, money for the dearest of `targets`. Raises Unpriced."""
+        """What is asked of the caller's own bounds, money for the dearest of `targets`. Raises Unpriced.
+
+        Each target stands for all models that may answer there.
+        """
         bounds = (*self.bounds.tokens(origin.caller, origin.ip), *self.bounds.money(origin.caller, origin.ip))
-        return self._asked(bounds, need, targets)
+        return self._asked(bounds, need, [one for target in targets for one in self.meant(target, need.also)])
 
     def of_target(self, need: Need, target: Target) -> Asked:
         """What is asked of the bounds of a provider and a model. Raises Unpriced."""
-        bounds = tuple(self.bounds.target(target)) if self.bounds.has_targets else ()
-        return self._asked(bounds, need, [target])
+        if not self.bounds.has_targets:
+            return []
+        meant = self.meant(target, need.also)
+        bounds = dict.fromkeys(bound for one in meant for bound in self.bounds.target(one))
+        return self._asked(tuple(bounds), need, meant)
+
+    def meant(self, target: Target, also: Iterable[str]) -> tuple[Target, ...]:
+        """The target, and what its provider goes on to by itself among the models that the request names beside it."""
+        return (target, *(self._market.named(target.provider, name) for name in also))
 
     def unkept(self, asked: Asked, *, degraded: bool) -> StoreUnavailable | None:
         """The refusal of what costs money while the store that keeps budgets is away; None where that is no matter."""
@@ -97,7 +108,7 @@ class Reckoning:
     def assumed(self, target: Target) -> Price | None:
         """The price that counts for budgets where that of the target is not known; None where nothing does."""
         known = self.budget.unknown_price == "dearest"
-        return self._dearest(target.provider, self.today()) if known else None
+        return self._market.dearest(target.provider, self.today()) if known else None
 
     def _most(self, target: Target, need: Need) -> float | None:
         output = min(need.sent(target) or need.paid_output, target.info.max_output or LONGEST_ANSWER)

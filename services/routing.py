@@ -92,6 +92,13 @@ class RoutingService:
         info = self._catalogue.find(model)
         return info.id if info is not None else model.lower()
 
+    def named(self, provider: str, name: str) -> Target:
+        """What a provider takes the name of a model for, as far as that is known."""
+        route = next((route for route in self._routes if route.provider == provider), None) or Route(provider, "")
+        info = self._catalogue.find(name)
+        target = route.target(info) if info is not None else None
+        return target or self._known(route, route.own(name) or route.unknown(name))
+
     def dearest(self, provider: str, day: date) -> Price | None:
         """A price that none of the provider's models passes on that day, as far as they are known.
 
@@ -126,9 +133,7 @@ class RoutingService:
         route = next((route for route in routes if route.provider.lower() == instance.lower()), None)
         if route is None or not (is_plain(name) or route.own(name)):
             return ()
-        info = self._catalogue.find(name)
-        target = route.target(info) if info is not None else None
-        return (target or self._known(route, route.own(name) or route.unknown(name)),)
+        return (self.named(route.provider, name),)
 
     def _known(self, route: Route, target: Target) -> Target:
         """The target with what is known of the model that it is an issue of."""

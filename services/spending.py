@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.clock import Clock
+from core.named_models import named_models
 from core.pricing import cost_of, extras_of
 from core.store.base import Store
 from schemas.caller import Caller
@@ -56,16 +57,21 @@ class Spending:
             release()
             raise
 
-    def open_texts(self, texts: int, origin: Origin, targets: Sequence[Target]) -> Hold:
-        """The same for texts of so many tokens that become vectors."""
-        return self._open(origin, targets, lambda: Need(texts, 0, 0), _nothing)
+    def open_texts(self, texts: int, body: Mapping[str, Any], origin: Origin, targets: Sequence[Target]) -> Hold:
+        """The same for texts of so many tokens that become vectors; `body` is the request's."""
+        return self._open(origin, targets, lambda: self._reckoning.need_texts(texts, body), _nothing)
 
     def note(self, outcome: Outcome, target: Target, usage: Usage | None, body: Mapping[str, Any]) -> None:
-        """Write down what an answer to the request with this body used, and what that cost or would have."""
-        prompt, extras = usage.prompt if usage is not None else 0, extras_of(body, outcome.dropped)
-        price = target.info.price_on(self._reckoning.today(), prompt, extras)
-        outcome.usage, outcome.cost = usage, cost_of(usage, price)
-        outcome.assumed = cost_of(usage, self._reckoning.assumed(target)) if outcome.cost is None else None
+        """Write down what an answer to the request with this body used, and what that cost or would have.
+
+        Of several models that may have answered it is what the dearest costs.
+        """
+        extras = extras_of(body, outcome.dropped)
+        costs = [self._cost(one, usage, extras) for one in self._reckoning.meant(target, named_models(body))]
+        known = [cost for cost in costs if cost is not None]
+        outcome.usage, outcome.cost = usage, max(known) if len(known) == len(costs) else None
+        assumed = cost_of(usage, self._reckoning.assumed(target)) if outcome.cost is None else None
+        outcome.assumed = None if assumed is None else max(assumed, *known, 0.0)
         outcome.billed_model, outcome.notional = target.info.id, not self.is_billed(target.provider, outcome.credential)
 
     def is_billed(self, provider: str, credential: str | None = None) -> bool:
@@ -113,6 +119,10 @@ class Spending:
         states = self._states((*self._bounds.providers_money(), *named))
         shown = {bound.name for bound, is_named in named.items() if is_named}
         return [one for one in states if one.scope == "provider" or one.spent_usd or one.name in shown]
+
+    def _cost(self, target: Target, usage: Usage | None, extras: Iterable[str]) -> float | None:
+        prompt = usage.prompt if usage is not None else 0
+        return cost_of(usage, target.info.price_on(self._reckoning.today(), prompt, extras))
 
     def _states(self, bounds: Sequence[Bound]) -> list[BudgetState]:
         now = self._clock.now()

@@ -10,8 +10,10 @@ MOST_MENTIONS = 64
 """More places than this that look like the key are not searched: no honest body has them, and time is bounded."""
 
 _AFTER_KEY = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+")
-_DECISIVE = re.compile(rb'"m(?:odel|essages|ax_tokens|ax_completion_tokens)"')
-_MEMBER = re.compile(rb'"(m(?:odel|essages|ax_tokens|ax_completion_tokens))"[ \t\r\n]*+:[ \t\r\n]*+["\[0-9]')
+_DECISIVE = re.compile(rb'"(?:m(?:odels?|essages|ax_tokens|ax_completion_tokens)|fallbacks)"')
+_MEMBER = re.compile(
+    rb'"(m(?:odels?|essages|ax_tokens|ax_completion_tokens)|fallbacks)"[ \t\r\n]*+:[ \t\r\n]*+["\[0-9]'
+)
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 

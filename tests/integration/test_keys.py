@@ -133,6 +133,34 @@ def test_a_key_may_use_the_models_it_was_made_for_and_sees_no_others(gateway: Ga
     assert "glm-4.7" not in [model.id for model in claude.models.list()]
 
 
+@pytest.mark.parametrize(
+    "field", [{"models": ["glm-4.6", "dear/model"]}, {"fallbacks": [{"model": "glm-4.7"}]}], ids=str
+)
+def test_a_key_may_use_no_other_model_by_naming_it_for_the_provider_to_go_on_to(
+    gateway: Gateway, provider: Upstream, field: dict[str, Any]
+) -> None:
+    key = make(gateway, models=["glm-4.6*"])["key"]
+    before = len(provider.requests)
+    client = openai.OpenAI(api_key=key, base_url=f"{gateway.url}/v1", max_retries=0)
+    with pytest.raises(openai.PermissionDeniedError) as refused:
+        client.chat.completions.create(
+            model="glm-4.6",
+            messages=[{"role": "user", "content": "Hi"}],
+            extra_body={**field, "route": "fallback"},
+        )
+    assert refused.value.code == "model_not_allowed"
+    claude = anthropic.Anthropic(api_key=key, base_url=gateway.url, max_retries=0)
+    with pytest.raises(anthropic.PermissionDeniedError):
+        claude.messages.create(
+            model="glm-4.6", max_tokens=5, messages=[{"role": "user", "content": "Hi"}], extra_body=field
+        )
+    assert len(provider.requests) == before
+    allowed = make(gateway, models=["glm-4.6", "glm/dear/*", "glm-4.7"])["key"]
+    chat = {"model": "glm-4.6", "messages": [{"role": "user", "content": "Hi"}], **field}
+    answer = gateway.post("/v1/chat/completions", chat, headers={"Authorization": f"Bearer {allowed}"})
+    assert answer.status_code == 200, answer.text
+
+
 def test_limits_of_a_key_are_its_own(gateway: Gateway) -> None:
     key = make(gateway, limits={"requests_per_minute": 3})["key"]
     answers = [ask(gateway, key) for _ in range(5)]

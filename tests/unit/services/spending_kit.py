@@ -15,6 +15,7 @@ from services.bounds import BoundTable
 from services.budget_watch import BudgetWatch
 from services.foresight import Foresight
 from services.hold import Hold
+from services.market import Market
 from services.reckoning import Reckoning
 from services.spending import Spending
 from services.stream_slots import StreamSlots
@@ -62,15 +63,14 @@ class House:
         self.slots = StreamSlots(self.store.counters, bounds.streams, self.clock)
         self.answer_limits: dict[str, int] = {}
         self.dearest: dict[str, Price] = {}
-        reckoning = Reckoning(
-            bounds,
-            limits,
-            money,
+        self.named: dict[str, tuple[Price, ...]] = {}
+        market = Market(
             lambda provider, _: provider not in flat,
             lambda _, one: self.answer_limits.get(one.provider),
             lambda provider, _: self.dearest.get(provider, DEAREST),
-            self.clock,
+            lambda provider, name: target(provider, name, self.named.get(name, ())),
         )
+        reckoning = Reckoning(bounds, limits, money, market, self.clock)
         self.spending = Spending(self.store, reckoning, self.watch, self.slots, self.clock)
         self.foresight = Foresight(self.store, reckoning, self.slots, self.clock)
 

@@ -14,6 +14,7 @@ from schemas.caller import Caller
 from schemas.chat import Native, Sampling
 from schemas.limit import CallerLimits
 from schemas.model import Price
+from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.usage import Usage
 from services.bounds import DAY, HOUR, connection_of
@@ -247,6 +248,44 @@ def test_a_wish_of_unknown_price_is_not_free_either() -> None:
     house.spending.note(outcome, target(), used, FAST.body)
     hold.settle("one", used, outcome.paid)
     assert (outcome.cost, house.spent()["global hourly"]) == (None, pytest.approx(0.022))
+
+
+DEAR = (Price(date(2020, 1, 1), input=100.0, output=1000.0),)
+EITHER = Native("openai_chat", {"models": ["m", "dear"], "route": "fallback"})
+
+
+def test_of_several_models_that_may_answer_the_dearest_is_reserved_and_paid() -> None:
+    house, outcome, used = House(budget=budget(1.0)), Outcome("m", stream=False), Usage(uncached=100, output=100)
+    house.named = {"dear": DEAR, "m": PRICES}
+    hold = house.open(sampling=Sampling(max_tokens=100), native=EITHER)
+    assert 0.1 < house.spent()["global hourly"] < 0.11
+    house.spending.note(outcome, target(), used, EITHER.body)
+    hold.settle("one", used, outcome.paid)
+    assert (outcome.cost, house.spent()["global hourly"]) == (pytest.approx(0.11), pytest.approx(0.11))
+
+
+def test_one_of_unknown_price_among_them_counts_as_the_dearest_of_its_provider() -> None:
+    house, outcome = House(budget=budget(1.0)), Outcome("m", stream=False)
+    house.named = {"dear": DEAR}
+    house.open(sampling=Sampling(max_tokens=100), native=EITHER)
+    house.spending.note(outcome, target(), Usage(uncached=100, output=100), EITHER.body)
+    assert (outcome.cost, outcome.paid) == (None, pytest.approx(0.11))
+
+
+def test_each_of_them_counts_for_its_own_budget() -> None:
+    house = House(budget={"models": {"dear": {"hourly_limit": 0.05}}})
+    house.named = {"dear": DEAR, "m": PRICES}
+    house.open(sampling=Sampling(max_tokens=100)).admit(target())
+    with pytest.raises(BudgetExceeded):
+        house.open(sampling=Sampling(max_tokens=100), native=EITHER).admit(target())
+
+
+def test_texts_that_become_vectors_are_reserved_at_the_dearest_too() -> None:
+    house = House(budget=budget(1.0))
+    house.named = {"dear": DEAR}
+    origin = Origin("req-1", 0.0, caller=ALICE, ip="10.0.0.1")
+    house.spending.open_texts(1000, {"models": ["dear"]}, origin, [target()])
+    assert house.spent()["global hourly"] == pytest.approx(0.1)
 
 
 def test_what_no_price_is_known_of_at_all_is_refused() -> None:
