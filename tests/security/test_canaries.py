@@ -11,12 +11,12 @@ import requests
 
 from tests.gateway import Gateway, eventually
 from tests.redis_server import RedisServer
+from tests.security.canary_kit import ADMIN, KEPT, PASSWORD, PROVIDERS, SIGNING, Talk, bearer
 from tests.security.conftest import environment
 from tests.upstreams.answers import error_event, glm_error, glm_stream
 from tests.upstreams.server import Upstream
 from tests.upstreams.steps import Drop, Events, Head, Step, empty, html_page, whole
 
-ADMIN = "admin-key-of-canaries"
 SAID = "canary-said-5c1e"
 ANSWERED = "canary-answered-8d20"
 SHOWN = "canary-shown-77af"
@@ -122,10 +122,17 @@ def _dump(redis: RedisServer) -> str:
     for key in store.scan_iter(count=1000):
         kept.append(key)
         kept.append(store.dump(key) or b"")
-        if store.type(key) == b"hash":
-            kept += [part for pair in store.hgetall(key).items() for part in pair]
-        elif store.type(key) == b"string":
-            kept.append(store.get(key) or b"")
+        match store.type(key):
+            case b"hash":
+                kept += [part for pair in store.hgetall(key).items() for part in pair]
+            case b"string":
+                kept.append(store.get(key) or b"")
+            case b"zset":
+                kept += store.zrange(key, 0, -1)
+            case b"set":
+                kept += store.smembers(key)
+            case b"list":
+                kept += store.lrange(key, 0, -1)
     store.close()
     return b"\n".join(kept).decode("latin-1")
 
@@ -133,7 +140,7 @@ def _dump(redis: RedisServer) -> str:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     directory = tmp_path_factory.mktemp("canaries")
-    with Upstream() as upstream, Upstream() as collector, RedisServer(directory) as redis:
+    with Upstream() as upstream, Upstream() as collector, RedisServer(directory, password=PASSWORD) as redis:
         collector.script(whole(b""), times=None)
         settings = environment(
             upstream,
@@ -143,6 +150,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             WORKERS="1",
             LOG_LEVEL="DEBUG",
             GATEWAY__FAILOVER__ENABLED="true",
+            GATEWAY__RESPONSE_CACHE__ENABLED="true",
+            GATEWAY__ACCESS__JWT__SECRET=SIGNING,
+            GLM_API_KEY=PROVIDERS,
         )
         with Gateway(directory, **settings) as gateway:
             yield House(gateway, upstream, collector, redis)
@@ -165,6 +175,53 @@ def test_nothing_of_what_was_said_or_shown_is_told_to_anybody_else(house: House)
     told = house.told()
     for place, text in told.items():
         leaked = [canary for canary in (SAID, ANSWERED, SHOWN, ASKED, ADMIN) if canary in text]
+        assert not leaked, (place, leaked, _around(text, leaked))
+
+
+def rest(house: House) -> None:
+    """Let the provider's key be used again, and its provider answer as it does."""
+    house.upstream.reset()
+    for token in json.loads(house.page("/v1/tokens").partition("\n")[2])["data"]:
+        url = f"{house.gateway.url}/v1/tokens/{token['id']}/reset"
+        requests.post(url, headers=bearer(ADMIN), timeout=30)
+
+
+def test_no_secret_is_told_whatever_it_was_used_for(house: House) -> None:
+    talk = Talk(house.gateway)
+    rest(house)
+    house.upstream.script(_streamed(glm_stream("Fine.")), times=None)
+    for name in ("configured", "signed", "made"):
+        talk.everything(talk.keys[name])
+    assert talk.statuses == {200}
+    assert talk.refused() >= {(401, "invalid_api_key"), (401, "token_expired"), (429, "rate_limit_exceeded")}
+    assert "budget_exceeded" in talk.chat(talk.keys["poor"]).text
+    kept = talk.ask("POST", "/v2/chat/completions", talk.keys["made"], KEPT)
+    assert kept.headers["X-Gateway-Cache"] == "hit", "an answer is kept, and found"
+    for steps in (
+        glm_error("1000", 401, f"{PROVIDERS} is refused"),
+        glm_error("1234", 500, f"Bearer {PROVIDERS}"),
+        [Head(), Events([*glm_stream("Hm")[:2], error_event("1234", PROVIDERS)]), Drop()],
+    ):
+        for stream in (False, True):
+            rest(house)
+            house.upstream.script(steps, times=None)
+            talk.chat(talk.keys["made"], stream=stream)
+            talk.message(talk.keys["signed"], stream=stream)
+    rest(house)
+    places = {**house.told(), "answers": "\n".join(talk.answers)}
+    house.redis.stop()
+    try:
+        for name in ("configured", "signed", "made"):
+            talk.everything(talk.keys[name])
+        talk.refused()
+        house.gateway.wait_event("store_degraded")
+        pages = {f"{path} without redis": house.page(path) for path in PAGES}
+    finally:
+        house.redis.start()
+    assert eventually(lambda: bool(house.gateway.events("store_recovered")))
+    places |= {**pages, "answers without redis": "\n".join(talk.answers), "the log after it": house.gateway.output}
+    for place, text in places.items():
+        leaked = [secret for secret in talk.secrets if secret in text]
         assert not leaked, (place, leaked, _around(text, leaked))
 
 
