@@ -3,7 +3,8 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from socket import gethostname
 from typing import Any
@@ -15,13 +16,14 @@ from pydantic import ValidationError
 from config.circles import circles
 from config.describe import describe
 from config.environment import environment_layer
-from config.layers import Layer
-from config.problems import ConfigurationError, explain
+from config.layers import Layer, Origin, SettingPath
+from config.problems import ConfigurationError, explain, place
 from config.provider_settings import default_providers, unconfigured
 from config.secret_files import REDIS_PASSWORD, SUFFIX, Variables, with_password
 from config.settings import Settings
 from config.shorthands import expand
 from config.yaml_file import yaml_layer
+from config.yaml_lines import line_of
 
 __all__ = [
     "ConfigurationError",
@@ -30,11 +32,13 @@ __all__ = [
     "files",
     "gateway_name",
     "load",
+    "load_with_places",
     "metrics_directory",
     "process_environment",
     "remove_metrics_directory",
 ]
 
+Location = Sequence[str | int]
 DEFAULT_FILE = "gateway.yaml"
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 METRICS_PREFIX = "gateway-metrics-"
@@ -47,6 +51,13 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
     `directory` is where `.env` and a relative `CONFIG_FILE` are looked for; the working directory unless given.
     Raises ConfigurationError with every mistake at once.
     """
+    return load_with_places(environ, directory)[0]
+
+
+def load_with_places(
+    environ: Mapping[str, str] | None = None, directory: Path | None = None
+) -> tuple[Settings, Callable[[Location], str]]:
+    """The same as `load`, and what names the place where a setting was written: file, line and field."""
     environ = os.environ if environ is None else environ
     directory = directory or Path()
     problems: list[str] = []
@@ -61,7 +72,8 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
         whole.lay(layer)
     with_password(whole, variables.get(REDIS_PASSWORD))
     told = [*problems, *dotenv.problems, *own.problems, *variables.problems, *whole.problems]
-    return _validated(whole, list(dict.fromkeys(told)))
+    settings = _validated(whole, list(dict.fromkeys(told)))
+    return settings, partial(_place, whole.origins, directory)
 
 
 def files(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> tuple[Path, ...]:
@@ -165,6 +177,16 @@ def _validated(layer: Layer, problems: list[str]) -> Settings:
     if problems:
         raise ConfigurationError(problems)
     return settings
+
+
+def _place(origins: Mapping[SettingPath, Origin], directory: Path, location: Location) -> str:
+    label = place(location, origins)
+    source, separator, written = label.partition(": ")
+    file = directory / source
+    if not separator or not file.is_file():
+        return label
+    line = line_of(file.read_text(encoding="utf-8"), written.partition(" (")[0])
+    return label if line is None else f"{source}, line {line}: {written}"
 
 
 def _with_defaults(given: Mapping[str, Any]) -> dict[str, Any]:

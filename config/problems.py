@@ -58,7 +58,7 @@ def _shorthands(group: tuple[str | int, ...]) -> tuple[str, ...]:
     return ("listen_addr", "log_level") if not group else ()
 
 
-def place(location: tuple[str | int, ...], origins: Mapping[SettingPath, Origin]) -> str:
+def place(location: Sequence[str | int], origins: Mapping[SettingPath, Origin]) -> str:
     """Name where the setting at `location` was written, and the setting itself; that alone when nobody wrote it."""
     path, text = tuple(str(name) for name in location), dotted(location)
     for length in range(len(path), 0, -1):

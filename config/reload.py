@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 
 from config.circles import circles
 from config.describe import plain
-from config.loader import ConfigurationError, files, load
+from config.loader import ConfigurationError, Location, files, load_with_places
 from config.settings import Settings
 
 FIXED = (
@@ -58,12 +58,13 @@ class ConfigurationFiles:
 
     def __init__(
         self,
-        problems: Callable[[Settings], Sequence[str]],
+        problems: Callable[[Settings, Callable[[Location], str]], Sequence[str]],
         more: Callable[[], Iterable[Path]] = tuple,
         environ: Mapping[str, str] | None = None,
         directory: Path | None = None,
     ) -> None:
-        """`problems` finds mistakes that show by more than the settings alone; `more` are files it looks at.
+        """`problems` finds mistakes that show by more than the settings alone, and is given what names the places they
+        were written at; `more` are files it looks at.
 
         `environ` and `directory` are as for `load`.
         """
@@ -80,12 +81,12 @@ class ConfigurationFiles:
         # Ahead of the content: what changes meanwhile is news once more.
         before = self._states(self._paths())
         self._read_at = self._seen = {**before, **self._states(self._keys)}
-        wanted = load(self._environ, self._directory)
+        wanted, where = load_with_places(self._environ, self._directory)
         self._keys = (wanted.access.jwt.public_key_file,) if wanted.access.jwt.public_key_file else ()
         self._read_at = self._seen = {**before, **self._states(self._keys)}
         settings, needs_restart = (wanted, ()) if running is None else settled(running, wanted)
         # Checked as well with the address that stays.
-        problems = [*self._problems(settings), *(circles(settings, {}) if needs_restart else ())]
+        problems = [*self._problems(settings, where), *(circles(settings, {}) if needs_restart else ())]
         if problems:
             raise ConfigurationError(problems)
         return Reading(settings, self._version(settings), plain(settings), needs_restart)

@@ -1,17 +1,21 @@
 """Mistakes in the configuration that show only with the models that are known, and the files it names."""
 
+from collections.abc import Callable
+
 from config.settings import Settings
 from core.catalogue import CatalogueBook
 from core.catalogue_check import dead_names
 from core.public_key import read_public_key
+from core.route_check import Location, dead_targets
 from core.tracing_packages import missing
 
 
-def mistakes(settings: Settings, book: CatalogueBook) -> list[str]:
-    """One sentence for each; with none of them the settings can be used."""
+def mistakes(settings: Settings, where: Callable[[Location], str], *, book: CatalogueBook) -> list[str]:
+    """One sentence for each; with none of them the settings can be used. `where` names the place of a setting."""
     found = missing(settings.telemetry)
     try:
-        found += dead_names(settings, book.catalogue(settings.models))
+        catalogue = book.catalogue(settings.models)
+        found += [*dead_names(settings, catalogue), *dead_targets(settings, catalogue, where)]
     except ValueError as error:
         found.append(str(error))
     try:

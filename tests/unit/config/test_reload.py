@@ -15,7 +15,9 @@ SECRET = "0123456789abcdef0123.AbCdEfGhIj"
 
 @pytest.fixture
 def files(tmp_path: Path) -> Callable[..., ConfigurationFiles]:
-    def made(problems: Callable[[Settings], list[str]] = lambda settings: [], **environ: str) -> ConfigurationFiles:
+    def made(
+        problems: Callable[[Settings, Any], list[str]] = lambda settings, where: [], **environ: str
+    ) -> ConfigurationFiles:
         return ConfigurationFiles(problems, tuple, environ, tmp_path)
 
     return made
@@ -152,7 +154,7 @@ def test_a_provider_at_the_address_that_stays_is_a_mistake(files: Any, tmp_path:
 
 
 def test_every_mistake_is_told(files: Any, tmp_path: Path) -> None:
-    known = files(lambda settings: ["one is wrong", "two is wrong"])
+    known = files(lambda settings, where: ["one is wrong", "two is wrong"])
     with pytest.raises(ConfigurationError) as raised:
         known.read()
     assert raised.value.problems == ("one is wrong", "two is wrong")
