@@ -10,7 +10,7 @@ import structlog
 from config.settings import ResponseCacheSettings
 from core.chunk_codec import read, spelled
 from schemas.chat import ChatRequest
-from schemas.codec import dumps, loads
+from schemas.codec import distinct, dumps, loads
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.route import Plan
@@ -72,7 +72,7 @@ class ResponseCache:
         targets = sorted([one.target.provider, one.target.model] for one in plan.candidates)
         asked = [request.native.dialect, request.thinking_mode, request.model, body, headers]
         said = [self._salt, origin.tenant, plan.rule, targets, *asked]
-        return Place(f"response:{sha256(dumps(said)).hexdigest()}", request.model, origin.cache == "refresh")
+        return Place(f"response:{sha256(distinct(said)).hexdigest()}", request.model, origin.cache == "refresh")
 
     def find(self, place: Place) -> Kept | None:
         """The answer that is kept there."""

@@ -1,9 +1,13 @@
 """How large an answer may be that is kept."""
 
+from dataclasses import replace
+from math import inf
+
 import pytest
 
 from config.settings import ResponseCacheSettings
 from core.store.memory import MemoryCounters
+from schemas.chat import Native
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.route import Plan
@@ -12,6 +16,18 @@ from services.recollection import Recollection
 from services.response_cache import Place, ResponseCache
 from tests.fakes import FakeClock
 from tests.unit.services.chat_kit import chat_request
+
+
+def test_numbers_that_json_has_no_word_for_are_not_taken_for_one_another() -> None:
+    cache = ResponseCache(ResponseCacheSettings(enabled=True), Recollection(MemoryCounters(), FakeClock()), "")
+
+    def name(value: float | None) -> str:
+        request = replace(chat_request(), native=Native("openai_chat", {"a": value}))
+        place = cache.place(request, Origin("req-1", 0.0, cache="use"), Plan(()))
+        assert isinstance(place, Place)
+        return place.name
+
+    assert len({name(value) for value in (None, inf, -inf, 1.0)}) == 4
 
 
 @pytest.mark.parametrize(("text", "kept"), [("x" * 1500, True), ("世" * 500, True), ("世" * 1500, False)])
