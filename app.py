@@ -10,6 +10,7 @@ from assembly.key_commands import keys
 from assembly.report_commands import route, tokens, usage
 from assembly.terminal import configured_now, settings_now
 from config.loader import describe
+from config.reload import UNGUARDED, is_guarded
 from config.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,7 +72,10 @@ def demo() -> None:
 @cli.command()
 def check() -> None:
     """Print the effective configuration with secrets masked, or every mistake in it."""
-    click.echo(describe(settings_now()), nl=False)
+    settings = settings_now()
+    click.echo(describe(settings), nl=False)
+    if not is_guarded(settings):
+        click.echo(f"note: {UNGUARDED}", err=True)
 
 
 for command in (route, keys, tokens, usage):

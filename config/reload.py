@@ -40,6 +40,13 @@ FIXED = (
 """What a process is started with, and keeps until it ends."""
 
 
+UNGUARDED = (
+    "access.keys: without a key, and without signed tokens, the gateway is open to its own machine; one that runs with "
+    "them does not open before it is started anew"
+)
+"""An emptied file, or a secret that is not there, is a mistake far more often than a wish."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A configuration that can be used. `settings` are to be in effect, `shown` is the same with secrets masked.
@@ -87,6 +94,8 @@ class ConfigurationFiles:
         settings, needs_restart = (wanted, ()) if running is None else settled(running, wanted)
         # Checked as well with the address that stays.
         problems = [*self._problems(settings, where), *(circles(settings, {}) if needs_restart else ())]
+        if running is not None and is_guarded(running) and not is_guarded(settings):
+            problems.append(UNGUARDED)
         if problems:
             raise ConfigurationError(problems)
         return Reading(settings, self._version(settings), plain(settings), needs_restart)
@@ -112,6 +121,11 @@ class ConfigurationFiles:
         for path in (*self._keys, *self._more()):
             digest.update(path.read_bytes() if path.is_file() else b"")
         return digest.hexdigest()[:12]
+
+
+def is_guarded(settings: Settings) -> bool:
+    """True when callers need a key, or a signed token, by what is configured."""
+    return bool(settings.access.keys) or settings.access.jwt.enabled
 
 
 def settled(running: Settings, wanted: Settings) -> tuple[Settings, tuple[str, ...]]:

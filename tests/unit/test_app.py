@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from app import cli, create_app
 from config.loader import ConfigurationError
+from config.reload import UNGUARDED
 from config.settings import AccessSettings, ApiKeySettings, LoggingSettings, ProviderSettings, ServerSettings, Settings
 from middleware.base import LayeredFlask
 
@@ -215,6 +216,14 @@ def test_check_prints_the_configuration_without_its_secrets(tmp_path: Path, monk
     assert result.exit_code == 0
     assert "9123" in result.output
     assert "very.secret" not in result.output
+
+
+def test_check_says_of_a_configuration_without_keys_what_a_gateway_with_keys_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = command(tmp_path, monkeypatch, "check")
+    assert (bare.exit_code, UNGUARDED in bare.stderr) == (0, True)
+    assert command(tmp_path, monkeypatch, "check", GATEWAY_API_KEYS="me:a-long-enough-key").stderr == ""
 
 
 def test_check_tells_every_mistake_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from config.loader import ConfigurationError
-from config.reload import FIXED, ConfigurationFiles, settled
+from config.reload import FIXED, UNGUARDED, ConfigurationFiles, settled
 from config.settings import ServerSettings, Settings, StoreSettings
 
 SECRET = "0123456789abcdef0123.AbCdEfGhIj"
@@ -161,6 +161,32 @@ def test_every_mistake_is_told(files: Any, tmp_path: Path) -> None:
 
 
 # What it is called
+
+
+GUARDED = ("access: {keys: [{name: me, key: a-long-enough-key}]}", f"access: {{jwt: {{secret: {SECRET * 2}}}}}")
+
+
+@pytest.mark.parametrize("left", ["", "log_level: ERROR", "access: {keys: []}"])
+@pytest.mark.parametrize("before", GUARDED)
+def test_a_door_that_is_shut_is_not_opened_by_a_file_that_lost_its_keys(
+    files: Any, tmp_path: Path, before: str, left: str
+) -> None:
+    write(tmp_path, before)
+    known = files()
+    running = known.read().settings
+    write(tmp_path, left)
+    with pytest.raises(ConfigurationError) as told:
+        known.read(running)
+    assert told.value.problems == (UNGUARDED,)
+    for other in GUARDED:
+        write(tmp_path, other)
+        known.read(running)
+
+
+def test_one_that_was_open_may_stay_so_and_a_start_may_open_it(files: Any, tmp_path: Path) -> None:
+    running = files().read().settings
+    write(tmp_path, "log_level: ERROR")
+    assert files().read(running).settings.logging.level == "ERROR"
 
 
 def test_the_version_is_that_of_what_is_said_and_not_of_how(files: Any, tmp_path: Path) -> None:
