@@ -8,6 +8,7 @@ from gunicorn.app.base import BaseApplication
 
 from config import gunicorn as unchanging
 from config.allocation import return_large_blocks
+from config.descriptors import raise_limit
 from config.gunicorn_arbiter import Arbiter
 from config.settings import ServerSettings
 
@@ -44,6 +45,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
     def run(self) -> None:
         """Serve until told to end; leaves by SystemExit."""
         return_large_blocks()
+        raise_limit()
         # What is loaded by now is never freed: left alone by the collector, its memory stays shared with the workers.
         gc.freeze()
         gc.enable()

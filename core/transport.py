@@ -11,7 +11,8 @@ from urllib3.exceptions import HTTPError
 
 from core.cancel import Cancellation
 from core.clock import Clock
-from core.errors import GatewayError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from core.descriptors import lacks_descriptors
+from core.errors import GatewayError, Overloaded, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from core.exchange import Exchange, Patience
 from core.interim import POOLS
 from core.providers.base import UpstreamRequest
@@ -119,6 +120,8 @@ def translate(failure: Exception, host: str) -> GatewayError:
     """What a library's failure while asking `host` means."""
     if isinstance(failure, GatewayError):
         return failure
+    if lacks_descriptors(failure):
+        return Overloaded("The gateway has no descriptor left for another connection.", retry_after=1)
     for kind, error, text in FOREIGN_FAILURES:
         if isinstance(failure, kind):
             return error(f"the provider at {host} {text}")

@@ -1,11 +1,14 @@
 """How providers are spoken to, and what a failure to do so means."""
 
 import json
+import os
+import resource
 import socket
 import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,13 @@ import pytest
 import requests
 from urllib3.exceptions import LocationParseError, ProtocolError
 
+from core.breaker import outage
 from core.cancel import Cancellation
+from core.credentials.policy import NOTHING, rule_for
 from core.errors import (
     GatewayError,
     InvalidRequest,
+    Overloaded,
     UpstreamBroken,
     UpstreamError,
     UpstreamTimeout,
@@ -148,6 +154,36 @@ def test_an_address_that_cannot_be_used_is_unreachable(transport: Transport, url
         call(transport, url)
 
 
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Nothing can be opened meanwhile."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    kept: list[int] = []
+    # The first that is free, and no more from there on.
+    free = os.dup(0)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, hard))
+    try:
+        with suppress(OSError):
+            while True:
+                kept.append(os.dup(0))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for one in (free, *kept):
+            os.close(one)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "a-name-that-nobody-has.invalid"])
+def test_no_provider_is_to_blame_when_we_lack_descriptors(transport: Transport, host: str) -> None:
+    with no_descriptors(), pytest.raises(GatewayError) as told:
+        call(transport, f"http://{host}:9/")
+    assert (type(told.value), told.value.status, told.value.retry_after) == (Overloaded, 503, 1)
+    assert rule_for(told.value) == NOTHING
+    assert not outage(told.value)
+    with pytest.raises(UpstreamUnreachable):
+        call(transport, f"http://{host}:9/")
+
+
 def test_a_password_in_an_address_is_not_told(transport: Transport) -> None:
     port = unused_port()
     with pytest.raises(UpstreamUnreachable) as raised:
@@ -201,7 +237,9 @@ import gevent.monkey
 gevent.monkey.patch_all()
 import json, sys
 import gevent
+from core.breaker import outage
 from core.cancel import Cancellation
+from core.credentials.policy import NOTHING, rule_for
 from core.clock import SystemClock
 from core.errors import ClientGone, GatewayError
 from core.exchange import Patience
