@@ -18,6 +18,7 @@ from app import cli, create_app
 from config.loader import ConfigurationError
 from config.reload import UNGUARDED
 from config.settings import AccessSettings, ApiKeySettings, LoggingSettings, ProviderSettings, ServerSettings, Settings
+from core.store.embedded import EmbeddedStore
 from middleware.base import LayeredFlask
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -296,3 +297,20 @@ def test_a_store_that_cannot_be_used_is_told_before_anything_is_started(tmp_path
     assert result.returncode == 2
     assert "a-file" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_keys_take_limits_away_with_zero_when_they_are_changed_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ids() -> list[str]:
+        found = command(tmp_path, monkeypatch, "keys", "list").output.splitlines()
+        return [line.split()[0] for line in found if line.startswith("key_")]
+
+    assert command(tmp_path, monkeypatch, "keys", "create", "ann", "--daily-usd", "0").exit_code == 2
+    assert command(tmp_path, monkeypatch, "keys", "create", "ann", "--daily-usd", "5", "--streams", "3").exit_code == 0
+    (ident,) = ids()
+    assert command(tmp_path, monkeypatch, "keys", "change", ident, "--daily-usd", "0").exit_code == 0
+    store = EmbeddedStore(tmp_path / "data")
+    (kept,) = store.records.all("keys").values()
+    store.close()
+    assert (kept["budget"], kept["limits"]["concurrent_streams"]) == ({"hourly": None, "daily": None}, 3)
