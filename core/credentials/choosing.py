@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from core.credentials.fair_queue import FairQueue, Ticket
 from core.credentials.member import Member
+from core.credentials.permits import Permits
 from core.credentials.shortage import Wanted, all_busy, shortage
 from core.credentials.slots import Slots
 from core.credentials.strategies import Strategy
@@ -66,13 +67,15 @@ class Candidate:
 class Choice:
     """One search through the members of a pool; `prefer` is taken when it is as fit as the others.
 
-    A credential without a free slot is passed over for another; a slot that somebody waits for is theirs.
+    A credential without a free slot, or whose minute is over as all workers together have used it, is passed over for
+    another; a slot that somebody waits for is theirs.
     """
 
-    def __init__(self, provider: str, strategy: Strategy, slots: Slots, queue: FairQueue) -> None:
+    def __init__(self, provider: str, strategy: Strategy, slots: Slots, permits: Permits, queue: FairQueue) -> None:
         self._provider = provider
         self._strategy = strategy
         self._slots = slots
+        self._permits = permits
         self._queue = queue
 
     def choose(
@@ -93,11 +96,12 @@ class Choice:
         overflows = False
         for group in _ranked(fit, warm=prefer is not None):
             for member in self._in_turn([Candidate(one, wanted.model, now) for one in group], prefer, homeward):
-                chosen = self._taken(member, ticket)
+                chosen = self._taken(member, ticket, now)
                 if chosen is not None:
                     return replace(chosen, overflows=overflows)
-                overflows = overflows or member.id == prefer
-        raise all_busy(self._provider, fit)
+                overflows = overflows or (member.id == prefer and not member.quota.is_closed(now))
+        busy = [member for member in fit if not member.quota.is_closed(now)]
+        raise all_busy(self._provider, busy) if busy else shortage(self._provider, list(members.values()), wanted, now)
 
     def hindrance(self, members: Mapping[str, Member], wanted: Wanted, now: float) -> GatewayError | None:
         """What `choose` would raise that no wait in the queue helps against; None when a credential can be had.
@@ -131,7 +135,19 @@ class Choice:
             yield candidate.member
             left.remove(candidate)
 
-    def _taken(self, member: Member, ticket: Ticket | None) -> Chosen | None:
+    def _taken(self, member: Member, ticket: Ticket | None, now: float) -> Chosen | None:
+        chosen = self._with_slot(member, ticket)
+        if chosen is None:
+            return None
+        wait = self._permits.take(member.credential, now)
+        if not wait:
+            return chosen
+        member.quota.close(now + wait)
+        if chosen.slot is not None:
+            self._slots.release(chosen.slot)
+        return None
+
+    def _with_slot(self, member: Member, ticket: Ticket | None) -> Chosen | None:
         limit = member.credential.slots
         if limit is None:
             return Chosen(member)

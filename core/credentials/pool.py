@@ -14,6 +14,7 @@ from core.credentials.fair_queue import FairQueue, Ticket
 from core.credentials.health import describe
 from core.credentials.lease import Failed, Lease, Outcome, Succeeded, Used
 from core.credentials.member import Member
+from core.credentials.permits import Permits
 from core.credentials.policy import reach_of
 from core.credentials.quota import Reserved
 from core.credentials.sharing import Sharing
@@ -32,8 +33,8 @@ class CredentialPool:
     """Leases from a local view without a trip to the store; `sync`, about once a second, shares it with all workers.
 
     Used by the greenlets of one thread. What is held against a credential is written at once; all else with `sync`.
-    Only a credential with slots takes a trip for each lease. While the store cannot be reached nothing is lost and
-    nothing fails but `reset`. `queue` is for those who wait for a slot.
+    Only a credential with slots, or near a limit of requests that it was given, takes a trip for each lease. While the
+    store cannot be reached nothing is lost and nothing fails but `reset`. `queue` is for those who wait for a slot.
     """
 
     def __init__(
@@ -69,7 +70,9 @@ class CredentialPool:
         self._strategy_name = strategy or settings.strategy
         self._strategy = STRATEGIES[self._strategy_name](rng)
         self._sharing = Sharing(records, settings, clock, worker_id)
-        self._slots = Slots(MemoryCounters() if counters is None else counters, clock, worker_id)
+        counters = MemoryCounters() if counters is None else counters
+        self._slots = Slots(counters, clock, worker_id)
+        self._permits = Permits(counters)
         self._accounts = Accounts() if accounts is None else accounts
         self._verdicts = Verdicts(facts, self._accounts, self._sharing, clock, rng, on_error)
         self._log = structlog.get_logger(__name__)
@@ -127,7 +130,7 @@ class CredentialPool:
             self._members[member.id] = member
         self._leaving = known
         self._accounts.join(self.provider_name, self._members)
-        self._choice = Choice(self.provider_name, self._strategy, self._slots, self.queue)
+        self._choice = Choice(self.provider_name, self._strategy, self._slots, self._permits, self.queue)
         self._sharing.refresh(list(self._members.values()))
 
     def inherit(self, before: "CredentialPool") -> None:
@@ -139,7 +142,7 @@ class CredentialPool:
         """
         credentials = [member.credential for member in self._members.values()]
         before.queue.become(self.queue)
-        self.queue, self._slots = before.queue, before._slots
+        self.queue, self._slots, self._permits = before.queue, before._slots, before._permits
         if self._strategy_name == before._strategy_name:
             self._strategy = before._strategy
         self._members, self._leaving = {}, before._leaving | before._members

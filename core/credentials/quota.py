@@ -54,8 +54,17 @@ class Quota:
 
     def limit(self, limits: KeyLimits) -> None:
         """These hold from now on."""
+        self._closed_until = 0.0
         given: tuple[tuple[FlowKind, int | None], ...] = tuple((kind, getattr(limits, kind)) for kind in KINDS)
         self._limits = tuple((kind, most) for kind, most in given if most is not None)
+
+    def close(self, until: float) -> None:
+        """All workers together have used up its requests until then."""
+        self._closed_until = until
+
+    def is_closed(self, now: float) -> bool:
+        """True while they have."""
+        return self._closed_until > now
 
     @property
     def known(self) -> bool:
@@ -64,7 +73,7 @@ class Quota:
 
     def opens_at(self, model: str, tokens: int, now: float) -> float:
         """When a request of so many prompt tokens has room: `now` or later."""
-        opens = now
+        opens = max(now, self._closed_until)
         for kind, limit in self._limits:
             opens = max(opens, self._flow.opens_at(kind, limit, self._need(kind, tokens), now))
         for name in self._names(model) if self.lessons else ():

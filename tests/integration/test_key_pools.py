@@ -129,6 +129,22 @@ def test_what_one_worker_learns_and_spends_the_others_know_with_their_next_sync(
     assert two.lease(model=MODEL, tokens=10).credential.id == first.id
 
 
+def test_a_burst_over_four_workers_stays_within_the_limit_of_the_key(plants: list[Plant], redis: RedisServer) -> None:
+    plant = planted(plants, redis, *keys(1, limits=KeyLimits(requests=10)))
+    workers = [plant.worker(name) for name in "abcd"]
+
+    def granted(number: int) -> bool:
+        try:
+            workers[number % 4].lease().succeed(None, 1, None)
+        except CredentialsExhausted:
+            return False
+        return True
+
+    assert sum(map(granted, range(120))) == 10
+    plant.clock.advance(61)
+    assert sum(map(granted, range(120))) == 10
+
+
 def test_what_is_known_of_an_account_outlives_all_workers(plants: list[Plant], redis: RedisServer) -> None:
     plant = planted(plants, redis, *keys(3, account="x"))
     plant.worker("one").lease(model=MODEL).fail(
