@@ -49,7 +49,8 @@ class Exchange:
     """Use `opening`, then `status` and `headers`, then `blocks` or `read`; always `close`.
 
     `send` asks the provider and returns urllib3's response with its body unread; it runs in a greenlet of its own, so
-    that the request can show signs of life meanwhile. `translate` turns a library's failure into ours.
+    that the request can show signs of life meanwhile, and calls what it is given once all of the request is on its way:
+    then the exchange is `asked`. `translate` turns a library's failure into ours.
     """
 
     def __init__(
@@ -58,10 +59,11 @@ class Exchange:
         patience: Patience,
         cancel: Cancellation,
         clock: Clock,
-        send: Callable[[], Any],
+        send: Callable[[Callable[[], None]], Any],
         translate: Callable[[Exception, str], GatewayError],
     ) -> None:
         self.status = 0
+        self.asked = False
         self.headers: dict[str, str] = {}
         self._host = host
         self._patience = patience
@@ -158,9 +160,12 @@ class Exchange:
             response.close()
         self._socket = None
 
-    def _run(self, send: Callable[[], Any]) -> None:
+    def _note_asked(self) -> None:
+        self.asked = True
+
+    def _run(self, send: Callable[[Callable[[], None]], Any]) -> None:
         try:
-            self._response = send()
+            self._response = send(self._note_asked)
         except GreenletExit:
             # Kept as this greenlet's value, it would hold the frames that hold the socket.
             return

@@ -1,6 +1,8 @@
 """The connection pool to the providers, the only place that speaks HTTP to them."""
 
 import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -71,7 +73,7 @@ class Transport:
     def open(self, request: UpstreamRequest, patience: Patience, cancel: Cancellation) -> Exchange:
         """Begin to send `request`; nothing is waited for here."""
         return Exchange(
-            _host_of(request.url), patience, cancel, self._clock, lambda: self._send(request, patience), translate
+            _host_of(request.url), patience, cancel, self._clock, partial(self._send, request, patience), translate
         )
 
     def call(
@@ -94,17 +96,25 @@ class Transport:
         """Close every idle connection."""
         self._adapter.close()
 
-    def _send(self, request: UpstreamRequest, patience: Patience) -> Any:
+    def _send(self, request: UpstreamRequest, patience: Patience, written: Callable[[], None]) -> Any:
         prepared = requests.PreparedRequest()
-        prepared.method, prepared.url, prepared.body = request.method, request.url, request.body or None
+        prepared.method, prepared.url, prepared.body = request.method, request.url, None
         prepared.headers = CaseInsensitiveDict(request.headers)
         prepared.headers["Accept-Encoding"] = "identity"
         if request.address is not None:
             setattr(prepared, ADDRESS, request.address)
         if request.body:
             prepared.headers["Content-Length"] = str(len(request.body))
+            body: Any = _told(request.body, written)
+            prepared.body = body
         timeout = (patience.connect, patience.silence)
         return self._adapter.send(prepared, stream=True, timeout=timeout, verify=self._verify, proxies={})
+
+
+def _told(body: bytes, written: Callable[[], None]) -> Iterator[bytes]:
+    """The body in one piece; whoever asks for the next one has sent it."""
+    yield body
+    written()
 
 
 def _host_of(url: str) -> str:

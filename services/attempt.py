@@ -50,7 +50,7 @@ class Attempts:
         """The chunks of its answer; raises what it fails with. The lease is given back with a failure only."""
         began = run.trying_since = self._clock.monotonic()
         run.target, run.lease, run.permit, run.mended = target, lease, permit, False
-        run.first_content = None
+        run.first_content, run.unheard = None, False
         run.outcome.provider, run.outcome.upstream_model = target.provider, target.model
         run.outcome.billed_model = target.info.id
         run.outcome.credential = lease.credential.id
@@ -118,14 +118,19 @@ class Attempts:
                     run.trace.finished(chunk)
                 yield chunk
         finally:
+            is_silent = exchange.asked and not run.committed and run.call.cancel.cancelled
+            run.unheard = is_silent and self._is_whole(run, site)
             if run.finished:
                 exchange.drain()
             exchange.close()
 
+    def _is_whole(self, run: Run, site: Site) -> bool:
+        """True when the answer is asked for in one piece."""
+        return not run.request.stream and site.provider.dialect == run.request.native.dialect
+
     def _patience(self, run: Run, site: Site) -> Patience:
         """A provider that was asked for a whole answer says nothing until it is complete."""
-        whole = not run.request.stream and site.provider.dialect == run.request.native.dialect
-        silence = max(site.silence, self._stream.whole_timeout) if whole else site.silence
+        silence = max(site.silence, self._stream.whole_timeout) if self._is_whole(run, site) else site.silence
         return Patience(
             self._stream.connect_timeout,
             silence,

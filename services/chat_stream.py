@@ -130,8 +130,12 @@ class ChatStream:
 
     def _note_part(self) -> None:
         """Note what is known to have been used for an answer that broke off."""
-        if self.outcome.finish_reason is None and self._run.committed:
+        if self.outcome.finish_reason is not None or self._run.target is None:
+            return
+        if self._run.committed:
             self._note_usage(self._run.usage_so_far())
+        elif self._run.unheard:
+            self._note_usage(self._spending.at_most(self._run.request, self._run.target))
 
     def _note_usage(self, usage: Usage | None) -> None:
         if self._run.target is not None:
@@ -141,7 +145,9 @@ class ChatStream:
         """Settle what was reserved: as reported, as far as is known of an answer that broke off, or not at all."""
         run, outcome = self._run, self.outcome
         try:
-            if outcome.usage is not None and run.target is not None:
+            if run.unheard and run.target is not None:
+                run.hold.keep(run.target.provider, outcome.paid)
+            elif outcome.usage is not None and run.target is not None:
                 run.hold.settle(run.target.provider, outcome.usage, outcome.paid)
             elif outcome.finish_reason is None:
                 run.hold.refund()

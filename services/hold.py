@@ -57,7 +57,7 @@ class Till(Protocol):
 
     def reserve_target(self, need: Need, target: Target) -> Reserved: ...
 
-    def correct(self, reserved: Reserved, tokens: int, cost: int | None) -> None: ...
+    def correct(self, reserved: Reserved, tokens: int | None, cost: int | None) -> None: ...
 
     def is_billed(self, provider: str) -> bool: ...
 
@@ -121,6 +121,13 @@ class Hold:
             paid = None if cost is None else nano(cost)
             self._correct(usage.total, paid if self._till.is_billed(provider) else 0)
 
+    def keep(self, provider: str, cost: float | None) -> None:
+        """Nobody will tell what was used: tokens stay as they were reserved, and so does money if `cost` is unknown."""
+        if not self._settled:
+            self._settled = True
+            paid = None if cost is None else nano(cost)
+            self._correct(None, paid if self._till.is_billed(provider) else 0)
+
     def refund(self) -> None:
         """Nothing was used."""
         if not self._settled:
@@ -145,7 +152,7 @@ class Hold:
         if refused is not None:
             raise refused
 
-    def _correct(self, tokens: int, cost: int | None) -> None:
+    def _correct(self, tokens: int | None, cost: int | None) -> None:
         for reserved in (self._reserved, self._of_target):
             if reserved.parts:
                 self._till.correct(reserved, tokens, cost)
@@ -157,7 +164,7 @@ class _NoTill:
     def reserve_target(self, need: Need, target: Target) -> Reserved:
         return Reserved()
 
-    def correct(self, reserved: Reserved, tokens: int, cost: int | None) -> None: ...
+    def correct(self, reserved: Reserved, tokens: int | None, cost: int | None) -> None: ...
 
     def is_billed(self, provider: str) -> bool:
         return True

@@ -110,8 +110,12 @@ class Reckoning:
         known = self.budget.unknown_price == "dearest"
         return self._market.dearest(target.provider, self.today()) if known else None
 
+    def longest(self, target: Target, need: Need) -> int:
+        """The tokens of the longest answer that is paid for at a target."""
+        return min(need.sent(target) or need.paid_output, target.info.max_output or LONGEST_ANSWER)
+
     def _most(self, target: Target, need: Need) -> float | None:
-        output = min(need.sent(target) or need.paid_output, target.info.max_output or LONGEST_ANSWER)
+        output = self.longest(target, need)
         # What nobody knows the price of, or may be left out on the way, is reserved at the usual one.
         extras = [extra for extra in need.extras if target.info.surcharges.get(extra, 0) > 1]
         # An estimate that is a little too small may hide that a dearer tier begins.

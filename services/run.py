@@ -112,6 +112,8 @@ class Run:
     """What was fetched for a provider that wants it as data: data URLs by the links."""
     trace: AttemptTrace = NO_ATTEMPT
     """Who is told of the try under way."""
+    unheard: bool = False
+    """True when a whole answer was asked for, and nobody waited for it: it is made and paid all the same."""
     heard: int = 0
     """How many characters of an answer have come."""
     closed: dict[tuple[str, str], float | None] = field(default_factory=dict)

@@ -74,6 +74,11 @@ class Spending:
         outcome.assumed = None if assumed is None else max(assumed, *known, 0.0)
         outcome.billed_model, outcome.notional = target.info.id, not self.is_billed(target.provider, outcome.credential)
 
+    def at_most(self, request: ChatRequest, target: Target) -> Usage:
+        """What an answer used of which nobody will tell: as much as was reserved for it at that target."""
+        need = self._reckoning.need(request)
+        return Usage(uncached=need.prompt, output=self._reckoning.longest(target, need), source="estimated")
+
     def is_billed(self, provider: str, credential: str | None = None) -> bool:
         """False for a provider whose answers nobody pays for one by one, with that credential or with any."""
         return self._reckoning.is_billed(provider, credential)
@@ -82,9 +87,10 @@ class Spending:
         """Reserve what is bounded for a provider and a model. Raises as `open` does."""
         return self._take(self._reckoning.of_target(need, target))
 
-    def correct(self, reserved: Reserved, tokens: int, cost: int | None) -> None:
-        """Put what was used in the place of what was reserved; requests stay counted, and money that nobody knows."""
-        spent = {"tokens": tokens} if cost is None else {"tokens": tokens, "usd": cost}
+    def correct(self, reserved: Reserved, tokens: int | None, cost: int | None) -> None:
+        """Put what was used in the place of what was reserved; requests stay counted, and what is not known."""
+        known = {"tokens": tokens, "usd": cost}
+        spent = {unit: amount for unit, amount in known.items() if amount is not None}
         changes = [(part.bound, spent.get(part.bound.unit, part.cost) - part.cost) for part in reserved.parts]
         # What was taken of a share has that for its limit already.
         windows = [replace(bound.window(change), divided=False) for bound, change in changes if change]

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import json
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,14 +22,31 @@ from tests.integration.pair_kit import two_gateways
 from tests.redis_server import RedisServer
 from tests.upstreams.openai_answers import openai_body, openai_error, openai_stream
 from tests.upstreams.server import Upstream
-from tests.upstreams.steps import Head, Hold, Send, Step, whole
+from tests.upstreams.steps import AwaitClose, Head, Hold, Send, Step, whole
 
 USED = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
 PRICE = {"since": "2020-01-01", "input": 10, "output": 50}
 CHEAP = {**PRICE, "output": 1}
 COST = 0.002
 """Of 100 tokens at 10 and 20 at 50 dollars a million."""
-CALLERS = ("ops", "req", "tok", "ten", "gone", "soft", "strm", "prov", "spend", "other", "land", "few", "full", "odd")
+CALLERS = (
+    "ops",
+    "req",
+    "tok",
+    "ten",
+    "gone",
+    "soft",
+    "strm",
+    "prov",
+    "spend",
+    "other",
+    "land",
+    "few",
+    "full",
+    "odd",
+    "left",
+    "gave-up",
+)
 LIMITED = {
     "keys": {
         "ten": {"daily_limit": 0.02},
@@ -36,6 +55,8 @@ LIMITED = {
         "land": {"daily_limit": 0.005},
         "few": {"daily_limit": 0.005},
         "odd": {"daily_limit": 0.0015},
+        "left": {"daily_limit": 1},
+        "gave-up": {"daily_limit": 1},
     }
 }
 
@@ -52,6 +73,15 @@ class Pair:
         body = {"model": model, "max_tokens": 20, "messages": [{"role": "user", "content": "word " * 80}], **fields}
         streamed = bool(fields.get("stream"))
         return self.gateways[number % 2].post("/v1/chat/completions", body, headers=key(name), stream=streamed)
+
+    def begin(self, name: str, **fields: Any) -> socket.socket:
+        """A request that is sent, and whose answer is not read."""
+        chat = {"model": "dear", "messages": [{"role": "user", "content": "word " * 80}], **fields}
+        body, gateway = json.dumps(chat).encode(), self.gateways[0]
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-of-{name}\r\n"
+        connection = socket.create_connection(("127.0.0.1", gateway.port), 10)
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        return connection
 
     def ask_often(self, times: int, name: str, threads: int = 40, **fields: Any) -> list[requests.Response]:
         with ThreadPoolExecutor(threads) as pool:
@@ -205,6 +235,22 @@ def test_a_client_that_leaves_early_pays_for_what_came_and_gets_the_rest_back(pa
     row = _row(pair, "gone")
     assert (row["failures"], row["estimated_requests"]) == (20, 20)
     assert 0 < row["cost_usd"] < 0.05, "reserved were 0.03 and more each time"
+
+
+@pytest.mark.parametrize(("steps", "name"), [([AwaitClose()], "left"), ([Head(), AwaitClose()], "gave-up")], ids=str)
+def test_a_whole_answer_that_nobody_waits_for_costs_what_was_reserved(pair: Pair, steps: list[Step], name: str) -> None:
+    pair.upstream.script(*steps)
+    connection = pair.begin(name, max_tokens=1000)
+    assert pair.upstream.wait_requests(1)
+    connection.close()
+    assert pair.upstream.wait_closed()
+    assert eventually(lambda: _row(pair, name)["requests"] == 1)
+    row = _row(pair, name)
+    assert (row["failures"], row["estimated_requests"], row["output_tokens"]) == (1, 1, 1000)
+    assert 0.05 < row["cost_usd"] < 0.055
+    whose = row["key"]
+    (own,) = [one for one in pair.usage(key=whose)["budgets"] if one["scope"] == "key"]
+    assert own["spent_usd"] == pytest.approx(row["cost_usd"])
 
 
 def _held(chunks: list[bytes]) -> list[Step]:

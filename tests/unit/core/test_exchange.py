@@ -117,6 +117,31 @@ def house() -> Iterator[House]:
         house.transport.close()
 
 
+# Asking
+
+
+def test_a_provider_is_asked_once_all_of_the_request_is_on_its_way(house: House) -> None:
+    house.upstream.script(Head(), AwaitClose())
+    request = UpstreamRequest(f"{house.upstream.url}/chat", {}, b"x" * 1_000_000)
+    exchange = house.transport.open(request, PATIENT, house.cancel)
+    assert not exchange.asked, "nothing is sent yet"
+    list(exchange.opening())
+    assert exchange.asked
+    assert house.upstream.requests[0].raw_body == request.body
+    exchange.close()
+
+
+def test_a_provider_that_takes_no_connection_is_not_asked(house: House) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/chat"
+        exchange = house.transport.open(UpstreamRequest(url, {}, b"{}"), PATIENT, house.cancel)
+        with pytest.raises(UpstreamUnreachable):
+            list(exchange.opening())
+    assert not exchange.asked
+    exchange.close()
+
+
 # Bodies
 
 
@@ -471,7 +496,7 @@ class Endless:
 
 def test_a_stream_that_never_has_to_wait_is_cancelled_too() -> None:
     cancel = Cancellation()
-    exchange = exchange_of(Endless, PATIENT, cancel)
+    exchange = exchange_of(lambda _: Endless(), PATIENT, cancel)
     list(exchange.opening())
     more: list[bytes] = []
     blocks = exchange.blocks()
@@ -494,7 +519,7 @@ class Sending:
         self.stubborn = stubborn
         self.begun, self.go, self.killed = Event(), Event(), Event()
 
-    def __call__(self) -> Any:
+    def __call__(self, written: Callable[[], None]) -> Any:
         self.begun.set()
         try:
             self.go.wait()

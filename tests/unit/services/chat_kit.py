@@ -71,6 +71,7 @@ class FakeExchange:
     status: int = 0
     headers: dict[str, str] = field(default_factory=lambda: {"content-type": "text/event-stream"})
     has_begun: bool = False
+    asked: bool = True
     drained: bool = False
     closed: int = 0
 
