@@ -157,13 +157,23 @@ def judge(
         model = ""
     if model is not None and (not rule.blacklists or _told(rule, error)):
         return _rests(rule, error, standing, model, now, rng)
-    same_incident = standing.state == "degraded" and started_at < standing.failed_at
-    blameless = rule.outage and standing.state == "degraded" and not provider_works
-    counts = rule.counts and not same_incident and not blameless
+    return _weighed(rule, error, standing, now, rng, counts=_counts(rule, standing, started_at, provider_works))
+
+
+def _counts(rule: Rule, standing: Standing, started_at: float, provider_works: bool) -> bool:
+    """True when it is one error in a row more."""
+    degraded = standing.state == "degraded"
+    same_incident = degraded and started_at < standing.failed_at
+    blameless = rule.outage and degraded and not provider_works
+    return rule.counts and not same_incident and not blameless
+
+
+def _weighed(rule: Rule, error: GatewayError, standing: Standing, now: float, rng: Random, *, counts: bool) -> Change:
+    """What it means for the credential as a whole."""
     same_burst = standing.cooldown_until > now
     cooldown = _cooldown(rule, error, standing.throttles - same_burst, rng)
     blacklists = rule.blacklists and not cooldown
-    asked_again = (counts or blacklists) and rule.probe != NEVER
+    every = rule.probe if counts or blacklists else NEVER
     return Change(
         epoch=standing.epoch,
         errors=int(counts),
@@ -172,8 +182,8 @@ def judge(
         cooldown_until=now + cooldown if cooldown else 0.0,
         blacklisted=blacklists,
         reason=_reason(rule, error),
-        probe_at=now + rule.probe if asked_again else 0.0,
-        probe_every=rule.probe if asked_again else 0.0,
+        probe_at=now + every if every != NEVER else 0.0,
+        probe_every=every,
         trial=blacklists and rule.trial,
     )
 

@@ -60,11 +60,6 @@ def written_usd(short: int, long: int, price: Price | None) -> float | None:
     return _above(price.input, ((short, price.write_short), (long, price.write_long)))
 
 
-def storage_usd(tokens: int, hours: float, rate: float) -> float:
-    """What it costs to hold an explicit cache at `rate` USD for a million tokens an hour: a running cost, no loss."""
-    return tokens * hours * rate / PER_MILLION
-
-
 def _above(base: float, parts: tuple[tuple[int, float | None], ...]) -> float | None:
     """USD of the (tokens, price) in `parts` above what the same tokens cost at `base`."""
     total = 0.0

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.pricing import cost_of
-from core.prompt_cache.loss import fee_usd, lost_tokens, lost_usd, saved_usd, storage_usd, written_usd
+from core.prompt_cache.loss import fee_usd, lost_tokens, lost_usd, saved_usd, written_usd
 from core.prompt_cache.rules import RULES
 from schemas.model import Price
 from schemas.usage import Usage
@@ -48,10 +48,6 @@ def test_the_worked_examples(model, rules, expected, usage, lost, usd):
     assert lost_tokens(expected, usage.read) == lost
     assert lost_usd(lost, usage, tier, rules) == exactly(usd)
     assert _by_costs(lost, usage, tier, rules) == pytest.approx(usd, rel=1e-9)
-
-
-def test_holding_an_explicit_cache_has_a_running_cost():
-    assert storage_usd(100_000, 2, 4.50) == exactly(0.90)
 
 
 def test_two_keys_in_turn_lose_a_turn_each_time():
