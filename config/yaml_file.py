@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from config.layers import Layer, Origin
+from config.yaml_lines import senseless
 
 WRAPPER = "llmproxy"
 _PROVIDERS_KEY = re.compile(rf"\.(?:{WRAPPER}\.)?providers\..+\.keys\[\d+\]")
@@ -33,7 +34,8 @@ def yaml_layer(file: Path, name: str, variables: Mapping[str, str]) -> Layer:
     """
     layer = Layer()
     try:
-        document = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        document = YAML(typ="safe", pure=True).load(text)
     except MarkedYAMLError as error:
         layer.problems.append(f"{name}{_line(error)}: {_reason(error)}")
         return layer
@@ -42,7 +44,9 @@ def yaml_layer(file: Path, name: str, variables: Mapping[str, str]) -> Layer:
         return layer
     except (ValueError, ArithmeticError, RecursionError, TypeError, KeyError) as error:
         # What stands there has the form of a date or a number and is none, or has no end.
-        layer.problems.append(f"{name}: cannot be read: a value in it makes no sense ({_short(error)})")
+        found = senseless(text)
+        where = f"{name}, line {found[0]}: {found[1]}: the value" if found else f"{name}: cannot be read: a value in it"
+        layer.problems.append(f"{where} makes no sense ({_short(error)})")
         return layer
     if document is not None and not isinstance(document, dict):
         layer.problems.append(f"{name}: must be a mapping of names to settings")

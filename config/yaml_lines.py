@@ -19,6 +19,24 @@ def line_of(text: str, place: str) -> int | None:
     return next((node.start_mark.line + 1 for name, node in _places(document, "") if name == place), None)
 
 
+def senseless(text: str) -> tuple[int, str] | None:
+    """The line, from 1 on, and the place of the first value that has the form of a date or a number and is none."""
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        document = yaml.compose(text)
+    except (YAMLError, ValueError, RecursionError):
+        return None
+    for name, node in _places(document, ""):
+        if isinstance(node, ScalarNode) and node.style is None:
+            try:
+                yaml.load(node.value)
+            except YAMLError:
+                continue
+            except (ValueError, ArithmeticError):
+                return node.start_mark.line + 1, name
+    return None
+
+
 def _places(node: Node | None, name: str) -> Iterator[tuple[str, Node]]:
     if node is None:
         return

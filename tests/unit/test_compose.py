@@ -1,5 +1,6 @@
 """What docker-compose.prod.yml promises, read from the file itself."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,16 @@ def mounts() -> list[str]:
 @pytest.mark.parametrize("source", mounts())
 def test_everything_mounted_exists_or_is_said_to_be_made(source: str) -> None:
     assert (ROOT / source).exists() or MADE_BY_THE_OWNER[source] in HEAD
+
+
+def test_what_is_read_again_while_it_runs_is_mounted_by_its_folder() -> None:
+    paths = re.findall(r"# (?:CONFIG_FILE|TOKEN_FILE): (\S+)", TEXT)
+    (source, target) = re.findall(r"# +- \./(\S+):(\S+):ro", TEXT)[0]
+    assert len(paths) == 2
+    assert {str(Path(path).parent) for path in paths} == {target}
+    assert f"/{source}/" in (ROOT / ".gitignore").read_text().splitlines()
+    (rules,) = [volume for volume in SERVICES["prometheus"]["volumes"] if "/etc/prometheus" in volume]
+    assert (ROOT / rules.split(":")[0]).is_dir()
 
 
 def test_named_volumes_and_networks_are_declared() -> None:

@@ -358,3 +358,21 @@ def test_a_value_that_cannot_be_made_is_a_mistake_like_any_other(tmp_path, text)
     with pytest.raises(ConfigurationError) as raised:
         load({}, tmp_path)
     assert "gateway.yaml" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            ("models:", "  m:", "    prices:", "      - since: 2026-02-30"),
+            "line 4: models.m.prices[0].since",
+        ),
+        (("log_level: INFO", "", "x: [1, 2026-13-01]"), "line 3: x[1]"),
+    ],
+)
+def test_a_day_that_there_is_not_is_told_by_line_and_field(tmp_path: Path, lines: tuple[str, ...], said: str) -> None:
+    (tmp_path / "gateway.yaml").write_text("\n".join(lines))
+    with pytest.raises(ConfigurationError) as told:
+        load({}, tmp_path)
+    (problem,) = told.value.problems
+    assert problem.startswith(f"gateway.yaml, {said}: the value makes no sense (")
