@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import shutil
 import signal
 import socket
@@ -50,13 +51,48 @@ def nginx_program() -> str:
     return program
 
 
-class Nginx:
-    """A running nginx with the shipped configuration; leaving the context ends it."""
+def tls_lines(config: str, port: int) -> str:
+    """What the shipped configuration says is to be written into tls/tls.conf, for that port."""
+    (block,) = re.findall(r"and these lines into it:\n((?: +#  .*\n)+)", config)
+    lines = "\n".join(line.strip().removeprefix("#").strip() for line in block.splitlines())
+    assert lines.count("listen 443 ssl;") == 1
+    lines = lines.replace("listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;")
+    if _version() < (1, 25, 1):
+        # Written otherwise until then.
+        lines = lines.replace(" ssl;", " ssl http2;", 1).replace("http2 on;", "", 1)
+    return lines
 
-    def __init__(self, directory: Path, *upstreams: int, times: Mapping[str, str] | None = None) -> None:
-        # nginx takes over a socket that listens already: no race for a port, and no waiting until it is ready.
-        with socket.create_server(("127.0.0.1", 0)) as listener:
+
+def _version() -> tuple[int, ...]:
+    said = subprocess.run([nginx_program(), "-v"], text=True, capture_output=True, check=True).stderr
+    return tuple(int(part) for part in re.findall(r"\d+", said)[:3])
+
+
+class Nginx:
+    """A running nginx with the shipped configuration; leaving the context ends it.
+
+    With `certificate`, a certificate and its key, it speaks TLS at `secure_url` as well.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *upstreams: int,
+        times: Mapping[str, str] | None = None,
+        certificate: tuple[Path, Path] | None = None,
+    ) -> None:
+        # nginx takes over sockets that listen already: no race for a port, and no waiting until it is ready.
+        with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_server(("127.0.0.1", 0)) as secure:
             self.port: int = listener.getsockname()[1]
+            self.secure_url = f"https://127.0.0.1:{secure.getsockname()[1]}"
+            inherited = [listener.fileno()]
+            (directory / "tls").mkdir()
+            (directory / "tls/tls.conf").touch()
+            if certificate is not None:
+                inherited.append(secure.fileno())
+                (directory / "tls/tls.conf").write_text(tls_lines(CONFIG.read_text(), secure.getsockname()[1]))
+                for source, name in zip(certificate, ("fullchain.pem", "privkey.pem"), strict=True):
+                    shutil.copy(source, directory / "tls" / name)
             config = directory / "nginx.conf"
             config.write_text(render(CONFIG.read_text(), directory, self.port, list(upstreams), times))
             # Started by root, its workers would become another user, who may not enter pytest's folders.
@@ -69,8 +105,8 @@ class Nginx:
                     command,
                     stdout=log,
                     stderr=log,
-                    pass_fds=[listener.fileno()],
-                    env={"NGINX": f"{listener.fileno()};"},
+                    pass_fds=inherited,
+                    env={"NGINX": "".join(f"{one};" for one in inherited)},
                 )
         self.url = f"http://127.0.0.1:{self.port}"
 

@@ -1,12 +1,15 @@
 """The shipped nginx.conf, run by a real nginx in front of scripted upstreams."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
-from tests.nginx_server import PATIENCE, Nginx
+from tests.certificates import own_certificate
+from tests.nginx_server import CONFIG, PATIENCE, Nginx, nginx_program, render
 from tests.upstreams.server import Upstream
 from tests.upstreams.steps import JSON, Drop, End, Events, Head, Hold, whole
 
@@ -160,6 +163,34 @@ def test_answers_carry_security_headers_once_without_the_version(nginx: Nginx, u
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["X-Frame-Options"] == "DENY"
         assert response.headers["Server"] == "nginx"
+
+
+def test_the_lines_for_tls_are_right_as_they_are_shipped(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.script(Head(), Events([b"data: 1\n\n"]), Hold(), Events([b"data: 2\n\n"]), End())
+    certificate = own_certificate(tmp_path)
+    with Nginx(tmp_path, upstream.port, certificate=certificate) as nginx:
+        address, own = f"{nginx.secure_url}/v1/chat/completions", str(certificate[0])
+        with requests.post(address, json={}, stream=True, verify=own, timeout=PATIENCE) as response:
+            pieces = response.iter_content(None)
+            assert next(pieces) == b"data: 1\n\n"
+            upstream.release()
+            assert b"".join(pieces) == b"data: 2\n\n"
+        assert upstream.requests[0].headers["x-forwarded-proto"] == "https"
+        assert response.headers["Strict-Transport-Security"] == "max-age=31536000"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        closed = requests.get(f"{nginx.secure_url}/v1/tokens", verify=own, timeout=PATIENCE)
+        assert closed.status_code == 403
+        led = nginx.ask("/v1/models?a=b", allow_redirects=False)
+        assert (led.status_code, led.headers["Location"]) == (308, "https://127.0.0.1/v1/models?a=b")
+        assert len(upstream.requests) == 1, "nothing goes on that came without TLS"
+
+
+def test_without_the_file_that_says_how_to_listen_nginx_does_not_start(tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text(render(CONFIG.read_text(), tmp_path, 1, [9]))
+    command = [nginx_program(), "-t", "-e", "stderr", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
+    told = subprocess.run(command, text=True, capture_output=True, check=False)
+    assert told.returncode != 0
+    assert "tls/tls.conf" in told.stderr
 
 
 def test_the_log_names_path_and_id_but_no_query(nginx: Nginx, upstream: Upstream) -> None:
