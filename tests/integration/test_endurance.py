@@ -31,7 +31,7 @@ def test_mixed_requests_with_aborts_leave_nothing_behind(tmp_path: Path) -> None
         with watched(tmp_path, **settings) as gateway:
             mixed(gateway.port, 300)
             before = settled(gateway)
-            mixed(gateway.port, 800)
+            mixed(gateway.port, 2000)
             after = settled(gateway, before)
     assert not leaked(before, after), f"{before}, then {after}"
     assert after.memory < before.memory + 12 * MEGABYTE, f"{before}, then {after}"
