@@ -5,6 +5,7 @@ from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from core.redaction.breath import AT_ONCE, Breath
 from core.redaction.detector import Detector
 from core.redaction.personal import PERSONAL
 from core.redaction.secrets import SECRETS, exactly
@@ -16,6 +17,8 @@ __all__ = ["Redactor"]
 MARGIN = 4096
 """More than is kept is looked through, so that what is cut in two at the end is not half a secret."""
 BASE64 = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
+EXPRESSIONS = 8
+"""How many of them look through a text in the time that is counted for it."""
 URL_SAFE = str.maketrans("-_", "+/")
 ENCODED = "[base64]"
 """Stands for what hides something in base64."""
@@ -56,9 +59,15 @@ class Redactor:
     def value(self, value: Any) -> Any:
         """The same JSON value with every text in it, keys too, as `text` makes it.
 
-        What stands under a name such as `password` is taken out whole.
+        What stands under a name such as `password` is taken out whole. Others run meanwhile, however much there is.
         """
-        return rewritten(value, self.text)
+        breath = Breath()
+
+        def breathing(text: str) -> str:
+            breath.take(len(text))
+            return self.text(text)
+
+        return rewritten(value, breathing)
 
     def shown(self, value: Any, most: int) -> Any:
         """As `value` makes it; of one that is longer than `most` characters of JSON the beginning of its text.
@@ -80,8 +89,11 @@ class Redactor:
         return BASE64.sub(lambda match: self._unless_found(match.group()), text)
 
     def _found(self, text: str) -> str:
+        breath = Breath() if len(text) > AT_ONCE else None
         for detector in self._detectors:
             text = detector.applied(text)
+            if breath is not None:
+                breath.take(len(text) // EXPRESSIONS)
         return text
 
     def _unless_found(self, run: str) -> str:

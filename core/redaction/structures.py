@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from core.redaction.breath import Breath
 from schemas.codec import dumps, loads
 
 SECRET_NAME = re.compile(
@@ -79,8 +80,10 @@ def beginning(value: Any, limit: int) -> Any:
 class _Cut:
     def __init__(self, left: int) -> None:
         self._left = left
+        self._breath = Breath()
 
     def of(self, value: Any, depth: int) -> Any:
+        self._breath.take()
         if isinstance(value, str):
             return self._text(value)
         if isinstance(value, dict) and depth < DEEPEST:

@@ -3,11 +3,46 @@
 import json
 import time
 
+import gevent
 import pytest
 
 from core.redaction import Redactor
 
 REDACTOR = Redactor(["hunter2-and-more", "short", "p(a)r[en]s+"])
+
+
+class Others:
+    """What else runs in the process: how often it had its turn."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+        self._greenlet = gevent.spawn(self._run)
+
+    def __enter__(self) -> "Others":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._greenlet.kill()
+
+    def _run(self) -> None:
+        while True:
+            self.turns += 1
+            gevent.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("value", "turns"),
+    [
+        (["ab"] * 90_000, 300),
+        ([{f"k{number}": "v"} for number in range(10_000)], 70),
+        ({"text": "some words " * 20_000}, 20),
+    ],
+    ids=["short", "keys", "long"],
+)
+def test_others_run_while_much_is_looked_through(value: object, turns: int) -> None:
+    with Others() as others:
+        assert REDACTOR.shown(value, 1_000_000) == value
+    assert others.turns > turns
 
 
 @pytest.mark.parametrize(
