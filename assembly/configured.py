@@ -7,7 +7,6 @@ from pathlib import Path
 from config.reload import ConfigurationFiles, Reading
 from config.settings import Settings
 from core.catalogue import CatalogueBook
-from core.configuration_check import mistakes
 
 
 class Configured:
@@ -15,6 +14,9 @@ class Configured:
 
     def __init__(self, environ: Mapping[str, str] | None = None, directory: Path | None = None) -> None:
         """Reads the files; as for `load`. Raises ConfigurationError with every mistake."""
+        # Imported here: it knows the providers, and what those sign by may hold unpatched sockets.
+        from core.configuration_check import mistakes
+
         self.book = CatalogueBook()
         self.files = ConfigurationFiles(partial(mistakes, book=self.book), self._catalogue, environ, directory)
         self.reading: Reading = self.files.read()

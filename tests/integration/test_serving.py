@@ -21,6 +21,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 def test_without_a_key_a_simulator_answers_and_says_so(simulated: Gateway) -> None:
     assert "SIMULATOR" in simulated.output
+    assert simulated.output.startswith("GLM gateway at "), "no warning of a library comes first"
     answer = simulated.chat("Hello there").json()
     assert "simulator" in answer["choices"][0]["message"]["content"]
     streamed = text_of(chunks_of(simulated.chat("Hello there", stream=True)))

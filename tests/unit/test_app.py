@@ -22,7 +22,19 @@ from core.store.embedded import EmbeddedStore
 from middleware.base import LayeredFlask
 
 ROOT = Path(__file__).resolve().parents[2]
-HELD_BACK = ("api", "core.transport", "flask", "gevent", "middleware", "redis", "requests", "services", "urllib3")
+HELD_BACK = (
+    "api",
+    "core.transport",
+    "flask",
+    "gevent",
+    "jwt",
+    "middleware",
+    "redis",
+    "requests",
+    "services",
+    "ssl",
+    "urllib3",
+)
 Make = Callable[..., LayeredFlask]
 
 IMPORT_APP = "import sys, app; print([name for name in sys.argv[1:] if name in sys.modules])"
