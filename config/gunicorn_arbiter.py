@@ -18,6 +18,7 @@ class Arbiter(GunicornArbiter):  # type: ignore[misc] # gunicorn ships no types
         One that is started later begins with what was usable last, whatever is on disk by then.
         """
         self.app.read_again()
+        self.log.info("Workers that start from now on begin with the configuration that was usable last")
         self.kill_workers(SIGHUP)
 
     def manage_workers(self) -> None:

@@ -171,8 +171,15 @@ def test_a_bad_file_changes_nothing_and_every_place_says_why(four: Changing, wro
     assert four.shown("/v1/health")["checks"]["configuration"]["status"] == "healthy"
 
 
+def read_by_the_first_process(one: Changing) -> int:
+    """How often it has, which workers that start begin with."""
+    return one.gateway.output.count("usable last")
+
+
 def test_a_worker_that_is_started_later_has_what_was_usable_last(one: Changing) -> None:
+    before = read_by_the_first_process(one)
     one.reloaded(one.configuration("b"))
+    assert eventually(lambda: read_by_the_first_process(one) > before)
     one.write("providers: [this is none")
     assert one.reload().status_code == 422
     (worker,) = one.gateway.workers()
