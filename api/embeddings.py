@@ -8,6 +8,7 @@ from flask import Blueprint, Response
 from flask import request as current
 from pydantic import ValidationError
 
+from api.capacity_headers import capacity_headers
 from api.cost_headers import cost_headers
 from api.header_values import header_value
 from api.origin import origin_of
@@ -28,9 +29,13 @@ def blueprint(services: Services) -> Blueprint:
     def embed() -> Response:
         context: RequestContext = current.environ[ENVIRON_KEY]
         request = _parsed(context)
-        context.outcome = Outcome(model=request.model, stream=False)
-        embeddings = services.embeddings.embed(request, origin_of(current), context.outcome)
-        _tell(context)
+        context.outcome = outcome = Outcome(model=request.model, stream=False)
+        try:
+            embeddings = services.embeddings.embed(request, origin_of(current), outcome)
+        finally:
+            context.headers.update(capacity_headers(outcome.capacity))
+            context.headers.update(allowance_headers("tokens", outcome.allowance))
+        _tell(context, outcome)
         return Response(dumps(_rendered(request, embeddings)), mimetype="application/json")
 
     for version in ("v1", "v2"):
@@ -68,12 +73,8 @@ def _packed(vector: tuple[float, ...]) -> str:
     return b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
-def _tell(context: RequestContext) -> None:
-    outcome = context.outcome
-    if outcome is None:
-        return
+def _tell(context: RequestContext, outcome: Outcome) -> None:
     context.headers["X-Gateway-Provider"] = header_value(str(outcome.provider))
     context.headers["X-Gateway-Upstream-Model"] = header_value(str(outcome.upstream_model))
     context.headers["X-Gateway-Attempts"] = str(len(outcome.attempts))
     context.headers.update(cost_headers(outcome))
-    context.headers.update(allowance_headers("tokens", outcome.allowance))

@@ -7,6 +7,7 @@ from itertools import chain
 import structlog
 from flask import Request, Response
 
+from api.capacity_headers import capacity_headers
 from api.client_watch import ClientWatch
 from api.cost_headers import cost_headers
 from api.dialects.base import Dialect, Reply
@@ -15,7 +16,6 @@ from api.origin import origin_of
 from core.errors import ClientGone, GatewayError, InternalError
 from schemas.chat import ChatRequest
 from schemas.context import ENVIRON_KEY, RequestContext
-from schemas.limit import Capacity
 from services.allowance_headers import allowance_headers
 from services.chat import ChatService
 from services.chat_stream import ChatStream
@@ -49,7 +49,7 @@ def answer(
     except BaseException:
         watch.stop()
         stream.close()
-        context.headers.update(_capacity(stream.outcome.capacity))
+        context.headers.update(capacity_headers(stream.outcome.capacity))
         context.headers.update(allowance_headers("tokens", stream.outcome.allowance))
         raise
     response.call_on_close(watch.stop)
@@ -103,7 +103,7 @@ def _headers(stream: ChatStream) -> dict[str, str]:
     if outcome.provider is not None and stream.committed:
         headers["X-Gateway-Provider"] = header_value(outcome.provider)
         headers["X-Gateway-Upstream-Model"] = header_value(str(outcome.upstream_model))
-        headers |= _capacity(outcome.capacity)
+        headers |= capacity_headers(outcome.capacity)
     if outcome.cache is not None:
         headers["X-Gateway-Cache"] = outcome.cache
     if outcome.dropped:
@@ -112,18 +112,6 @@ def _headers(stream: ChatStream) -> dict[str, str]:
         headers["X-Conversation-ID"] = outcome.conversation
         headers |= {"X-Gateway-Turn": outcome.turn} if outcome.turn is not None else {}
     return headers | cost_headers(outcome) | allowance_headers("tokens", outcome.allowance)
-
-
-def _capacity(capacity: Capacity | None) -> dict[str, str]:
-    """What is left of the keys of the provider that was asked last; nothing is said of what is not known."""
-    if capacity is None:
-        return {}
-    left = {
-        "Keys": capacity.keys_available,
-        "Requests": capacity.remaining_requests,
-        "Tokens": capacity.remaining_tokens,
-    }
-    return {f"X-Gateway-Capacity-{name}": str(count) for name, count in left.items() if count is not None}
 
 
 def _listed(names: tuple[str, ...]) -> str:

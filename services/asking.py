@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from core.cancel import Cancellation
 from core.clock import Clock
-from core.errors import GatewayError, InternalError
+from core.errors import GatewayError, InternalError, UpstreamUnauthorized
 from core.providers.base import Provider, UpstreamRequest
 from core.transport import Transport
 from schemas.credential import Credential
@@ -29,7 +29,8 @@ Read = Callable[[Provider, bytes], T]
 class Question:
     """What is asked, in `seconds` at most, and for whom; `operation` is a word for it, `tokens` about its size.
 
-    `light`: it can be done without, so nobody waits for it, and what becomes of it says nothing of other requests.
+    `light`: it can be done without, so nobody waits for it. It is free, and has limits of its own at its provider, so
+    that what becomes of it says nothing of other requests, but that a key is refused.
     """
 
     origin: Origin
@@ -68,7 +69,10 @@ class Asking:
         except GatewayError as failure:
             scrub(failure, lease.credential)
             error = failure.code or failure.type
-            lease.fail(failure, self._clock.monotonic() - began)
+            if question.light and not isinstance(failure, UpstreamUnauthorized):
+                lease.abandon()
+            else:
+                lease.fail(failure, self._clock.monotonic() - began)
             raise
         except BaseException:
             error = InternalError.code
@@ -76,7 +80,10 @@ class Asking:
             raise
         else:
             usage = _usage(result)
-            lease.succeed(usage, self._clock.monotonic() - began, None)
+            if question.light:
+                lease.abandon()
+            else:
+                lease.succeed(usage, self._clock.monotonic() - began, None)
             trace.used(usage.prompt if usage is not None else None)
             return result
         finally:
@@ -103,7 +110,9 @@ class Asking:
         if headers_of_trace := trace.asking(upstream.url):
             upstream = replace(upstream, headers={**upstream.headers, **headers_of_trace})
         status, headers, body = self._transport.call(upstream, question.seconds, cancel)
-        site.learn(credential, headers, target.model)
+        if not question.light:
+            site.learn(credential, headers, target.model)
+            question.outcome.capacity = site.capacity(target.model)
         if status >= 300:
             raise whose(provider.error(status, headers, body), credential)
         return read(provider, body)

@@ -91,7 +91,7 @@ def chat_parts(
         money.cache,
         base.closing,
     )
-    counting = CountingService(routing, once, instances.counting, base.counter)
+    counting = CountingService(routing, once, instances.counting, base.counter, clock)
     return ChatParts(
         chat, preparation, counting, EmbeddingService(routing, once, money.spending, base.usage, base.telemetry, clock)
     )

@@ -2,8 +2,9 @@
 
 from functools import partial
 
+from core.clock import Clock
 from core.counting import TokenCounter
-from core.errors import GatewayError, InvalidRequest, ModelNotFound, NotFound
+from core.errors import GatewayError, InvalidRequest, ModelNotFound, NotFound, UpstreamRateLimited
 from core.providers.base import Provider, UpstreamRequest
 from schemas.chat import ChatRequest
 from schemas.credential import Credential
@@ -18,12 +19,19 @@ from services.routing import RoutingService
 PATIENCE = 10.0
 """Seconds to wait for a provider's own count, which is worth less than a prompt answer."""
 
+REST = 5.0
+"""Seconds in which a provider that has had enough of counts, and does not say for how long, is asked for none."""
+
 
 class CountingService:
     """Asks the provider that would answer, if it counts at all, and counts offline otherwise."""
 
-    def __init__(self, routing: RoutingService, once: Once, asks: frozenset[str], counter: TokenCounter) -> None:
+    def __init__(
+        self, routing: RoutingService, once: Once, asks: frozenset[str], counter: TokenCounter, clock: Clock
+    ) -> None:
         """`asks` names the provider instances that can be asked."""
+        self._clock = clock
+        self._rests: dict[str, float] = {}
         self._routing = routing
         self._once = once
         self._asks = asks
@@ -36,7 +44,7 @@ class CountingService:
         """
         permit(origin.caller, *self._routing.names(request.model))
         targets = self._routing.targets(request.model)
-        if targets[0].provider in self._asks:
+        if self._may_ask(targets[0].provider):
             outcome = Outcome(model=request.model, stream=False)
             try:
                 question = Question(origin, outcome, PATIENCE, "count_tokens", light=True)
@@ -45,9 +53,14 @@ class CountingService:
                 pass  # some hosts count nothing, or not for every model
             except InvalidRequest:
                 raise
+            except UpstreamRateLimited as limited:
+                self._rests[targets[0].provider] = self._clock.monotonic() + (limited.retry_after or REST)
             except GatewayError:
                 pass  # a count is not worth failing for
         return self._counter.count_request(request)
+
+    def _may_ask(self, provider: str) -> bool:
+        return provider in self._asks and self._rests.get(provider, 0.0) <= self._clock.monotonic()
 
 
 def _build(

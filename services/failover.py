@@ -188,10 +188,16 @@ class FailoverService:
     def _end(self, model: str, why: str) -> None:
         move = self._moves.pop(model, None)
         if move is not None and self._ended.get(model) != move.until:
-            self._ended[model] = move.until
+            self._settle(model, move.until)
             self._telemetry.failover_ended(model)
             if self._is_first(f"failover-ended:{model}:{move.until:.3f}", ENDED_SECONDS):
                 self._log.warning("failover_ended", model=model, why=why)
+
+    def _settle(self, model: str, until: float) -> None:
+        """What led to a move is over with it, whichever worker has seen it."""
+        if until > self._ended.get(model, 0.0):
+            self._ended[model] = until
+            self._lost.pop(model, None)
 
     def _tell(self, model: str, move: Move) -> None:
         self._news[model] = move
@@ -214,7 +220,7 @@ class FailoverService:
             move = Move(**record)
             known = self._moves.get(model)
             if known is None and move.until <= now:
-                self._ended[model] = max(move.until, self._ended.get(model, 0.0))
+                self._settle(model, move.until)
             elif known is None and self._ended.get(model) != move.until:
                 self._moves[model] = move
                 self._telemetry.failover_began(model, counted=False)

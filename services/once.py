@@ -20,6 +20,7 @@ from core.errors import (
     UpstreamError,
     UpstreamQuotaExhausted,
     UpstreamRateLimited,
+    UpstreamUnauthorized,
 )
 from core.retry import Backoff, RetryBudget
 from core.signs import SignsOfLife
@@ -28,12 +29,14 @@ from schemas.model import Target
 from services.asking import Asking, Build, Question, Read
 from services.circuits import Circuits, Permit
 from services.closing import Closing
+from services.last_word import last_word
 from services.next_try import HOST_IS_AWAY, may_pass, stays
 from services.queueing import Waiter, lease_in_turn
 from services.site import Lease, Need, Site
+from services.waits import Waits
 
-KEYS_WAIT = (CredentialsExhausted, UpstreamRateLimited, UpstreamQuotaExhausted)
-"""Failures that say when to come back, which the keys that were not tried may know better."""
+COME_BACK = (CredentialsExhausted, UpstreamRateLimited, UpstreamQuotaExhausted, CircuitOpen, RateLimited)
+"""Failures that say when to come back, which may be sooner for what was not tried."""
 
 NOT_ASKED = (CredentialsExhausted, NoCredentials, Unauthorized, RateLimited, Unpriced, CircuitOpen)
 """Why a target is not asked at all, which is told only when no other one was."""
@@ -50,6 +53,24 @@ class Course:
     sole: bool
     others: int = 0
     excluded: set[str] = field(default_factory=set)
+    failure: GatewayError | None = None
+    closed: dict[tuple[str, str], float | None] = field(default_factory=dict)
+    """The targets that a limit of their own has no room in, with the seconds until it has."""
+
+    def need(self, target: Target, site: Site, ticket: Ticket | None = None) -> Need:
+        """What a credential of the target is needed for."""
+        return Need(target.model, self.question.tokens, ticket=ticket, free=self.question.light)
+
+    def note(self, failure: GatewayError) -> None:
+        """Keep what to tell: why a target was not asked, or refused our key, never hides what another one met."""
+        says_less = isinstance(failure, (*NOT_ASKED, UpstreamUnauthorized))
+        if not says_less or self.failure is None or isinstance(self.failure, NoCredentials):
+            self.failure = failure
+
+    @property
+    def told_wait(self) -> float:
+        """The seconds that the last failure says to wait; 0 when it says nothing."""
+        return (self.failure.retry_after or 0.0) if self.failure is not None else 0.0
 
     @property
     def tries(self) -> int:
@@ -78,6 +99,7 @@ class Once:
         self._clock = clock
         self._closing = closing
         self._circuits = circuits
+        self._waits = Waits(sites, circuits)
         self._budget = budget
         self._backoff = backoff
 
@@ -85,7 +107,6 @@ class Once:
         """What `read` makes of the first good answer. Raises GatewayError."""
         if not question.light:
             self._budget.request()
-        failure: GatewayError = NoCredentials("No provider could be asked.")
         with self._closing.watched() as cancel:
             course = Course(question, cancel, sole=len(targets) == 1)
             for place, target in enumerate(targets):
@@ -93,26 +114,29 @@ class Once:
                 course.excluded.clear()
                 try:
                     return self._at_target(course, target, build, read)
-                except NOT_ASKED as none_left:
-                    failure = failure if course.tries else none_left
-                except (UpstreamError, ModelNotFound) as error:
-                    failure = error
-        if isinstance(failure, KEYS_WAIT):
-            waits = (self._sites[target.provider].opens_in(Need(target.model, question.tokens)) for target in targets)
-            failure.retry_after = min((wait for wait in waits if wait is not None), default=failure.retry_after)
-        raise failure
+                except (*NOT_ASKED, UpstreamError, ModelNotFound) as failure:
+                    course.note(failure)
+        raise self._verdict(course, targets)
+
+    def _verdict(self, course: Course, targets: Sequence[Target]) -> GatewayError:
+        """What to tell when nothing answered."""
+        failure = course.failure or NoCredentials("No provider could be asked.")
+        may_wait = isinstance(failure, COME_BACK) and not course.question.light
+        soonest = self._waits.soonest(course, targets) if may_wait else None
+        return last_word(failure, course.question.outcome.attempts, self._clock.now(), soonest)
 
     def _at_target(self, course: Course, target: Target, build: Build, read: Read[T]) -> T:
         """The answer of one target, with each of its keys in turn; raises the last failure."""
         site, began, failure = self._sites[target.provider], course.tries, None
-        course.question.hold.admit(target)
+        self._admit(course, target)
         while self._may_try(course, again=course.tries > began):
-            permit = self._permit(course, target)
+            permit = self._permit(course, target, failure)
             try:
                 lease = self._lease(course, target, site)
                 if lease is not None:
                     return self._tried(course, target, site, lease, permit, build, read)
             except (CredentialsExhausted, NoCredentials):
+                course.question.outcome.capacity = site.capacity(target.model)
                 if failure is None:
                     raise
                 if course.others or course.question.light or not may_pass(failure, self._retry.max_wait):
@@ -145,10 +169,24 @@ class Once:
             permit.begun()
         return answer
 
-    def _permit(self, course: Course, target: Target) -> Permit:
-        """The right to try the target. Raises CircuitOpen; what is light is not what finds out whether it works."""
+    def _admit(self, course: Course, target: Target) -> None:
+        """Raises RateLimited or Unpriced when a limit of the target's own has no room for the question."""
+        try:
+            course.question.hold.admit(target)
+        except (RateLimited, Unpriced) as refusal:
+            course.closed[target.provider, target.model] = refusal.retry_after
+            raise
+
+    def _permit(self, course: Course, target: Target, failure: GatewayError | None) -> Permit:
+        """The right to try the target; what is light is not what finds out whether it works.
+
+        Raises CircuitOpen, or the `failure` of this question that has opened the circuit.
+        """
         if not course.question.light:
-            return self._circuits.admit(target, sole=course.sole)
+            try:
+                return self._circuits.admit(target, sole=course.sole)
+            except CircuitOpen as refusal:
+                raise failure or refusal from None
         wait = self._circuits.wait(target)
         if wait:
             raise CircuitOpen("The provider is left alone for a while.", retry_after=wait)
@@ -159,7 +197,7 @@ class Once:
         question = course.question
 
         def lease(ticket: Ticket | None) -> Lease:
-            need = Need(target.model, question.tokens, ticket=ticket)
+            need = course.need(target, site, ticket)
             return site.lease(question.origin.own, frozenset(course.excluded), self._clock.now(), need)
 
         if question.light:

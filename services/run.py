@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from core.cancel import Cancellation
@@ -28,6 +27,7 @@ from schemas.usage import Usage
 from services.affinity import Binding
 from services.circuits import Permit
 from services.hold import Hold, nothing_held
+from services.last_word import last_word
 from services.next_try import may_pass
 from services.site import Lease, Need, Site
 
@@ -186,12 +186,5 @@ class Run:
     def verdict(self, soonest: float | None, now: float) -> GatewayError:
         """What to tell the client when nothing answered; `soonest` is in how many seconds something could be asked."""
         error = self.failure or NoCredentials("No provider could be asked.")
-        if self.may_wait and soonest is not None:
-            error.retry_after = soonest
-            moment = datetime.fromtimestamp(now + soonest, UTC).isoformat(timespec="seconds")
-            error.details = {**(error.details or {}), "until": moment}
-        tried = [{"provider": a.provider, "model": a.model, "error": a.error} for a in self.outcome.attempts]
-        if tried:
-            spent = {"retry_budget": "spent"} if self.unaffordable else {}
-            error.details = {**(error.details or {}), "tried": tried, **spent}
-        return error
+        opens_in = soonest if self.may_wait else None
+        return last_word(error, self.outcome.attempts, now, opens_in, unaffordable=self.unaffordable)

@@ -52,6 +52,7 @@ class Pool(Protocol):
         prefer: str | None = None,
         ticket: Ticket | None = None,
         homeward: Homeward = AT_HOME,
+        free: bool = False,
     ) -> Lease: ...
 
     def learn(self, credential_id: str, readings: Iterable[LimitReading], model: str = "") -> None: ...
@@ -70,7 +71,7 @@ class Need:
     """What a credential is needed for: the upstream model, and about so many prompt tokens.
 
     `prefer` is the id of the one to take as long as it is fit, `homeward` says what may be taken ahead of it, and
-    `ticket` is the place in the queue of a request that waits for a slot.
+    `ticket` is the place in the queue of a request that waits for a slot. `free`: it counts against no limit.
     """
 
     model: str = ""
@@ -78,6 +79,7 @@ class Need:
     prefer: str | None = None
     ticket: Ticket | None = None
     homeward: Homeward = AT_HOME
+    free: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ class Site:
             prefer=need.prefer,
             ticket=need.ticket,
             homeward=need.homeward,
+            free=need.free,
         )
 
     @property

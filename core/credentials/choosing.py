@@ -96,7 +96,7 @@ class Choice:
         overflows = False
         for group in _ranked(fit, warm=prefer is not None):
             for member in self._in_turn([Candidate(one, wanted.model, now) for one in group], prefer, homeward):
-                chosen = self._taken(member, ticket, now)
+                chosen = self._taken(member, wanted, ticket, now)
                 if chosen is not None:
                     return replace(chosen, overflows=overflows)
                 overflows = overflows or (member.id == prefer and not member.quota.is_closed(now))
@@ -135,10 +135,10 @@ class Choice:
             yield candidate.member
             left.remove(candidate)
 
-    def _taken(self, member: Member, ticket: Ticket | None, now: float) -> Chosen | None:
+    def _taken(self, member: Member, wanted: Wanted, ticket: Ticket | None, now: float) -> Chosen | None:
         chosen = self._with_slot(member, ticket)
-        if chosen is None:
-            return None
+        if chosen is None or wanted.free:
+            return chosen
         wait = self._permits.take(member.credential, now)
         if not wait:
             return chosen
@@ -162,7 +162,7 @@ def _fit(members: Mapping[str, Member], wanted: Wanted, now: float) -> list[Memb
         member
         for member in members.values()
         if member.id not in wanted.exclude
-        and member.is_fit(now)
+        and (member.is_fit(now) if not wanted.free else member.standing.state != "blacklisted")
         and member.opens_at(wanted.model, wanted.tokens, now) <= now
     ]
 

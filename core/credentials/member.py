@@ -95,13 +95,13 @@ class Member:
         """True for a model that was not answered lately, while others were."""
         return fails_alone(model, self._worked, now)
 
-    def select(self, model: str, tokens: int, now: float) -> Reserved:
-        """One lease more; what is reserved for it belongs to the caller."""
+    def select(self, model: str, tokens: int, now: float, *, free: bool = False) -> Reserved:
+        """One lease more; what is reserved for it, nothing where it is `free`, belongs to the caller."""
         self.leases += 1
         self._last_used = now
         if self.standing.state == "blacklisted":
             self._trial_until = now + TRIAL_SECONDS
-        return self.quota.reserve(model, tokens, now)
+        return Reserved(0, None) if free else self.quota.reserve(model, tokens, now)
 
     def release(self) -> None:
         """One lease less."""

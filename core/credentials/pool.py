@@ -89,22 +89,23 @@ class CredentialPool:
         prefer: str | None = None,
         ticket: Ticket | None = None,
         homeward: Homeward = AT_HOME,
+        free: bool = False,
     ) -> Lease:
         """A lease on the next fit credential whose id is not in `exclude`; on `prefer` if that is fit.
 
         What `homeward` allows is taken instead.
 
         `model` is the upstream model, `tokens` about how many the prompt has, and `ticket` the place in `queue` of a
-        request that waits for a slot.
+        request that waits for a slot. `free`: what it is for counts against no limit, and is no trial of a credential.
 
         Raises CredentialsExhausted when those left cool down or have used up their limits, SlotsBusy when they only
         serve as many requests as they may, NoCredentials when none of them comes back by itself or all were excluded.
         """
         now = self._clock.now()
-        chosen = self._choice.choose(self._members, Wanted(exclude, model, tokens), now, prefer, ticket, homeward)
+        chosen = self._choice.choose(self._members, Wanted(exclude, model, tokens, free), now, prefer, ticket, homeward)
         member = chosen.member
-        reserved = member.select(model, tokens, now)
-        for other in self._accounts.others(member):
+        reserved = member.select(model, tokens, now, free=free)
+        for other in self._accounts.others(member) if not free else ():
             other.quota.foresee(model, tokens, now)
 
         def end(lease: Lease, outcome: Outcome) -> None:

@@ -10,11 +10,15 @@ from core.errors import CredentialsExhausted, GatewayError, ModelNotEntitled, No
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a lease is asked for: the upstream model ("" for any), the tokens of its prompt, and whom to leave out."""
+    """What a lease is asked for: the upstream model ("" for any), the tokens of its prompt, and whom to leave out.
+
+    `free`: the limits of answers do not count it, and it finds out nothing about the credential.
+    """
 
     exclude: Collection[str] = frozenset()
     model: str = ""
     tokens: int = 0
+    free: bool = False
 
 
 def shortage(provider: str, members: Sequence[Member], wanted: Wanted, now: float) -> GatewayError:

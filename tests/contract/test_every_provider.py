@@ -176,3 +176,4 @@ def test_embeddings_come_as_they_are_asked_for(world: World, name: str, packed: 
     assert vector == (0.5, -0.25)
     assert body["model"] == f"{name}/embedder"
     assert response.headers["X-Gateway-Provider"] == name
+    assert response.headers["X-Gateway-Capacity-Keys"] == "1"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.timed_house import KEYS, MEDIUM, OPUS, House, Talk, anew, house_in
+from tests.upstreams.steps import JSON, whole
 
 GPT = "gpt-5.5"
 MINUTE = 60.0
@@ -25,6 +26,20 @@ def house(running: House) -> Iterator[House]:
     (gateway,) = running.gateways
     for token in gateway.get("/v1/tokens").json()["data"]:
         gateway.post(f"/v1/tokens/{token['id']}/reset", None)
+
+
+def test_a_provider_that_has_had_enough_of_counts_answers_chats_as_before(house: House) -> None:
+    (gateway,) = house.gateways
+    limited = {**JSON, "Retry-After": "600", "anthropic-ratelimit-requests-remaining": "0"}
+    house.upstream.script(whole(b"{}", 429, limited), times=None, when=lambda request: "count" in request.path)
+    body = {"model": OPUS, "messages": [{"role": "user", "content": "Hi"}]}
+    counts = [gateway.post("/v1/messages/count_tokens", body) for _ in range(5)]
+    assert all(count.json()["input_tokens"] > 0 for count in counts)
+    asked = [request.path for request in house.upstream.requests]
+    assert 1 <= sum("count" in path for path in asked) <= len(KEYS), "none more within the time that was told"
+    for _ in KEYS:
+        answer = gateway.chat(model=OPUS)
+        assert (answer.status_code, answer.headers["X-Gateway-Capacity-Keys"]) == (200, str(len(KEYS)))
 
 
 @pytest.mark.parametrize(("throttled", "wait"), [(("k-1", "k-2"), "1"), (("k-1", "k-2", "k-3"), "20")])

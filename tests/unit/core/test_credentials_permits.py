@@ -85,3 +85,11 @@ def test_while_the_store_is_away_each_worker_keeps_to_what_it_knows(monkeypatch:
 
     monkeypatch.setattr(plant.counters, "take", away)
     assert granted(plant.worker(), times=9) == 3
+
+
+def test_what_is_free_counts_as_no_request() -> None:
+    plant = Plant(key("a", requests=3))
+    pool = plant.worker()
+    for _ in range(9):
+        pool.lease(free=True).abandon()
+    assert granted(pool, times=9) == 3

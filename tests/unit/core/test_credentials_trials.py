@@ -171,3 +171,13 @@ def test_a_key_that_waits_for_its_reset_is_no_trial() -> None:
     plant.clock.advance(HOUR)
     with pytest.raises(CredentialsExhausted):
         pool.lease()
+
+
+def test_what_is_free_is_no_trial_and_leaves_the_trial_to_others() -> None:
+    plant = Plant(key("a"))
+    pool = plant.worker()
+    fail(pool, EMPTY)
+    plant.clock.advance(HOUR)
+    with pytest.raises(NoCredentials):
+        pool.lease(free=True)
+    assert fit(pool) == "a"

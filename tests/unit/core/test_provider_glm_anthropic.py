@@ -79,8 +79,8 @@ def test_a_business_code_means_the_same_as_at_the_other_host(code):
 
 
 def test_a_code_is_also_read_as_a_number_or_from_the_text():
-    assert type(error(1113)) is errors.UpstreamQuotaExhausted
-    assert type(error(None, "[1113][no money][20261121]")) is errors.UpstreamQuotaExhausted
+    assert type(error(1113)) is errors.UpstreamUnpaid
+    assert type(error(None, "[1113][no money][20261121]")) is errors.UpstreamUnpaid
     assert error(None, "[1113][no money][20261121]").message == "[1113][no money][20261121]"
 
 

@@ -195,6 +195,19 @@ def test_the_sum_goes_on_above_the_threshold_while_it_is_off(tmp_path) -> None: 
     house.store.close()
 
 
+@pytest.mark.parametrize("seen", [True, False])
+def test_what_led_to_a_move_is_told_no_more_once_that_is_over_by_whichever_worker(house: House, seen: bool) -> None:
+    house.one.lost(OPUS, 0.8)
+    house.two.lost(OPUS, 0.8)
+    if seen:
+        house.one.sync()
+    house.two.clear(OPUS)
+    house.one.sync()
+    assert [worker.state(OPUS).loss_usd for worker in (house.one, house.two)] == [0.0, 0.0]
+    house.one.lost(OPUS, 0.5)
+    assert house.one.state(OPUS).loss_usd == 0.5
+
+
 def test_an_order_that_the_others_cannot_be_told_is_refused(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> None:
         raise StoreUnavailable("away")

@@ -15,6 +15,7 @@ from core.counting import TokenCounter
 from core.credentials.fair_queue import FairQueue
 from core.credentials.pool import CredentialPool
 from core.errors import (
+    CircuitOpen,
     CredentialsExhausted,
     GatewayError,
     InvalidRequest,
@@ -23,6 +24,7 @@ from core.errors import (
     UpstreamBroken,
     UpstreamRateLimited,
     UpstreamServerError,
+    UpstreamUnauthorized,
     UpstreamUnreachable,
 )
 from core.metrics import Metrics
@@ -36,7 +38,7 @@ from schemas.model import Price, Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.usage import Usage
-from services import once, queueing
+from services import counting, once, queueing
 from services.asking import Asking, Question
 from services.circuits import Circuits
 from services.closing import Closing
@@ -90,6 +92,7 @@ class House:
         self.budget = RetryBudget(0, 10, self.clock)
         retry, asking = RetrySettings(max_attempts=3), Asking(self, self.clock)  # type: ignore[arg-type] # the part that is used
         backoff = Backoff(Random(1))
+        self.counting: CountingService | None = None
         self.once = Once(sites, asking, retry, self.clock, Closing(), self.circuits, self.budget, backoff)
         self.routing = RoutingService(Catalogue([INFO]), [Route("one", "fake"), Route("two", "fake")], lambda _: True)
 
@@ -107,8 +110,8 @@ class House:
         return self.once.ask(question, targets, self._build, lambda provider, body: provider.read_count(body))
 
     def count(self, asks: frozenset[str] = frozenset({"one", "two"})) -> int:
-        service = CountingService(self.routing, self.once, asks, TokenCounter())
-        return service.count(chat_request(), Origin("req-1", self.clock.monotonic()))
+        self.counting = self.counting or CountingService(self.routing, self.once, asks, TokenCounter(), self.clock)
+        return self.counting.count(chat_request(), Origin("req-1", self.clock.monotonic()))
 
     def embed(self) -> Embeddings:
         ledger = UsageLedger(DictRecords(), self.clock, 1)
@@ -194,6 +197,28 @@ def test_a_prompt_that_the_provider_finds_wrong_is_the_clients_to_mend() -> None
         House((400, b"messages: wrong")).count()
 
 
+def test_what_becomes_of_a_count_is_not_held_against_a_key_unless_it_is_refused() -> None:
+    limited = House(*[UpstreamRateLimited("too many counts", retry_after=40)] * 2)
+    assert limited.count() > 0
+    assert limited.pools["one"].ends == ["abandoned"] * 2
+    refused = House(UpstreamUnauthorized("bad key"), (200, b"42"))
+    assert refused.count() == 42
+    assert refused.pools["one"].ends == ["failed", "abandoned"]
+    assert [need["free"] for need in refused.pools["one"].needs] == [True, True]
+    assert refused.pools["one"].learned == [], "a count has limits of its own"
+
+
+@pytest.mark.parametrize(("told", "rest"), [(40.0, 40.0), (None, counting.REST)])
+def test_a_provider_that_has_had_enough_of_counts_is_left_alone(told: float | None, rest: float) -> None:
+    house = House(*[UpstreamRateLimited("too many counts", retry_after=told)] * 2, (200, b"42"))
+    house.count()
+    house.clock.advance(rest - 1)
+    assert house.count() == TokenCounter().count_request(chat_request())
+    assert len(house.sent) == 2
+    house.clock.advance(1)
+    assert house.count() == 42
+
+
 # Embeddings
 
 
@@ -230,6 +255,32 @@ def test_a_provider_without_embeddings_is_passed_over() -> None:
 
 
 # The same bounds as a chat's
+
+
+def test_a_failure_that_opens_a_circuit_is_told_though_nobody_else_can_be_asked() -> None:
+    house = House(UpstreamServerError("down"))
+    house.circuits.configure(CircuitSettings(failures=1))
+    house.pools["two"].credentials, house.pools["two"].back_in = [], 5
+    with pytest.raises(UpstreamServerError) as raised:
+        house.ask()
+    assert (raised.value.details or {})["tried"] == [
+        {"provider": "one", "model": "m-up", "error": "upstream_server_error"}
+    ]
+
+
+def test_who_has_to_wait_is_told_of_the_soonest_target_its_circuit_counted_in() -> None:
+    house = House()
+    house.circuits.configure(CircuitSettings(failures=1, open_seconds=12))
+    house.circuits.admit(house.routing.targets("m")[0]).failed(UpstreamServerError("down"))
+    house.pools["one"].opens = 0.0
+    house.pools["two"].credentials, house.pools["two"].back_in, house.pools["two"].opens = [], 40, 40.0
+    for seconds in (12, 9):
+        with pytest.raises(CircuitOpen) as raised:
+            house.ask()
+        assert raised.value.retry_after == seconds
+        house.clock.advance(3)
+    assert house.sent == []
+    assert house.outcome.capacity is not None, "what is left is told where there is nothing"
 
 
 @pytest.fixture
