@@ -22,6 +22,8 @@ class Keys(Protocol):
 
     def __len__(self) -> int: ...
 
+    def sync(self) -> None: ...
+
     def usable_count(self) -> int: ...
 
     def hindrance(self, model: str = "", tokens: int = 0) -> GatewayError | None: ...
@@ -55,6 +57,8 @@ class ExplainService:
         request itself would.
         """
         self._circuits.sync()
+        for keys in self._keys.values():
+            keys.sync()
         first = self._preparation.landed(request, origin)
         seen, cheaper = self._seen(first, origin, request.model), self._preparation.instead(request, first)
         if cheaper is not None and self._lands(seen):

@@ -66,6 +66,7 @@ class ProviderService:
 
     def _refresh(self) -> None:
         self._circuits.sync()
+        self._tokens.sync()
         self._traffic.sync(self._records)
         self._reachability.sync(self._records)
 
@@ -82,7 +83,8 @@ class ProviderService:
             "targets": [
                 {"model": model, "circuit": self._circuit(f"{name}/{model}")} for model in self._circuits.models(name)
             ],
-            "credentials": {"total": len(credentials), **Counter(one.status for one in credentials)},
+            "credentials": {"total": len(credentials), **Counter(_standing(one) for one in credentials)},
+            "cooling_models": Counter(model for one in credentials for model in one.cooling_models),
             "limits": {one.id: limits for one in credentials if (limits := one.model_dump(mode="json").get("limits"))},
             "requests": {"succeeded": figures.successes, "failed": figures.failures},
             "latency": _latency(figures),
@@ -121,6 +123,12 @@ def _own_addresses(name: str, settings: ProviderSettings) -> dict[str, str]:
     """Where those keys are used that have an address of their own, by their ids."""
     given = [(key.key.get_secret_value(), key.base_url) for key in settings.keys]
     return {Credential(name, secret).id: masked(url) for secret, url in reversed(given) if url is not None}
+
+
+def _standing(credential: TokenInfo) -> str:
+    """Its state, unless no request can have it for a while although that is good."""
+    cools = credential.cooldown_until is not None and credential.status != "blacklisted"
+    return "cooling_down" if cools else credential.status
 
 
 def _wait(circuit: Circuit, now: float) -> float | None:

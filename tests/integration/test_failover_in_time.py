@@ -10,7 +10,7 @@ import pytest
 from tests.integration.timed_house import KEYS, LARGE, MEDIUM, OPUS, SMALL, THRESHOLD, House, Talk, anew, house_in
 from tests.redis_server import RedisServer
 from tests.upstreams.caching import Mood
-from tests.upstreams.steps import whole
+from tests.upstreams.steps import JSON, whole
 
 SONNET, GPT, NEW_GPT = "claude-sonnet-5-5", "gpt-5.5", "gpt-5.6"
 MINUTE = 60.0
@@ -30,6 +30,23 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 def house(running: House) -> House:
     """The same without memory of the test before."""
     return anew(running)
+
+
+def test_what_an_instance_shows_is_what_the_other_has_just_met(house: House) -> None:
+    slow = whole(b'{"error":{"code":"1302","message":"slow down"}}', 429, {**JSON, "Retry-After": "60"})
+    house.upstream.script(slow, times=None, when=lambda request: "zai" in request.path)
+    first, second = house.gateways
+    assert first.chat(model="glm-4.6").status_code == 429
+    assert second.get("/v1/providers/glm").json()["credentials"] == {"total": 1, "cooling_down": 1}
+    assert second.get("/v1/providers").ok
+    asked = len(house.upstream.requests)
+    assert second.chat(model="glm-4.6").status_code == 429
+    assert len(house.upstream.requests) == asked, "its traffic goes by what it has shown"
+    house.pass_time(60)
+    assert first.chat(model="glm-4.6").status_code == 429
+    body = {"model": "glm-4.6", "messages": [{"role": "user", "content": "Hi"}]}
+    explained = second.post("/v1/route/explain", body).json()
+    assert (explained["targets"], [lost["provider"] for lost in explained["lost"]][-1]) == ([], "glm")
 
 
 # What moves a model, and what does not

@@ -23,8 +23,10 @@ GLM = ProviderSettings(kind="glm", base_url="https://user:hush@api.z.ai/v4?key=h
 class Token:
     """A credential as the service tells it."""
 
-    def __init__(self, provider: str, status: str, limits: Any = None) -> None:
+    def __init__(self, provider: str, status: str, limits: Any = None, cools: bool = False, rests: str = "") -> None:
         self.id, self.provider, self.status, self._limits = f"{provider}-id", provider, status, limits
+        self.cooldown_until = 9.0 if cools else None
+        self.cooling_models = dict.fromkeys(rests.split(), 9.0)
 
     def model_dump(self, **_: Any) -> dict[str, Any]:
         return {"limits": self._limits} if self._limits else {}
@@ -39,7 +41,7 @@ class House:
         self.reachability = Reachability(self.clock)
         self.circuits = Circuits(CircuitSettings(failures=2), self.store, self.clock, "w")
         settings = {"glm": GLM, "off": GLM.model_copy(update={"enabled": False})}
-        service: Any = SimpleNamespace(infos=lambda: tokens)
+        service: Any = SimpleNamespace(infos=lambda: tokens, sync=lambda: None)
         parts = (self.circuits, service, self.traffic, self.reachability, self.store.records, self.clock)
         self.service = ProviderService(settings, *parts)
 
@@ -119,6 +121,18 @@ def test_credentials_are_counted_by_state_and_limits_are_told_where_they_are_kno
     entry = house.service.one("glm")
     assert entry["credentials"] == {"total": 2, "available": 1, "degraded": 1}
     assert entry["limits"] == {"glm-id": [{"kind": "requests"}]}
+
+
+def test_credentials_that_rest_are_not_shown_as_available() -> None:
+    house = House(
+        Token("glm", "available", cools=True),
+        Token("glm", "blacklisted", cools=True),
+        Token("glm", "available", rests="big small"),
+        Token("glm", "available", rests="big"),
+    )
+    entry = house.service.one("glm")
+    assert entry["credentials"] == {"total": 4, "cooling_down": 1, "blacklisted": 1, "available": 2}
+    assert entry["cooling_models"] == {"big": 2, "small": 1}
 
 
 def test_latency_is_that_of_the_first_content() -> None:

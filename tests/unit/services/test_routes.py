@@ -73,6 +73,9 @@ class Keys:
     def __len__(self) -> int:
         return self.total
 
+    def sync(self) -> None:
+        return None
+
     def usable_count(self) -> int:
         return self.usable
 
