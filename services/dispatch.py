@@ -32,7 +32,7 @@ from schemas.stream import ChatChunk, KeepAlive
 from services.attempt import Attempts
 from services.circuits import Circuits, Permit
 from services.linked_media import LinkedMedia
-from services.next_try import HOST_IS_AWAY, fails_over, passes_soon, stays
+from services.next_try import HOST_IS_AWAY, fails_over, left_for_others, passes_soon, stays
 from services.queueing import Waiter, lease_in_turn
 from services.refusals import Refusals
 from services.run import Call, Run
@@ -106,8 +106,8 @@ class Dispatcher:
         raise run.verdict(self._waits.soonest(run, targets), self._clock.now())
 
     def _at_target(self, run: Run, target: Target, *, last: bool) -> Iterator[ChatChunk]:
-        began = _tries(run)
-        while self._may_try(run, again=_tries(run) > began):
+        run.reserved = 0
+        while self._may_try(run, leaves=run.reserved):
             permit = self._permit(run, target) if self._is_affordable(run, target) else None
             if permit is None:
                 return
@@ -149,7 +149,7 @@ class Dispatcher:
         if wait is None:
             return self._stays(run, target, lease, failure)
         run.note(failure)
-        run.asked_again = True
+        run.asked_again, run.reserved = True, min(run.others, 1)
         yield from self._rest(run, wait)
         return True
 
@@ -163,7 +163,7 @@ class Dispatcher:
         if not longest or not passes_soon(failure):
             return None
         opens = self._waits.of_key(run, target, key)
-        if opens is None or not self._may_try(run, again=True):
+        if opens is None or not self._may_try(run, leaves=min(run.others, 1)):
             return None
         wait = max(opens, failure.retry_after or 0.0, self._backoff.seconds(1))
         return wait if max(wait, run.outcome.attempts[-1].seconds) <= longest else None
@@ -172,6 +172,7 @@ class Dispatcher:
         """True to try the same target again, False to try the next; raises `failure` when it is the answer."""
         if run.committed:
             raise failure
+        run.reserved = left_for_others(failure, run.others)
         if self._changes(run, target, failure):
             return True
         if not fails_over(failure):
@@ -226,13 +227,12 @@ class Dispatcher:
             if seconds <= 0:
                 return
 
-    def _may_try(self, run: Run, *, again: bool) -> bool:
-        """True when there is a try left; a second one of the same target leaves one for each of the others."""
+    def _may_try(self, run: Run, *, leaves: int) -> bool:
+        """True when there is a try left beside those that it `leaves` for other targets."""
         tries = _tries(run)
-        if again and not run.mended and tries + run.others >= self._retry.max_attempts:
-            return False
         elapsed = self._clock.monotonic() - run.call.started
-        if tries >= self._retry.max_attempts or elapsed >= self._retry.total_seconds:
+        most = self._retry.max_attempts - (0 if run.mended else leaves)
+        if tries >= most or elapsed >= self._retry.total_seconds:
             return False
         # What is sent once more in a changed form answers a refusal, and adds nothing to an outage.
         run.unaffordable = not (tries == 0 or run.mended or self._budget.allows())

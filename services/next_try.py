@@ -7,10 +7,12 @@ from core.errors import (
     UpstreamBroken,
     UpstreamError,
     UpstreamOverloaded,
+    UpstreamQuotaExhausted,
     UpstreamRateLimited,
     UpstreamServerError,
     UpstreamTimeout,
     UpstreamTokenExpired,
+    UpstreamUnauthorized,
     UpstreamUnreachable,
 )
 
@@ -25,6 +27,8 @@ HUMAN_CHECK = "upstream_human_check"
 NEXT_TARGET = (UpstreamOverloaded, ModelNotFound, CannotCarry)
 """Failures that another credential of the same target would meet as well."""
 
+OF_ONE_KEY = (UpstreamRateLimited, UpstreamQuotaExhausted, UpstreamUnauthorized)
+"""Failures that another credential of the same target does not meet: it is worth more than most other targets."""
 
 PASSES_SOON = (
     UpstreamUnreachable,
@@ -52,6 +56,11 @@ def passes_soon(failure: GatewayError) -> bool:
 def may_pass(failure: GatewayError | None, longest: float) -> bool:
     """True when the failure may be over by itself within `longest` seconds."""
     return isinstance(failure, SAME_AGAIN) and (failure.retry_after or 0.0) <= longest
+
+
+def left_for_others(failure: GatewayError, others: int) -> int:
+    """How many tries another one of the same target leaves for those behind it: one, where another credential helps."""
+    return min(others, 1) if isinstance(failure, OF_ONE_KEY) else others
 
 
 def stays(failure: GatewayError) -> bool:

@@ -30,7 +30,7 @@ from services.asking import Asking, Build, Question, Read
 from services.circuits import Circuits, Permit
 from services.closing import Closing
 from services.last_word import last_word
-from services.next_try import HOST_IS_AWAY, may_pass, stays
+from services.next_try import HOST_IS_AWAY, left_for_others, may_pass, stays
 from services.queueing import Waiter, lease_in_turn
 from services.site import Lease, Need, Site
 from services.waits import Waits
@@ -127,9 +127,9 @@ class Once:
 
     def _at_target(self, course: Course, target: Target, build: Build, read: Read[T]) -> T:
         """The answer of one target, with each of its keys in turn; raises the last failure."""
-        site, began, failure = self._sites[target.provider], course.tries, None
+        site, failure = self._sites[target.provider], None
         self._admit(course, target)
-        while self._may_try(course, again=course.tries > began):
+        while self._may_try(course, leaves=left_for_others(failure, course.others) if failure else 0):
             permit = self._permit(course, target, failure)
             try:
                 lease = self._lease(course, target, site)
@@ -212,12 +212,10 @@ class Once:
         found.abandon()
         return None
 
-    def _may_try(self, course: Course, *, again: bool) -> bool:
-        """True when there is a try left; a second one of the same target leaves one for each of the others."""
-        if again and course.tries + course.others >= self._retry.max_attempts:
-            return False
+    def _may_try(self, course: Course, *, leaves: int) -> bool:
+        """True when there is a try left beside those that it `leaves` for other targets."""
         elapsed = self._clock.monotonic() - course.question.origin.started
-        if course.tries >= self._retry.max_attempts or elapsed >= self._retry.total_seconds:
+        if course.tries >= self._retry.max_attempts - leaves or elapsed >= self._retry.total_seconds:
             return False
         return course.tries == 0 or self._budget.allows()
 

@@ -91,6 +91,9 @@ class Run:
     asked_again: bool = False
     """True when the key that has the conversation's prompt cached was asked once more before it moves."""
 
+    reserved: int = 0
+    """How many tries another one of the same target has to leave for the targets behind it."""
+
     trying_since: float | None = None
     """The monotonic time at which the try under way began, which is not among the outcome's attempts yet."""
     permit: Permit | None = None

@@ -24,8 +24,9 @@ from core.errors import (
     UpstreamUnreachable,
 )
 from core.exchange import Patience
+from schemas.model import Target
 from schemas.stream import Finished, KeepAlive, ReasoningDelta, ToolCallDelta
-from tests.unit.services.chat_kit import ANSWER, HELLO, FakePool, Script, Stage
+from tests.unit.services.chat_kit import ANSWER, HELLO, INFO, FakePool, Script, Stage
 
 BROKEN = UpstreamServerError("no")
 FAILS = Script([BROKEN])
@@ -383,6 +384,31 @@ def test_many_keys_leave_a_try_for_each_target_behind_them() -> None:
     assert tuple(stage.chunks()) == ANSWER
     assert stage.tries == ["a", "b", "c"]
     assert stage.run.outcome.provider == "two"
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [
+        (UpstreamRateLimited("no", retry_after=60), "ab"),
+        (UpstreamQuotaExhausted("no"), "ab"),
+        (UpstreamUnauthorized("no"), "ab"),
+        (UpstreamServerError("no"), "ac"),
+    ],
+    ids=lambda error: type(error).__name__ if isinstance(error, GatewayError) else error,
+)
+def test_what_is_wrong_with_one_key_leads_to_another_ahead_of_many_targets(error: GatewayError, tries: str) -> None:
+    stage = Stage(Script(refused=error), Script(), max_attempts=3)
+    stage.targets = (*stage.targets, Target("two", "m-three", INFO), Target("two", "m-four", INFO))
+    assert tuple(stage.chunks(4)) == ANSWER
+    assert "".join(stage.tries) == tries
+
+
+def test_keys_that_are_all_refused_leave_a_try_for_another_target() -> None:
+    limited = [Script(refused=UpstreamRateLimited("no", retry_after=60)) for _ in range(2)]
+    stage = Stage(*limited, Script(), pool=FakePool("one", *"abdef"), max_attempts=3)
+    stage.targets = (*stage.targets, Target("two", "m-three", INFO))
+    assert tuple(stage.chunks(3)) == ANSWER
+    assert "".join(stage.tries) == "abc"
 
 
 def test_the_soonest_time_of_all_targets_is_told() -> None:

@@ -14,8 +14,9 @@ from core.errors import (
     UpstreamUnauthorized,
     UpstreamUnreachable,
 )
+from schemas.model import Target
 from schemas.stream import KeepAlive
-from tests.unit.services.chat_kit import ANSWER, Script, Stage
+from tests.unit.services.chat_kit import ANSWER, INFO, Script, Stage
 
 DROPPED = UpstreamUnreachable("it broke")
 
@@ -104,6 +105,13 @@ def test_it_is_within_the_one_budget_and_the_number_of_tries() -> None:
     assert (stage.tries, WAITED) == (["a"], [])
     stage = at_home(Script([DROPPED]), Script(), retry=RetrySettings(max_attempts=2))
     assert tries(stage) == "ac", "the last try is left for the other target"
+
+
+def test_that_try_goes_before_all_other_targets_but_one() -> None:
+    stage = at_home(Script([DROPPED]), Script([DROPPED]), Script(), retry=RetrySettings())
+    stage.targets = (*stage.targets, Target("two", "m-three", INFO), Target("two", "m-four", INFO))
+    assert tries(stage, 4) == "aac"
+    assert stage.run.outcome.upstream_model == "m-two"
 
 
 def test_it_may_be_turned_off() -> None:
