@@ -30,7 +30,7 @@ from services.asking import Asking, Build, Question, Read
 from services.circuits import Circuits, Permit
 from services.closing import Closing
 from services.last_word import last_word
-from services.next_try import HOST_IS_AWAY, left_for_others, may_pass, stays
+from services.next_try import HOST_IS_AWAY, OF_ONE_KEY, left_for_others, may_pass, stays
 from services.queueing import Waiter, lease_in_turn
 from services.site import Lease, Need, Site
 from services.waits import Waits
@@ -145,9 +145,7 @@ class Once:
                 course.excluded.clear()
             except UpstreamError as error:
                 failure = error
-                is_away = isinstance(error, HOST_IS_AWAY) and not site.elsewhere
-                # Another key leads to the same host; another target may not.
-                if not stays(error) or (course.others and is_away):
+                if not self._stays(course, site, error):
                     break
             finally:
                 permit.release()
@@ -207,17 +205,25 @@ class Once:
             waiter = Waiter(question.origin.tenant, course.cancel, signs, question.outcome, lease)
             deadline = question.origin.started + self._retry.total_seconds
             found = _last(lease_in_turn(site, waiter, self._clock, deadline))
-        if not course.tries or self._budget.take():
+        if not course.tries or question.light or self._budget.take():
             return found
         found.abandon()
         return None
+
+    def _stays(self, course: Course, site: Site, failure: GatewayError) -> bool:
+        """True when another key of the same target is worth a try."""
+        if course.question.light:
+            return isinstance(failure, OF_ONE_KEY)
+        is_away = isinstance(failure, HOST_IS_AWAY) and not site.elsewhere
+        # Another key leads to the same host; another target may not.
+        return stays(failure) and not (course.others and is_away)
 
     def _may_try(self, course: Course, *, leaves: int) -> bool:
         """True when there is a try left beside those that it `leaves` for other targets."""
         elapsed = self._clock.monotonic() - course.question.origin.started
         if course.tries >= self._retry.max_attempts - leaves or elapsed >= self._retry.total_seconds:
             return False
-        return course.tries == 0 or self._budget.allows()
+        return course.tries == 0 or course.question.light or self._budget.allows()
 
 
 def _last(steps: Generator[Any, None, T]) -> T:

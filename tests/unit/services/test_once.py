@@ -208,6 +208,18 @@ def test_what_becomes_of_a_count_is_not_held_against_a_key_unless_it_is_refused(
     assert refused.pools["one"].learned == [], "a count has limits of its own"
 
 
+def test_a_count_takes_no_other_requests_second_try() -> None:
+    house = House(*[UpstreamRateLimited("too many counts", retry_after=40)] * 2, UpstreamServerError("down"))
+    allowed = house.budget.allows
+    for _ in range(10):
+        house.budget.take()
+    assert not allowed()
+    assert house.count() > 0
+    assert house.sent == ["key-a1", "key-b1"], "another key may have room"
+    house.clock.advance(40)
+    assert (house.count() > 0, len(house.sent)) == (True, 3), "what is down is asked once"
+
+
 @pytest.mark.parametrize(("told", "rest"), [(40.0, 40.0), (None, counting.REST)])
 def test_a_provider_that_has_had_enough_of_counts_is_left_alone(told: float | None, rest: float) -> None:
     house = House(*[UpstreamRateLimited("too many counts", retry_after=told)] * 2, (200, b"42"))
