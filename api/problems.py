@@ -36,6 +36,8 @@ def invalid_request(error: ValidationError) -> InvalidRequest:
     path = _path(deepest["loc"])
     if deepest["type"] == "missing":
         return missing(path)
+    if deepest["type"] == "extra_forbidden":
+        return InvalidRequest(f"{path} is not known here.", param=path, code="invalid_value")
     # A value that fits no form of a union makes one problem for each of them.
     wanted = dict.fromkeys(_wanted(problem) for problem in problems if _path(problem["loc"]) == path)
     message = f"{path}: must {' or '.join(wanted).replace(' or be ', ' or ')}{_shown(deepest['input'])}."

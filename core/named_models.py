@@ -5,7 +5,7 @@ from typing import Any
 
 from core.errors import InvalidRequest
 
-FIELDS = ("models", "fallbacks")
+FIELDS = ("models", "fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 """OpenRouter's, and LiteLLM's: a provider goes on to one of these when the model that was asked for fails."""
 MOST = 32
 

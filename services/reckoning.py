@@ -134,7 +134,12 @@ def _unsaid(_: Target) -> None:
 
 
 def _longest(request: ChatRequest) -> int | None:
-    """The tokens that an answer may have; of two limits the larger one, as some provider may go by that."""
+    """The tokens that an answer may have; of two limits the larger one, as some provider may go by that.
+
+    A whole number counts as one in whatever spelling: 5000.0 is 5000 for some providers.
+    """
     said = [request.native.body.get(name) for name in TOKEN_LIMITS]
-    limits = [limit for limit in (request.sampling.max_tokens, *said) if isinstance(limit, int) and limit > 0]
+    limits = [
+        int(limit) for limit in (request.sampling.max_tokens, *said) if isinstance(limit, int | float) and limit > 0
+    ]
     return max(limits, default=None)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.problems import invalid_request
 from core.errors import InvalidRequest
@@ -15,6 +15,8 @@ class WireThing(BaseModel):
 
 
 class Sample(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     word: str = Field("x", min_length=2)
     choice: Literal["a", "b"] = "a"
     either: int | WireThing | list[WireThing] = 1
@@ -35,6 +37,7 @@ def problem(**fields: Any) -> InvalidRequest:
         ({"word": True}, "word", "word: must be a string, not true."),
         ({"word": ""}, "word", "word: must have at least 2 characters, not ''."),
         ({"word": [1]}, "word", "word: must be a string."),
+        ({"color": 1}, "color", "color is not known here."),
         ({"choice": "c"}, "choice", "choice: must be 'a' or 'b', not 'c'."),
         ({"either": []}, None, None),
         ({"either": None}, "either", "either: must be an integer or an object or an array, not null."),

@@ -18,6 +18,7 @@ from core.named_models import named_models
         ({"models": [" a ", 3, None, ["b"]]}, ("a",)),
         ({"fallbacks": ["a", {"model": "b", "messages": []}, {"a": ["c"]}]}, ("a", "b", "c")),
         ({"models": ["a"], "fallbacks": ["b"]}, ("a", "b")),
+        ({"context_window_fallbacks": [{"a": ["b"]}], "content_policy_fallbacks": [{"a": ["c"]}]}, ("b", "c")),
         ({"models": {"model": {"model": "a"}}}, ("a",)),
         ({"models": 7}, ()),
     ],

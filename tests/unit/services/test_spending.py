@@ -98,9 +98,10 @@ def test_an_answer_without_max_tokens_is_reserved_with_what_the_settings_say() -
     assert house.spent()["global hourly"] == pytest.approx(0.1, rel=0.01)
 
 
-def test_of_two_limits_of_an_answer_the_larger_one_is_reserved() -> None:
+@pytest.mark.parametrize("larger", [5000, 5000.0])
+def test_of_two_limits_of_an_answer_the_larger_one_is_reserved(larger: float) -> None:
     house = House(budget=budget(1.0))
-    body = {"max_tokens": 5000, "max_completion_tokens": 1}
+    body = {"max_tokens": larger, "max_completion_tokens": 1}
     house.open(sampling=Sampling(max_tokens=1), native=Native("openai_chat", body))
     assert house.spent()["global hourly"] > 0.5
 
