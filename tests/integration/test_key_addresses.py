@@ -70,7 +70,7 @@ def test_the_addresses_are_shown(house: House) -> None:
 
 def test_a_health_check_asks_where_the_key_is_used(house: House) -> None:
     (gateway,) = house.gateways
-    house.upstream.script(glm_error("1113", 429), times=1, when=is_for_plan)
+    house.upstream.script(glm_error("1000", 401), times=1, when=is_for_plan)
     gateway.chat(model="glm-4.6")
     house.upstream.reset()
     house.pass_time(3600)
