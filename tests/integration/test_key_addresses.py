@@ -73,7 +73,7 @@ def test_a_health_check_asks_where_the_key_is_used(house: House) -> None:
     house.upstream.script(glm_error("1000", 401), times=1, when=is_for_plan)
     gateway.chat(model="glm-4.6")
     house.upstream.reset()
-    house.pass_time(3600)
+    house.pass_time(6 * 3600)
     assert asked(house) == [(PLAN, "coding/paas/v4/models")]
 
 
