@@ -54,9 +54,9 @@ class Route:
         if not self.may_have(base) and target.model.lower() not in self.listed:
             return target
         names = (base.id, *base.aliases)
-        return replace(
-            target, info=replace(base, id=target.info.id, aliases=names, upstream={self.provider: target.model})
-        )
+        upstream = {self.provider: target.model}
+        info = replace(base, id=target.info.id, aliases=names, upstream=upstream, issue_of=base.id)
+        return replace(target, info=info)
 
     def unknown(self, model: str) -> Target:
         """The target for a model of that name of which nothing is known but that this provider has it."""

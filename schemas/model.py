@@ -66,7 +66,7 @@ class ModelInfo:
     names the parameters, as OpenAI spells them, that the model answers with an error (`top_k` and
     `tool_choice.required` among them). `min_cacheable` is the shortest prompt that is cached, in tokens. `efforts` are
     the levels of thinking it takes, in rising order; empty means that they are not known. `surcharges` say by how much
-    the price is multiplied for wishes such as `speed=fast`.
+    the price is multiplied for wishes such as `speed=fast`. `issue_of` is the id of the model that this is an issue of.
     """
 
     id: str
@@ -83,6 +83,7 @@ class ModelInfo:
     min_cacheable: int | None = None
     efforts: tuple[Effort, ...] = ()
     surcharges: Mapping[str, float] = field(default_factory=dict)
+    issue_of: str | None = None
 
     def price_on(self, day: date, prompt: int = 0, extras: Iterable[str] = ()) -> Price | None:
         """The newest price that had begun by `day` for a prompt of that many tokens.

@@ -95,7 +95,7 @@ class BoundTable:
         """What may be spent on each of `models`, and whether the settings name just that one."""
         for info in models:
             named = any(name in self._budget.models for name in (info.id, *info.aliases))
-            for bound in _budget(_of_model(info), _fitting(self._budget.models, info)):
+            for bound in _budget(*_of_model(info, self._budget.models)):
                 yield bound, named
 
     def target(self, target: Target) -> Iterator[Bound]:
@@ -104,8 +104,8 @@ class BoundTable:
         whose = Whose("provider", provider, provider)
         yield from self._rates_of(whose, self._rates.providers.get(provider))
         yield from _budget(whose, self._budget.providers.get(provider))
-        yield from self._rates_of(_of_model(info), _fitting(self._rates.models, info))
-        yield from _budget(_of_model(info), _fitting(self._budget.models, info))
+        yield from self._rates_of(*_of_model(info, self._rates.models))
+        yield from _budget(*_of_model(info, self._budget.models))
 
     def streams(self, caller: Caller | None) -> int | None:
         """How many streamed answers a caller may have open at a time."""
@@ -189,14 +189,23 @@ def connection_of(ip: str) -> str:
     return str(IPv6Network((int(address) >> 64 << 64, 64)))
 
 
-def _of_model(info: ModelInfo) -> Whose:
-    return Whose("model", info.id, info.id)
+def _of_model(info: ModelInfo, table: Mapping[str, T]) -> tuple[Whose, T | None]:
+    """What the table has for a model, and for whom: all issues of a model together, unless it names one of them."""
+    pattern = next((pattern for pattern in table if _fits(pattern, info.id, *info.aliases)), None)
+    if pattern is None:
+        return _model(info.id), None
+    # The names of the model itself are among the aliases of its issues.
+    whole = info.issue_of if _fits(pattern, *info.aliases) else None
+    return _model(whole or info.id), table[pattern]
 
 
-def _fitting(table: Mapping[str, T], info: ModelInfo) -> T | None:
-    names = [name.lower() for name in (info.id, *info.aliases)]
-    fits = (value for pattern, value in table.items() if any(fnmatchcase(name, pattern.lower()) for name in names))
-    return next(fits, None)
+def _model(name: str) -> Whose:
+    # A provider may take a name in any case, and it is one model all the same.
+    return Whose("model", name.lower(), name)
+
+
+def _fits(pattern: str, *names: str) -> bool:
+    return any(fnmatchcase(name.lower(), pattern.lower()) for name in names)
 
 
 def moment(at: float) -> str:

@@ -9,11 +9,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from core.errors import BudgetExceeded, RateLimited, StoreUnavailable, Unpriced
+from core.routing import Route, listed
 from core.store.resilient import ResilientStore
 from schemas.caller import Caller
 from schemas.chat import Native, Sampling
 from schemas.limit import CallerLimits
-from schemas.model import Price
+from schemas.model import Price, Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.usage import Usage
@@ -571,6 +572,34 @@ def test_providers_and_models_are_limited_for_all_callers_together() -> None:
     second.admit(target("two"))
     with pytest.raises(RateLimited, match="the model m"):
         house.open(sampling=Sampling(max_tokens=490)).admit(target("two"))
+
+
+def issue(name: str) -> Target:
+    """The target for a name that says one issue of m."""
+    route = Route("one", "openai-compatible", listed({name}))
+    return route.issue(route.unknown(name), target().info)
+
+
+def test_all_issues_of_a_model_and_all_spellings_have_its_limits_and_budget_in_common() -> None:
+    house = House(rates={"models": {"m": {"requests_per_minute": 3}}}, budget={"models": {"m": {"daily_limit": 0.01}}})
+    for one in (target(), issue("m-0613"), issue("M-latest")):
+        house.open(one, sampling=TEN_TOKENS).admit(one)
+    with pytest.raises(RateLimited, match="the model m"):
+        house.open(sampling=TEN_TOKENS).admit(issue("m-0614"))
+    (seen,) = house.spending.shared_budgets([target().info])
+    assert seen.spent_usd > 0.003, "operators see the spending on issues too"
+    odd = House(rates={"models": {"M*": {"requests_per_minute": 1}}})
+    odd.open().admit(target("one", "mystery"))
+    with pytest.raises(RateLimited):
+        odd.open().admit(target("one", "Mystery"))
+
+
+def test_an_issue_that_the_settings_name_has_a_limit_of_its_own() -> None:
+    house = House(rates={"models": {"m-0613": {"requests_per_minute": 1}, "m": {"requests_per_minute": 1}}})
+    house.open().admit(target())
+    house.open().admit(issue("m-0613"))
+    with pytest.raises(RateLimited, match="the model m-0613"):
+        house.open().admit(issue("m-0613"))
 
 
 # Streams
