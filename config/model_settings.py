@@ -29,7 +29,8 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 class PriceSettings(Group):
     """USD per million tokens from the day `since` on; None means unknown, which is not free.
 
-    `above` makes it the price of requests whose whole prompt has more tokens than that.
+    `above` makes it the price of requests whose whole prompt has more tokens than that. `provider` is the instance, or
+    the kind of instances, whose price alone it is.
     """
 
     since: date = date(1970, 1, 1)
@@ -39,6 +40,7 @@ class PriceSettings(Group):
     write_short: Dollars | None = None
     write_long: Dollars | None = None
     above: int = Field(0, ge=0)
+    provider: Text | None = None
 
 
 class ModelSettings(Group):

@@ -80,5 +80,7 @@ def _described(model: ModelInfo, entry: ModelSettings) -> ModelInfo:
     if entry.refuses is not None:
         values["refuses"] = frozenset(entry.refuses)
     if entry.prices is not None:
-        values["prices"] = tuple(Price(**price.model_dump()) for price in entry.prices)
+        prices = tuple(Price(**price.model_dump()) for price in entry.prices)
+        is_added = bool(prices) and all(price.provider is not None for price in prices)
+        values["prices"] = (*model.prices, *prices) if is_added else prices
     return replace(model, **values, upstream={**model.upstream, **entry.upstream})

@@ -31,8 +31,12 @@ class Route:
         upstream = info.upstream.get(self.provider) or info.upstream.get(self.kind)
         if self.listed:
             named = self._named(info, upstream)
-            return Target(self.provider, upstream or named, info) if named else None
-        return Target(self.provider, upstream, info) if upstream else None
+            return Target(self.provider, upstream or named, self.priced(info)) if named else None
+        return Target(self.provider, upstream, self.priced(info)) if upstream else None
+
+    def priced(self, info: ModelInfo) -> ModelInfo:
+        """The model with the prices that it has here: of the instance, else of its kind, else of all."""
+        return info.priced_at(self.provider, self.kind)
 
     def own(self, model: str) -> Target | None:
         """The target for a model that is not known: None unless it is listed here."""
@@ -55,7 +59,7 @@ class Route:
             return target
         names = (base.id, *base.aliases)
         upstream = {self.provider: target.model}
-        info = replace(base, id=target.info.id, aliases=names, upstream=upstream, issue_of=base.id)
+        info = replace(self.priced(base), id=target.info.id, aliases=names, upstream=upstream, issue_of=base.id)
         return replace(target, info=info)
 
     def unknown(self, model: str) -> Target:

@@ -31,6 +31,8 @@ class Price:
 
     `cached` is for tokens read from a cache, `write_short` and `write_long` for tokens written to one for minutes or
     for an hour and more. `above` makes this the price of requests whose whole prompt has more tokens than that.
+    `provider` is the instance, or the kind of instances, whose price alone it is; None for all that have none of their
+    own.
     """
 
     since: date
@@ -40,6 +42,7 @@ class Price:
     write_short: float | None = None
     write_long: float | None = None
     above: int = 0
+    provider: str | None = None
 
     def times(self, factor: float | None) -> "Price":
         """The price so many times; unknown when the factor is."""
@@ -85,12 +88,27 @@ class ModelInfo:
     surcharges: Mapping[str, float] = field(default_factory=dict)
     issue_of: str | None = None
 
+    def priced_at(self, *providers: str) -> "ModelInfo":
+        """The same with the prices that it has at the first of `providers` that has any of its own."""
+        own = {price.provider for price in self.prices if price.provider is not None}
+        if not own:
+            return self
+        whose = next((name for name in providers if name in own), None)
+        return replace(
+            self, prices=tuple(replace(price, provider=None) for price in self.prices if price.provider == whose)
+        )
+
     def price_on(self, day: date, prompt: int = 0, extras: Iterable[str] = ()) -> Price | None:
         """The newest price that had begun by `day` for a prompt of that many tokens.
 
-        `extras` are wishes that have a price of their own; that of one that is not among the surcharges is unknown.
+        Prices of certain providers do not count. `extras` are wishes that have a price of their own; that of one
+        that is not among the surcharges is unknown.
         """
-        begun = [price for price in self.prices if price.since <= day and (not price.above or price.above < prompt)]
+        begun = [
+            price
+            for price in self.prices
+            if price.provider is None and price.since <= day and (not price.above or price.above < prompt)
+        ]
         if not begun:
             return None
         price = max(begun, key=lambda price: (price.since, price.above))

@@ -58,7 +58,10 @@ class ModelService:
                     yield info, name
 
     def _entry(self, info: ModelInfo, name: str) -> dict[str, Any]:
-        price = info.price_on(datetime.now(UTC).date())
+        targets = self._routing.targets(name)
+        stand_in = targets[0].info.id
+        # What it costs where it is asked for first.
+        price = (targets[0].info if stand_in == info.id else info).price_on(datetime.now(UTC).date())
         entry: dict[str, Any] = {
             "id": name,
             "object": "model",
@@ -71,8 +74,6 @@ class ModelService:
             "providers": self._routing.providers(name),
             "pricing": None if price is None else _pricing(price),
         }
-        targets = self._routing.targets(name)
-        stand_in = targets[0].info.id
         if name != info.id:
             entry["alias_of"] = info.id
         elif stand_in != info.id:

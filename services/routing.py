@@ -1,6 +1,6 @@
 """RoutingService: turns the model name a client wrote into the targets to try, in order."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -105,8 +105,13 @@ class RoutingService:
         Of a provider of which no price is known it is one that no model passes at all.
         """
         route = next((route for route in self._routes if route.provider == provider), None)
-        own = [info for info in self._catalogue.models if route is not None and route.may_have(info)]
-        return dearest(own, day) or dearest(self._catalogue.models, day)
+        own = [route.priced(info) for info in self._catalogue.models if route is not None and route.may_have(info)]
+        return dearest(own, day) or dearest(self._everywhere(), day)
+
+    def _everywhere(self) -> Iterator[ModelInfo]:
+        """Every model with what it costs at each provider."""
+        yield from self._catalogue.models
+        yield from (route.priced(info) for route in self._routes for info in self._catalogue.models)
 
     def names(self, model: str) -> tuple[str, ...]:
         """All that a model is called that a client wrote so: as it wrote it, its id, and without its instance."""

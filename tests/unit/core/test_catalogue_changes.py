@@ -65,6 +65,14 @@ def test_a_price_without_a_day_has_always_held():
     assert model.price_on(date(2000, 1, 1)).input == 3
 
 
+def test_prices_of_providers_are_added_to_the_one_there_is():
+    own = {"provider": "box", "input": 3}
+    kept, new = with_changes(Big_1={"prices": [own]}), with_changes(Big_1={"prices": [own, {"input": 4}]})
+    assert [(one.provider, one.input) for one in kept.find("big").prices][-1] == ("box", 3)
+    assert kept.find("big").prices[:-1] == BIG.prices
+    assert [(one.provider, one.input) for one in new.find("big").prices] == [("box", 3), (None, 4)]
+
+
 def test_names_are_added_to_those_there_are():
     model = with_changes(Big_1={"aliases": ["huge"], "upstream": {"local": "b", "glm": "big-new"}}).find("HUGE")
     assert model.aliases == ("big", "large", "huge")

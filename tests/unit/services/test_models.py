@@ -77,6 +77,14 @@ def test_an_unknown_price_is_null_and_not_zero() -> None:
     assert (pricing["input"], pricing["output"], pricing["cached_input"]) == (0.0, None, None)
 
 
+def test_the_price_that_is_told_is_that_of_the_provider_that_is_asked_first() -> None:
+    own = replace(UNPRICED, prices=(OLD, Price(date(2020, 1, 1), input=0.1, provider="b")))
+    for first, told in (("a", 0.6), ("b", 0.1)):
+        routes = sorted([Route("a", "glm"), Route("b", "glm")], key=lambda route: route.provider != first)
+        models = ModelService(RoutingService(Catalogue([own]), routes, lambda _: True))
+        assert models.one("other")["pricing"]["input"] == told
+
+
 def test_every_provider_of_a_model_is_named() -> None:
     assert service().one("other")["providers"] == ["a", "b"]
 

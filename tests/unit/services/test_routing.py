@@ -1,5 +1,6 @@
 """From the name a client wrote to the targets to try."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -195,6 +196,23 @@ def test_an_issue_that_an_instance_lists_costs_what_the_model_does() -> None:
     assert routing.targets("gpt-5.4-2026-03-01")[0].info.prices == GPT.prices
     assert routing.info("gpt-5.4-2026-03-01").prices == GPT.prices
     assert [info.id for info in routing.routable()] == ["gpt-5.4-2026-03-01"]
+
+
+def test_a_provider_may_have_prices_of_its_own() -> None:
+    own = (Price(DAY, input=1.0, output=3.0, provider="box"), Price(DAY, input=9.0, above=500, provider="box"))
+    dear = Price(DAY, input=5.0, output=50.0, provider="openai-compatible")
+    model = replace(GPT, prices=(*GPT.prices, *own, dear), upstream={"openai": "gpt-5.4", "openai-compatible": "g"})
+    routes = (OPENAI, Route("box", "openai-compatible"), Route("other", "openai-compatible"))
+    routing = RoutingService(Catalogue([model]), routes, lambda _: True)
+    asked = ("openai/gpt-5.4", "box/gpt-5.4", "box/gpt-5.4-0613", "other/gpt-5.4")
+    infos = [routing.targets(name)[0].info for name in asked]
+    told = [[price.input for prompt in (1, 600) if (price := info.price_on(DAY, prompt))] for info in infos]
+    assert told == [[2.0, 4.0], [1.0, 9.0], [1.0, 9.0], [5.0, 5.0]]
+    assert model.price_on(DAY) == GPT.prices[0], "what stands in lists is the price of all others"
+    assert (routing.dearest("box", DAY), routing.dearest("other", DAY)) == (
+        Price(DAY, 9.0, 9.0, 3.0, 9.0, 9.0),
+        Price(DAY, 5.0, 5.0, 50.0, 5.0, 5.0),
+    )
 
 
 @pytest.mark.parametrize("name", ["gpt-5.5-2026-03-01", "gpt-5.4-turbo", "gpt-5.4-2026-03-01x"])
