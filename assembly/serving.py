@@ -72,6 +72,8 @@ def serve(configured: Configured, credentials: dict[str, int], create_app: Calla
     click.echo(banner(settings, credentials, access, simulated=not credentials, needs_key=needs_key))
     sys.stdout.flush()
     _load_code()
+    if settings.workers > 1:
+        _load_vocabulary()
     from config.server import Server
 
     def read_again() -> None:
@@ -108,6 +110,13 @@ def _load_code() -> None:
     """Import what every worker needs, once for all of them."""
     for name in CODE:
         import_module(name)
+
+
+def _load_vocabulary() -> None:
+    """Load what tokens are counted with, which all workers then share: 140 MB that each would take for itself."""
+    from core.counting import load_vocabulary
+
+    load_vocabulary()
 
 
 def _start_simulator(settings: Settings) -> dict[str, str]:

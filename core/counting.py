@@ -1,5 +1,6 @@
 """Counts tokens offline, for when no provider said how many there were."""
 
+from functools import cache
 from typing import Any
 
 from gevent import get_hub, sleep
@@ -29,7 +30,7 @@ class TokenCounter:
         """Load the vocabulary now, in a thread, so that other requests go on; does nothing the second time."""
         if self._encoding is None:
             with self._loading:
-                self._encoding = self._encoding or get_hub().threadpool.apply(_encoding)
+                self._encoding = self._encoding or get_hub().threadpool.apply(load_vocabulary)
 
     def count_text(self, text: str) -> int:
         """The tokens of `text`. Special tokens in it are plain text.
@@ -80,7 +81,9 @@ class TokenCounter:
         return self.count_text(dumps(value).decode())
 
 
-def _encoding() -> Any:
-    import bpe_openai  # here, as most processes never need it
+@cache
+def load_vocabulary() -> Any:
+    """Load what is counted with, once for this process and for those that it forks from then on."""
+    import bpe_openai  # here, as a process that counts nothing never needs it
 
     return bpe_openai.get_encoding("o200k_base")
