@@ -32,7 +32,7 @@ class Assembly:
         services = build_services(
             settings,
             clock,
-            multiprocess_metrics=metrics_directory() is not None,
+            shared=metrics_directory(),
             secrets=tuple(secrets_of(settings)),
             write_exchange=self._outputs.exchanges(settings.logging),
             book=self._book,

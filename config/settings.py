@@ -68,7 +68,7 @@ class ServerSettings(Group):
 
     Within `head_timeout` seconds a request's head must have come, within `body_timeout` its body. After a stop signal
     new requests are still taken for `drain_seconds`, while readiness says that none should come; then those that run
-    have `shutdown_seconds`. The bodies of a worker's requests take `body_memory` bytes at most, None for 40 % of the
+    have `shutdown_seconds`. The bodies of a worker's requests take `body_memory` bytes at most, None for 25 % of the
     memory shared by all workers, and one that finds no room waits for it for `body_wait` seconds. After about
     `max_requests` a worker is replaced; 0 for never.
     """

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from config.settings import Settings
 from core.addresses import Reach
@@ -112,7 +113,7 @@ def build_services(
     settings: Settings,
     clock: Clock | None = None,
     *,
-    multiprocess_metrics: bool = False,
+    shared: Path | None = None,
     secrets: Sequence[str] = (),
     write_exchange: Write | None = None,
     book: CatalogueBook | None = None,
@@ -120,12 +121,12 @@ def build_services(
     """All services for `settings`. Nothing runs in the background until `background.start()`.
 
     `secrets` are never written down; `write_exchange` takes whole requests and answers, if they are logged. `book`
-    knows the models.
+    knows the models. `shared` is a folder of the workers of this gateway, None where it is the only one.
 
     Raises ValueError when the store cannot be opened or the models in `settings` are not consistent.
     """
     catalogue = (book or CatalogueBook()).catalogue(settings.models)
-    base = lay_foundation(settings, catalogue, clock or SystemClock(), multiprocess_metrics=multiprocess_metrics)
+    base = lay_foundation(settings, catalogue, clock or SystemClock(), shared=shared)
     services = furnish(base, settings, catalogue, secrets=secrets, write_exchange=write_exchange)
     base.background.become((*base.chores(), *services.chores))
     return services

@@ -2,6 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
+from typing import Protocol
 
 from gevent.event import Event
 
@@ -12,18 +14,50 @@ COPIES = 3
 SMALL_BYTES = 64 * 1024
 """Bodies up to this size are counted, but never wait."""
 RETRY_SECONDS = 5.0
+LOOK_SECONDS = 0.1
+"""How often one that waits for other workers looks whether they are done."""
+
+
+class Turn(Protocol):
+    """What one worker may have at a time."""
+
+    def take(self) -> bool:
+        """True when this one has it now, or had it before."""
+
+    def leave(self) -> None:
+        """Another one may have it; does nothing when this one has not."""
+
+
+class NoTurn:
+    """For one that shares its memory with nobody."""
+
+    def take(self) -> bool:
+        """Nobody else wants it."""
+        return True
+
+    def leave(self) -> None:
+        """Nobody waits."""
 
 
 class BodyRoom:
-    """Gives each body its place, in the order in which they came. One larger than all the room is let in alone."""
+    """Gives each body its place, in the order in which they came.
 
-    def __init__(self, size: int, patience: float, refused: Callable[[], object] = bool) -> None:
-        """`size` is in bytes; `patience` is the longest wait, in seconds; `refused` is told of those in vain."""
+    One that is too large for it is let in when no other large one waits for its answer, here or in any other worker.
+    """
+
+    def __init__(
+        self, size: int, patience: float, refused: Callable[[], object] = bool, turn: Turn | None = None
+    ) -> None:
+        """`size` is in bytes; `patience` is the longest wait, in seconds; `refused` is told of those in vain.
+
+        Of the workers that share the machine's memory, only the one whose `turn` it is may go beyond its size.
+        """
         self.size = size
         self.patience = patience
         self.held = 0
-        self._large = 0
+        self._large = self._kept = 0
         self._refused = refused
+        self._turn = turn or NoTurn()
         self._line: deque[_Waiting] = deque()
 
     @property
@@ -40,13 +74,13 @@ class BodyRoom:
     def take(self, amount: int, *, first: bool) -> None:
         """Wait for so much room, and have it; `first` says that it is the first of a large body."""
         wanted = _Waiting(amount, first)
-        if self._fits(wanted) and not (first and self._line):
+        if not (first and self._line) and self._fits(wanted):
             self._admit(wanted)
             return
         # One that has a place already is let in first: others wait for what it holds.
         (self._line.append if first else self._line.appendleft)(wanted)
         try:
-            come = wanted.come.wait(self.patience)
+            come = self._wait(wanted)
         except BaseException:
             self._leave(wanted)
             raise
@@ -60,15 +94,35 @@ class BodyRoom:
         """Count something that does not wait."""
         self.held += amount
 
-    def give_back(self, amount: int, *, last: bool = False) -> None:
-        """So much is free again; `last` says that a large body is gone."""
+    def answered(self, freed: int, kept: int) -> None:
+        """A large body has its answer: so much of it is free again, and so much is kept until that ends."""
+        self._kept += kept
+        self.give_back(freed, last=True)
+
+    def give_back(self, amount: int, *, last: bool = False, kept: int = 0) -> None:
+        """So much is free again; `last` is a large body that goes unanswered, `kept` what was of an answered one."""
         self.held -= amount
         self._large -= last
+        self._kept -= kept
+        if self.held <= self.size or (not self._large and self._kept <= self.size):
+            self._turn.leave()
         self._let_in()
 
+    def _wait(self, wanted: "_Waiting") -> bool:
+        until = monotonic() + self.patience
+        while (left := until - monotonic()) > 0:
+            wanted.come.wait(min(LOOK_SECONDS, left))
+            if wanted.come.is_set():
+                return True
+            self._let_in()  # nobody tells when other workers have gone
+        return bool(wanted.come.is_set())
+
     def _fits(self, wanted: "_Waiting") -> bool:
-        alone = self._large == (0 if wanted.first else 1)
-        return alone or self.held + wanted.amount <= self.size
+        if self.held + wanted.amount <= self.size:
+            return True
+        # Small ones are let in without asking: that there are many of them must not shut out the rest for ever.
+        alone = not self._large and self._kept <= self.size if wanted.first else self._large == 1
+        return alone and self._turn.take()
 
     def _admit(self, wanted: "_Waiting") -> None:
         self.held += wanted.amount
@@ -97,11 +151,11 @@ class _Waiting:
 class BodyPlace:
     """The place of one body; `release` gives it back, and may be called twice."""
 
-    __slots__ = ("_held", "_large", "_length", "_released", "_room")
+    __slots__ = ("_held", "_kept", "_large", "_length", "_released", "_room")
 
     def __init__(self, room: BodyRoom) -> None:
         self._room = room
-        self._length = self._held = 0
+        self._length = self._held = self._kept = 0
         self._large = self._released = False
 
     def grow(self, length: int) -> None:
@@ -118,12 +172,17 @@ class BodyPlace:
 
     def answered(self) -> None:
         """The answer has begun: no other try will be made, so only what was parsed of the body is left."""
-        if not self._released:
-            freed, self._held = self._held - self._length, self._length
+        if self._released:
+            return
+        freed, self._held = self._held - self._length, self._length
+        if self._large:
+            self._large, self._kept = False, self._length
+            self._room.answered(freed, self._length)
+        else:
             self._room.give_back(freed)
 
     def release(self) -> None:
         """The answer is over."""
         if not self._released:
             self._released = True
-            self._room.give_back(self._held, last=self._large)
+            self._room.give_back(self._held, last=self._large, kept=self._kept)

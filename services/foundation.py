@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from uuid import uuid4
 
@@ -39,6 +40,7 @@ from services.stream_slots import RENEW_SECONDS, StreamSlots
 from services.telemetry import Telemetry
 from services.tracing import spans_of
 from services.traffic import Traffic
+from services.turns import FileTurn
 from services.usage_ledger import UsageLedger
 from services.write_watch import WriteWatch
 
@@ -47,8 +49,12 @@ LEDGER_SECONDS = 5.0
 PRUNE_SECONDS = 300.0
 WRITES_SECONDS = 20.0
 KEY_USE_SECONDS = 60.0
-BODY_SHARE = 0.4
-"""Of all memory; the rest is for the process itself, open streams, and what comes in while others are answered."""
+BODY_SHARE = 0.25
+"""Of all memory; the rest is for the process itself, what it counts tokens with, and open streams.
+
+A replica of 512 MB has as much left when four workers have 1,000 streams open.
+"""
+TURN_FILE = "large_body"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +143,16 @@ class Foundation:
         self.store.close()
 
 
-def lay_foundation(
-    settings: Settings, catalogue: Catalogue, clock: Clock, *, multiprocess_metrics: bool = False
-) -> Foundation:
-    """All of it. Raises ValueError when the store cannot be opened."""
+def lay_foundation(settings: Settings, catalogue: Catalogue, clock: Clock, *, shared: Path | None = None) -> Foundation:
+    """All of it. Raises ValueError when the store cannot be opened.
+
+    `shared` is a folder of the workers of this gateway, None where it is the only one.
+    """
     worker_id = f"{os.getpid()}-{uuid4().hex[:8]}"
     store = open_store(settings.store, settings.server.data_dir, clock)
     store.expect(settings.workers)
     records, counters = store.records, store.counters
-    telemetry = Telemetry(Metrics(multiprocess=multiprocess_metrics), model_names(settings, catalogue))
+    telemetry = Telemetry(Metrics(multiprocess=shared is not None), model_names(settings, catalogue))
     failover = FailoverService(records, counters, settings.failover, telemetry, clock)
     ledger = CacheLedger(records, clock)
     book = KeyBook(records, clock, lambda: store.degraded)
@@ -186,7 +193,12 @@ def lay_foundation(
         closing=Closing(),
         retired=Retired(),
         retries=RetryBudget(settings.retry.budget_share, settings.retry.budget_min, clock),
-        bodies=BodyRoom(_body_memory(settings), settings.server.body_wait, telemetry.body_refused),
+        bodies=BodyRoom(
+            _body_memory(settings),
+            settings.server.body_wait,
+            telemetry.body_refused,
+            None if shared is None else FileTurn(shared / TURN_FILE),
+        ),
     )
 
 

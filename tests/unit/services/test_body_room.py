@@ -84,6 +84,61 @@ def test_a_body_larger_than_all_the_room_is_let_in_alone() -> None:
     assert other.get()
 
 
+def test_one_that_is_too_large_waits_for_no_answer_that_has_begun() -> None:
+    one = room(1)
+    place = one.claim(MEGABYTE // 2)
+    too_large = asked(one, 50 * MEGABYTE)
+    assert not too_large.ready()
+    place.answered()
+    large = too_large.get()
+    next_one = asked(one, 50 * MEGABYTE)
+    large.answered()
+    gevent.sleep(0)
+    assert not next_one.ready(), "what is left of such answers stays within the room"
+    large.release()
+    assert next_one.get()
+
+
+class Turns:
+    """The turn of one of two workers, which the other may have."""
+
+    def __init__(self) -> None:
+        self.theirs = self.ours = False
+
+    def take(self) -> bool:
+        self.ours = not self.theirs
+        return self.ours
+
+    def leave(self) -> None:
+        self.ours = False
+
+
+def test_workers_take_turns_with_what_is_too_large_for_their_room() -> None:
+    turns = Turns()
+    one = BodyRoom(COPIES * MEGABYTE, LONG, turn=turns)
+    one.claim(MEGABYTE).release()
+    turns.theirs = True
+    too_large = asked(one, 4 * MEGABYTE)
+    assert not too_large.ready()
+    turns.theirs = False
+    place = too_large.get(timeout=LONG)
+    assert turns.ours
+    place.answered()
+    assert turns.ours, "what is left of it does not fit either"
+    place.release()
+    assert not turns.ours
+
+
+def test_what_fits_takes_nobodys_turn() -> None:
+    turns = Turns()
+    turns.theirs = True
+    one = BodyRoom(COPIES * MEGABYTE, 0, turn=turns)
+    one.claim(MEGABYTE).release()
+    with pytest.raises(Overloaded):
+        one.claim(2 * MEGABYTE)
+    assert one.held == 0
+
+
 def test_one_that_grows_goes_ahead_of_those_who_wait_for_what_it_holds() -> None:
     one = room(2)
     growing, other = one.claim(MEGABYTE), one.claim(MEGABYTE)
