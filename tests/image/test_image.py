@@ -61,9 +61,11 @@ class Running:
         return self._outer.wait(60)
 
     def kill(self) -> None:
-        """For whatever is left."""
-        self._outer.kill()
-        self._outer.wait(60)
+        """For whatever is left: the first process inside, which takes the others with it."""
+        if self._outer.poll() is None:
+            # Not left to `unshare`: the death of its parent is no longer told to one that has changed its user.
+            os.kill(self.process, signal.SIGKILL)
+            self._outer.wait(60)
 
     def _read(self) -> None:
         assert self._outer.stdout is not None
