@@ -42,7 +42,9 @@ class Gateway:
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: object, *_: object) -> None:
+        if failure is not None:
+            print("\n".join(self.lines[-60:]))
         self.stop()
 
     def start(self) -> None:
