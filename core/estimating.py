@@ -20,6 +20,7 @@ MEDIA_BYTES = 256
 """Of sound and video: 32 tokens a second at 64 kbit/s."""
 BASE64 = ";base64,"
 MEDIA = ("image/", "audio/", "video/", PDF)
+DOCUMENTS = (*MEDIA, "application/")
 KINDS = ("image", "audio", "video", "file", "document")
 DEEPEST = 8
 ESCAPE = b"\\u"
@@ -29,8 +30,9 @@ def estimate_request(request: ChatRequest) -> int:
     """About as many tokens as the whole prompt has, from its size alone: in a millisecond or two, whatever the size.
 
     A quarter of the bytes of its body, or of what was made of that if it is more. What is in base64 counts by its kind:
-    an image is 1,600 tokens (85 at low detail), a PDF has one for 32 bytes of it, between 3,000 and 150,000, sound and
-    video one for 256 bytes, 1,600 at least. So do the same by an address, with the least of their kind.
+    an image is 1,600 tokens (85 at low detail), a PDF or another document that is no plain text has one for 32 bytes of
+    it, between 3,000 and 150,000, sound and video one for 256 bytes, 1,600 at least. So do the same by an address, with
+    the least of their kind.
     """
     media = [medium for message in request.messages for part in message.parts for medium in _media(part)]
     written = _body_size(request) - sum(size for size, _ in media)
@@ -65,7 +67,7 @@ def _media(part: Part) -> Iterator[tuple[int, int]]:
     if isinstance(part, ImagePart):
         yield _in_base64(part.url), LOW_DETAIL if part.detail == "low" else IMAGE
     elif isinstance(part, DocumentPart) and part.url is not None:
-        size = _in_base64(part.url)
+        size = _in_base64(part.url, DOCUMENTS)
         yield size, min(max(size // PDF_BYTES, PDF_LEAST), PDF_MOST)
     elif isinstance(part, OpaquePart):
         size = sum(_hidden(part.body))
@@ -73,10 +75,10 @@ def _media(part: Part) -> Iterator[tuple[int, int]]:
         yield size, max(size // MEDIA_BYTES, least)
 
 
-def _in_base64(url: str) -> int:
-    """The length of what a data URL holds; 0 for anything else, which is text."""
+def _in_base64(url: str, kinds: tuple[str, ...] = MEDIA) -> int:
+    """The length of what a data URL of these kinds holds; 0 for anything else, which is text."""
     head, mark, _ = url[:100].partition(BASE64)
-    is_media = bool(mark) and head.lower().removeprefix("data:").startswith(MEDIA)
+    is_media = bool(mark) and head.lower().removeprefix("data:").startswith(kinds)
     return len(url) - len(head) - len(BASE64) if is_media else 0
 
 

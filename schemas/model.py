@@ -31,8 +31,7 @@ class Price:
 
     `cached` is for tokens read from a cache, `write_short` and `write_long` for tokens written to one for minutes or
     for an hour and more. `above` makes this the price of requests whose whole prompt has more tokens than that.
-    `provider` is the instance, or the kind of instances, whose price alone it is; None for all that have none of their
-    own.
+    `provider` is the instance, or the kind of instances, whose price alone it is, ahead of those of all.
     """
 
     since: date
@@ -56,6 +55,11 @@ class Price:
         )
 
 
+def _newest(prices: Iterable[Price], day: date, prompt: int) -> Price | None:
+    begun = [price for price in prices if price.since <= day and (not price.above or price.above < prompt)]
+    return max(begun, key=lambda price: (price.since, price.above), default=None)
+
+
 def _product(rate: float | None, factor: float | None) -> float | None:
     return None if rate is None or factor is None else float(Decimal(repr(rate)) * Decimal(repr(factor)))
 
@@ -69,7 +73,8 @@ class ModelInfo:
     names the parameters, as OpenAI spells them, that the model answers with an error (`top_k` and
     `tool_choice.required` among them). `min_cacheable` is the shortest prompt that is cached, in tokens. `efforts` are
     the levels of thinking it takes, in rising order; empty means that they are not known. `surcharges` say by how much
-    the price is multiplied for wishes such as `speed=fast`. `issue_of` is the id of the model that this is an issue of.
+    the price is multiplied for wishes such as `speed=fast`. `own_prices` go ahead of `prices` wherever one of them
+    holds. `issue_of` is the id of the model that this is an issue of.
     """
 
     id: str
@@ -82,6 +87,7 @@ class ModelInfo:
     thinking: ThinkingControl = "none"
     created: int = 0
     prices: tuple[Price, ...] = field(default=())
+    own_prices: tuple[Price, ...] = ()
     refuses: frozenset[str] = frozenset()
     min_cacheable: int | None = None
     efforts: tuple[Effort, ...] = ()
@@ -90,28 +96,22 @@ class ModelInfo:
 
     def priced_at(self, *providers: str) -> "ModelInfo":
         """The same with the prices that it has at the first of `providers` that has any of its own."""
-        own = {price.provider for price in self.prices if price.provider is not None}
-        if not own:
+        named = {price.provider for price in self.prices}
+        whose = next((name for name in providers if name in named), None)
+        if whose is None:
             return self
-        whose = next((name for name in providers if name in own), None)
-        return replace(
-            self, prices=tuple(replace(price, provider=None) for price in self.prices if price.provider == whose)
-        )
+        return replace(self, own_prices=tuple(price for price in self.prices if price.provider == whose))
 
     def price_on(self, day: date, prompt: int = 0, extras: Iterable[str] = ()) -> Price | None:
         """The newest price that had begun by `day` for a prompt of that many tokens.
 
-        Prices of certain providers do not count. `extras` are wishes that have a price of their own; that of one
+        Prices of providers count as `own_prices` alone. `extras` are wishes that have a price of their own; that of one
         that is not among the surcharges is unknown.
         """
-        begun = [
-            price
-            for price in self.prices
-            if price.provider is None and price.since <= day and (not price.above or price.above < prompt)
-        ]
-        if not begun:
+        general = [price for price in self.prices if price.provider is None]
+        price = _newest(self.own_prices, day, prompt) or _newest(general, day, prompt)
+        if price is None:
             return None
-        price = max(begun, key=lambda price: (price.since, price.above))
         for extra in extras:
             price = price.times(self.surcharges.get(extra))
         return price

@@ -32,19 +32,40 @@ class Permits:
         self._counters = counters
         self._held: dict[str, _Held] = {}
         self._remaining: dict[str, int] = {}
+        self._fetching: set[str] = set()
 
     def take(self, credential: Credential, now: float) -> float:
         """0 when the key may make a request now; else in how many seconds it may."""
         limit = credential.limits.requests
         if limit is None:
             return 0.0
-        held = self._held.pop(credential.id, None)
-        if held is not None and held.left > 0 and held.until > now:
-            self._held[credential.id] = _Held(held.left - 1, held.until)
+        if self._use(credential.id, now):
             return 0.0
         together = max(1, min(self._remaining.get(credential.id, limit), limit) // SHARE)
-        wait = self._ask(credential, limit, together, now)
-        return self._ask(credential, limit, 1, now) if wait and together > 1 else wait
+        if together > 1 and credential.id not in self._fetching and self._fetch(credential, limit, together, now):
+            return 0.0
+        wait = self._ask(credential, limit, 1, now)
+        # Another request may have taken the last ones together while this one asked.
+        return 0.0 if wait and self._use(credential.id, now) else wait
+
+    def _use(self, key: str, now: float) -> bool:
+        """One of those that are held; False when there is none."""
+        held = self._held.get(key)
+        if held is None or held.left <= 0 or held.until <= now:
+            return False
+        self._held[key] = _Held(held.left - 1, held.until)
+        return True
+
+    def _fetch(self, credential: Credential, limit: int, together: int, now: float) -> bool:
+        """Take so many, one of them for now; nobody else does meanwhile, as that would forget the rest of either."""
+        self._fetching.add(credential.id)
+        try:
+            if self._ask(credential, limit, together, now):
+                return False
+        finally:
+            self._fetching.discard(credential.id)
+        self._held[credential.id] = _Held(together - 1, now + HELD_SECONDS)
+        return True
 
     def _ask(self, credential: Credential, limit: int, cost: int, now: float) -> float:
         seconds = MINUTE + (HELD_SECONDS if limit >= SHARE else 0.0)
@@ -55,7 +76,4 @@ class Permits:
             return 0.0
         (reading,) = taken.readings
         self._remaining[credential.id] = reading.remaining
-        if not taken.granted:
-            return max(reading.retry_after, 0.001)
-        self._held[credential.id] = _Held(cost - 1, now + HELD_SECONDS)
-        return 0.0
+        return 0.0 if taken.granted else max(reading.retry_after, 0.001)

@@ -1,11 +1,15 @@
 """The requests that a key may make in a minute, over all workers at once."""
 
+from collections.abc import Sequence
+
+import gevent
 import pytest
 
 from core.credentials.flow import MINUTE
 from core.credentials.permits import SHARE
 from core.credentials.pool import CredentialPool
 from core.errors import CredentialsExhausted, StoreUnavailable
+from core.store.base import Taken, Window
 from schemas.credential import Credential
 from tests.unit.core.pools_kit import Plant, ident, key, wait
 
@@ -69,6 +73,21 @@ def test_far_from_its_limit_a_key_takes_few_trips(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(plant.counters, "take", lambda windows, now: trips.append(1) or take(windows, now))
     assert granted(plant.worker(), times=1000) == 1000
     assert len(trips) <= 12
+
+
+def test_a_burst_that_waits_for_the_store_loses_no_permits(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant = Plant(key("a", requests=10 * SHARE))
+    pool, take = plant.worker(), plant.counters.take
+
+    def slow(windows: Sequence[Window], now: float) -> Taken:
+        taken = take(windows, now)
+        gevent.sleep(0)
+        return taken
+
+    monkeypatch.setattr(plant.counters, "take", slow)
+    burst = [gevent.spawn(granted, pool, times=1) for _ in range(10 * SHARE)]
+    gevent.joinall(burst, raise_error=True)
+    assert sum(one.value for one in burst) == 10 * SHARE
 
 
 def test_a_key_without_a_limit_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,8 @@ def test_what_was_put_into_a_request_here_counts_as_well() -> None:
         ({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{MEGABYTE}", "detail": "low"}}, 85),
         ({"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}, 1600),
         ({"type": "file", "file": {"file_data": f"data:application/pdf;base64,{MEGABYTE}"}}, 31_250),
+        ({"type": "file", "file": {"file_data": f"data:application/msword;base64,{MEGABYTE}"}}, 31_250),
+        ({"type": "file", "file": {"file_data": f"data:text/plain;base64,{MEGABYTE}"}}, 253_000),
         ({"type": "file", "file": {"file_data": MEGABYTE}}, 31_250),
         ({"type": "file", "file": {"file_data": "QUJD"}}, 3000),
         ({"type": "file", "file": {"file_data": MEGABYTE * 9}}, 150_000),
@@ -114,7 +116,21 @@ def test_what_was_put_into_a_request_here_counts_as_well() -> None:
         ({"type": "video_url", "video_url": {"url": f"data:video/mp4;base64,{MEGABYTE}"}}, 3906),
         ({"type": "video_url", "video_url": {"url": "https://example.org/a.mp4"}}, 1600),
     ],
-    ids=["image", "low", "linked", "pdf", "plain", "small", "large", "id", "sound", "video", "linked-video"],
+    ids=[
+        "image",
+        "low",
+        "linked",
+        "pdf",
+        "word",
+        "text",
+        "plain",
+        "small",
+        "large",
+        "id",
+        "sound",
+        "video",
+        "linked-video",
+    ],
 )
 def test_media_count_by_their_kind_and_not_by_their_base64(part: Mapping[str, Any], tokens: int) -> None:
     assert of_part(part) == pytest.approx(tokens, abs=80)

@@ -1,7 +1,7 @@
 """From the name a client wrote to the targets to try."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -213,6 +213,20 @@ def test_a_provider_may_have_prices_of_its_own() -> None:
         Price(DAY, 9.0, 9.0, 3.0, 9.0, 9.0),
         Price(DAY, 5.0, 5.0, 50.0, 5.0, 5.0),
     )
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        Price(DAY + timedelta(1), input=1.0, output=3.0, provider="box"),
+        Price(DAY, input=1.0, above=500, provider="box"),
+    ],
+    ids=["not yet", "for long prompts only"],
+)
+def test_where_a_price_of_a_provider_does_not_hold_that_of_all_does(own: Price) -> None:
+    info = replace(GPT, prices=(GPT.prices[0], own)).priced_at("box", "openai-compatible")
+    later = info.price_on(DAY + timedelta(1), 501)
+    assert (info.price_on(DAY), later and later.input) == (GPT.prices[0], 1.0)
 
 
 @pytest.mark.parametrize("name", ["gpt-5.5-2026-03-01", "gpt-5.4-turbo", "gpt-5.4-2026-03-01x"])
