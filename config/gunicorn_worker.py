@@ -3,6 +3,7 @@
 import signal
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from time import monotonic
 from typing import Any
@@ -86,12 +87,21 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn ships no types
             self._connections.remove()
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
-        """Answer one request, and read what is left of its body, so that the next one begins where it should."""
-        done = super().handle_request(listener_name, req, sock, addr)
+        """Answer one request, and read what is left of its body: what comes next on the connection begins behind it."""
+        try:
+            done = super().handle_request(listener_name, req, sock, addr)
+        except StopIteration:
+            # The connection ends here: closed with something unread, it would be reset, and the answer lost with it.
+            with suppress(OSError):
+                self._read_rest(req)
+            raise
+        self._read_rest(req)
+        return done
+
+    def _read_rest(self, req: Any) -> None:
         if getattr(req.body.reader, "length", None) != 0:
             with Timeout(self.app.server.head_timeout, StopIteration):
                 _read_rest(req.body)
-        return done
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Refuse what is no request in the form of all other errors; whatever else goes wrong here is gunicorn's."""

@@ -212,6 +212,12 @@ def test_a_large_body_in_chunks_is_refused_so_that_the_client_sees_it(gateway: G
     assert not upstream.requests
 
 
+@pytest.mark.parametrize("close", [False, True])
+def test_who_is_refused_ahead_of_the_body_may_send_it_all_and_sees_why(locked: Gateway, close: bool) -> None:
+    data = request(headers=b"Authorization: Bearer of-nobody\r\n", body=b" " * (BIG // 2), close=close)
+    assert one(locked, data, half_close=True).status == 401
+
+
 def test_a_large_announcement_with_nothing_behind_it_is_refused(gateway: Gateway) -> None:
     assert refused(one(gateway, request(body=b"", length=BIG), half_close=True), 413)["code"] == "request_too_large"
 
