@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from config.settings import StreamSettings
 from core.clock import Clock
-from core.errors import CannotCarry, ClientGone, GatewayError, InternalError
+from core.errors import CannotCarry, ClientGone, GatewayError, InternalError, InvalidRequest
 from core.exchange import Exchange, Patience
 from core.providers.base import UpstreamRequest
 from core.transport import Transport
@@ -50,7 +50,7 @@ class Attempts:
         """The chunks of its answer; raises what it fails with. The lease is given back with a failure only."""
         began = run.trying_since = self._clock.monotonic()
         run.target, run.lease, run.permit, run.mended = target, lease, permit, False
-        run.first_content, run.unheard = None, False
+        run.first_content, run.unheard, run.sent = None, False, None
         run.outcome.provider, run.outcome.upstream_model = target.provider, target.model
         run.outcome.billed_model = target.info.id
         run.outcome.credential = lease.credential.id
@@ -65,7 +65,10 @@ class Attempts:
         except GatewayError as failure:
             scrub(failure, lease.credential)
             error, run.lease = failure.code or failure.type, None
-            lease.fail(failure, self._clock.monotonic() - began)
+            if run.sent is None and isinstance(failure, InvalidRequest):
+                lease.decline()
+            else:
+                lease.fail(failure, self._clock.monotonic() - began)
             run.broken = lease if run.committed else None
             if not run.committed:
                 permit.failed(failure, self._sites[target.provider].host(lease.credential))

@@ -250,7 +250,7 @@ class Dispatcher:
             lease = yield from lease_in_turn(site, self._waiter(run, target), self._clock, deadline)
             if self._pays(run):
                 return lease
-            lease.abandon()
+            lease.decline()
         except (CredentialsExhausted, NoCredentials) as none_left:
             run.note_shortage(none_left)
             run.pass_over(target, none_left)

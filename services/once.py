@@ -207,7 +207,7 @@ class Once:
             found = _last(lease_in_turn(site, waiter, self._clock, deadline))
         if not course.tries or question.light or self._budget.take():
             return found
-        found.abandon()
+        found.decline()
         return None
 
     def _stays(self, course: Course, site: Site, failure: GatewayError) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from core.credentials.fair_queue import FairQueue, Ticket
 from core.credentials.member import Member
 from core.credentials.permits import Permits
+from core.credentials.quota import Reserved
 from core.credentials.shortage import Wanted, all_busy, shortage
 from core.credentials.slots import Slots
 from core.credentials.strategies import Strategy
@@ -15,12 +16,13 @@ from schemas.credential import CredentialState
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A member to use, with the name of its slot if it has slots.
+    """A member that is selected, with what is reserved of it, and the name of its slot if it has slots.
 
     `overflows`: the one that was preferred is as fit, and only serves as many requests as it may.
     """
 
     member: Member
+    reserved: Reserved
     slot: str | None = None
     overflows: bool = False
 
@@ -100,7 +102,8 @@ class Choice:
                 if chosen is not None:
                     return replace(chosen, overflows=overflows)
                 overflows = overflows or (member.id == prefer and not member.quota.is_closed(now))
-        busy = [member for member in fit if not member.quota.is_closed(now)]
+        # Only slots are missing of those that are still fit, after what others took meanwhile.
+        busy = _fit(members, wanted, now)
         raise all_busy(self._provider, busy) if busy else shortage(self._provider, list(members.values()), wanted, now)
 
     def hindrance(self, members: Mapping[str, Member], wanted: Wanted, now: float) -> GatewayError | None:
@@ -136,10 +139,30 @@ class Choice:
             left.remove(candidate)
 
     def _taken(self, member: Member, wanted: Wanted, ticket: Ticket | None, now: float) -> Chosen | None:
-        chosen = self._with_slot(member, ticket)
-        if chosen is None or wanted.free:
-            return chosen
-        wait = self._permits.take(member.credential, now)
+        limit = member.credential.slots
+        is_busy = limit is not None and (member.leases >= limit or self._queue.is_promised(member.id, ticket))
+        # While the store was asked for another one's slot, others may have used it up.
+        if is_busy or not _is_fit(member, wanted, now):
+            return None
+        # Ahead of the trips to the store: those who have their turn meanwhile know of it.
+        reserved = member.select(wanted.model, wanted.tokens, now, free=wanted.free)
+        chosen = None
+        try:
+            chosen = self._admitted(Chosen(member, reserved), wanted, now)
+        finally:
+            if chosen is None:
+                member.unselect(reserved, now)
+        return chosen
+
+    def _admitted(self, chosen: Chosen, wanted: Wanted, now: float) -> Chosen | None:
+        """The same with its slot and its permit; None when all workers together have used them up."""
+        member = chosen.member
+        if member.credential.slots is not None:
+            slot = self._slots.claim(member.credential)
+            if slot is None:
+                return None
+            chosen = replace(chosen, slot=slot)
+        wait = self._permits.take(member.credential, now) if not wanted.free else 0.0
         if not wait:
             return chosen
         member.quota.close(now + wait)
@@ -147,24 +170,16 @@ class Choice:
             self._slots.release(chosen.slot)
         return None
 
-    def _with_slot(self, member: Member, ticket: Ticket | None) -> Chosen | None:
-        limit = member.credential.slots
-        if limit is None:
-            return Chosen(member)
-        if member.leases >= limit or self._queue.is_promised(member.id, ticket):
-            return None
-        slot = self._slots.claim(member.credential)
-        return Chosen(member, slot) if slot is not None else None
-
 
 def _fit(members: Mapping[str, Member], wanted: Wanted, now: float) -> list[Member]:
-    return [
-        member
-        for member in members.values()
-        if member.id not in wanted.exclude
-        and (member.is_fit(now) if not wanted.free else member.standing.state != "blacklisted")
-        and member.opens_at(wanted.model, wanted.tokens, now) <= now
-    ]
+    return [member for member in members.values() if _is_fit(member, wanted, now)]
+
+
+def _is_fit(member: Member, wanted: Wanted, now: float) -> bool:
+    if member.id in wanted.exclude:
+        return False
+    is_in_use = member.is_fit(now) if not wanted.free else member.standing.state != "blacklisted"
+    return is_in_use and member.opens_at(wanted.model, wanted.tokens, now) <= now
 
 
 def _ranked(fit: Sequence[Member], *, warm: bool) -> Iterator[list[Member]]:

@@ -59,6 +59,14 @@ class Flow:
             self._sums["input_tokens"] += input_tokens - entry.input_tokens
             entry.input_tokens = input_tokens
 
+    def withdraw(self, entry: Entry, now: float) -> None:
+        """It was never spent."""
+        self._trim(now)
+        for kind in KINDS:
+            if entry.until > now:
+                self._sums[kind] -= getattr(entry, kind)
+            setattr(entry, kind, 0)
+
     def used(self, kind: FlowKind, now: float) -> int:
         """What was spent in the last minute on all workers."""
         self._trim(now)

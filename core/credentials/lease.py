@@ -31,6 +31,11 @@ class Abandoned:
 
 
 @dataclass(frozen=True, slots=True)
+class Declined:
+    """Nothing was sent with the credential."""
+
+
+@dataclass(frozen=True, slots=True)
 class Used:
     """What an answer has used that broke off, however the lease was given back."""
 
@@ -38,11 +43,11 @@ class Used:
     cost: float | None
 
 
-Outcome = Succeeded | Failed | Abandoned | Used
+Outcome = Succeeded | Failed | Abandoned | Declined | Used
 
 
 class Lease:
-    """Given back exactly once by one of its three verbs; what of them is called after that does nothing.
+    """Given back exactly once by one of its four verbs; what of them is called after that does nothing.
 
     `epoch` is the credential's epoch at the time it was taken, `started_at` that time in seconds since the epoch, and
     `model` the upstream model it is for, "" when that was not said. `overflows`: another one was preferred, and only
@@ -83,6 +88,13 @@ class Lease:
     def abandon(self) -> None:
         """Nobody wants the answer any more. Takes a trip to the store only to give a slot back."""
         self._close(Abandoned())
+
+    def decline(self) -> None:
+        """Nothing was sent with it: it is as if it had never been taken.
+
+        Takes a trip to the store only to give a slot or a permit back.
+        """
+        self._close(Declined())
 
     def count(self, usage: Usage, cost: float | None) -> None:
         """An answer that broke off has used so much, which is found out when the lease may be given back already."""

@@ -48,6 +48,15 @@ class Lesson:
             return replace(self, remaining=max(0, self.remaining - amount))
         return replace(self, remaining=self.remaining - amount, resets_at=self.resets_at + amount / self.rate)
 
+    def more(self, amount: int, now: float) -> "Lesson":
+        """The same as if `amount` that was taken had not been."""
+        if self.resets_at <= now:
+            return self
+        if not self.rate:
+            left = self.remaining + amount
+            return replace(self, remaining=left if self.limit is None else min(left, self.limit))
+        return replace(self, remaining=self.remaining + amount, resets_at=self.resets_at - amount / self.rate)
+
 
 Lessons = Mapping[str, Mapping[LimitKind, Lesson]]
 """By model, "" for limits that hold whatever the model, then by kind."""

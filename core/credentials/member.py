@@ -101,7 +101,14 @@ class Member:
         self._last_used = now
         if self.standing.state == "blacklisted":
             self._trial_until = now + TRIAL_SECONDS
-        return Reserved(0, None) if free else self.quota.reserve(model, tokens, now)
+        return Reserved() if free else self.quota.reserve(model, tokens, now)
+
+    def unselect(self, reserved: Reserved, now: float) -> None:
+        """That lease was not used, and counts for nothing."""
+        self.leases -= 1
+        self.quota.withdraw(reserved, now)
+        if self.standing.state == "blacklisted":
+            self._trial_until = 0.0
 
     def release(self) -> None:
         """One lease less."""

@@ -48,6 +48,19 @@ class Permits:
         # Another request may have taken the last ones together while this one asked.
         return 0.0 if wait and self._use(credential.id, now) else wait
 
+    def give_back(self, credential: Credential, at: float, now: float) -> None:
+        """One that was taken `at` that time, and not used: another request may have it."""
+        limit, held = credential.limits.requests, self._held.get(credential.id)
+        if limit is None:
+            return
+        if held is not None and held.until > now and held.until - HELD_SECONDS <= at:
+            self._held[credential.id] = _Held(held.left + 1, held.until)
+            return
+        try:
+            self._counters.correct([_window(credential.id, limit, -1)], at, now)
+        except StoreUnavailable:
+            return  # it is over with its minute
+
     def _use(self, key: str, now: float) -> bool:
         """One of those that are held; False when there is none."""
         held = self._held.get(key)
@@ -68,12 +81,15 @@ class Permits:
         return True
 
     def _ask(self, credential: Credential, limit: int, cost: int, now: float) -> float:
-        seconds = MINUTE + (HELD_SECONDS if limit >= SHARE else 0.0)
-        window = Window(f"permits:{credential.id}", limit, seconds, cost)
         try:
-            taken = self._counters.take([window], now)
+            taken = self._counters.take([_window(credential.id, limit, cost)], now)
         except StoreUnavailable:
             return 0.0
         (reading,) = taken.readings
         self._remaining[credential.id] = reading.remaining
         return 0.0 if taken.granted else max(reading.retry_after, 0.001)
+
+
+def _window(key: str, limit: int, cost: int) -> Window:
+    seconds = MINUTE + (HELD_SECONDS if limit >= SHARE else 0.0)
+    return Window(f"permits:{key}", limit, seconds, cost)

@@ -12,11 +12,11 @@ from core.credentials.capacity import capacity_of
 from core.credentials.choosing import AT_HOME, Choice, Chosen, Homeward
 from core.credentials.fair_queue import FairQueue, Ticket
 from core.credentials.health import describe
-from core.credentials.lease import Failed, Lease, Outcome, Succeeded, Used
+from core.credentials.lease import Declined, Failed, Lease, Outcome, Succeeded, Used
 from core.credentials.member import Member
 from core.credentials.permits import Permits
 from core.credentials.policy import reach_of
-from core.credentials.quota import Reserved
+from core.credentials.quota import Foreseen, Quota
 from core.credentials.sharing import Sharing
 from core.credentials.shortage import Wanted, opens_in
 from core.credentials.slots import Slots
@@ -104,12 +104,14 @@ class CredentialPool:
         now = self._clock.now()
         chosen = self._choice.choose(self._members, Wanted(exclude, model, tokens, free), now, prefer, ticket, homeward)
         member = chosen.member
-        reserved = member.select(model, tokens, now, free=free)
-        for other in self._accounts.others(member) if not free else ():
-            other.quota.foresee(model, tokens, now)
+        others = self._accounts.others(member) if not free else ()
+        foreseen = [(other.quota, other.quota.foresee(model, tokens, now)) for other in others]
 
         def end(lease: Lease, outcome: Outcome) -> None:
-            self._ended(chosen, reserved, lease, outcome)
+            if isinstance(outcome, Declined):
+                self._declined(chosen, lease, foreseen)
+            else:
+                self._ended(chosen, lease, outcome)
 
         return Lease(member.credential, member.standing.epoch, now, end, model, overflows=chosen.overflows)
 
@@ -244,8 +246,18 @@ class CredentialPool:
             raise NotFound(f"There is no token with the id {credential_id!r}.", param="id")
         return self._members[credential_id]
 
-    def _ended(self, chosen: Chosen, reserved: Reserved, lease: Lease, outcome: Outcome) -> None:
+    def _declined(self, chosen: Chosen, lease: Lease, foreseen: Iterable[tuple[Quota, Foreseen]]) -> None:
         member, now = chosen.member, self._clock.now()
+        member.unselect(chosen.reserved, now)
+        for quota, expected in foreseen:
+            quota.forget(expected, now)
+        if chosen.reserved.entry is not None:
+            self._permits.give_back(member.credential, lease.started_at, now)
+        if chosen.slot is not None:
+            self._slots.release(chosen.slot)
+
+    def _ended(self, chosen: Chosen, lease: Lease, outcome: Outcome) -> None:
+        member, reserved, now = chosen.member, chosen.reserved, self._clock.now()
         if isinstance(outcome, Used):
             member.quota.settle(reserved, outcome.usage, now)
             self._verdicts.used(member, lease, outcome)

@@ -1,11 +1,11 @@
 """What one key may still do: under the limits it was given, and under those its provider has told."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil
 
 from core.credentials.flow import KINDS, Entry, Flow, FlowKind, Spent
-from core.credentials.lessons import Lessons, lessons_of, merged
+from core.credentials.lessons import Lesson, Lessons, lessons_of, merged
 from schemas.limit import KeyLimits, LimitFacts, LimitKind, LimitReading
 from schemas.usage import Usage
 
@@ -32,11 +32,21 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Reserved:
-    """What a request was expected to spend; `tokens` is the estimate of its prompt."""
+class Foreseen:
+    """What was taken from what was told: by a request for `model` with so many tokens, at that time."""
 
+    model: str
     tokens: int
-    entry: Entry | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """What a request was expected to spend; `tokens` is the estimate of its prompt. Nothing without the rest."""
+
+    tokens: int = 0
+    entry: Entry | None = None
+    foreseen: Foreseen | None = None
 
 
 class Quota:
@@ -85,21 +95,24 @@ class Quota:
         """Count a request that begins, with what its prompt is expected to cost."""
         expected = ceil(tokens * self._counted_share)
         entry = self._flow.add(now, requests=1, input_tokens=expected) if self._limits else None
-        self.foresee(model, tokens, now)
-        return Reserved(tokens, entry)
+        return Reserved(tokens, entry, self.foresee(model, tokens, now))
 
-    def foresee(self, model: str, tokens: int, now: float) -> None:
+    def foresee(self, model: str, tokens: int, now: float) -> Foreseen:
         """Take what such a request is expected to cost from what was told, as the provider will."""
-        if not self.lessons:
-            return
-        expected = ceil(tokens * self._counted_share)
-        spent: dict[LimitKind, int] = {"requests": 1, "input_tokens": expected, "tokens": expected}
-        own = {
-            name: {kind: lesson.less(spent.get(kind, 0), now) for kind, lesson in self.lessons[name].items()}
-            for name in self._names(model)
-            if name in self.lessons
-        }
-        self.lessons = {**self.lessons, **own}
+        foreseen = Foreseen(model, ceil(tokens * self._counted_share), now)
+        self._revise(foreseen, lambda lesson, amount: lesson.less(amount, now))
+        return foreseen
+
+    def forget(self, foreseen: Foreseen, now: float) -> None:
+        """It never came to that; what was told since knows so."""
+        self._revise(foreseen, lambda lesson, amount: lesson.more(amount, now) if lesson.at <= foreseen.at else lesson)
+
+    def withdraw(self, reserved: Reserved, now: float) -> None:
+        """Nothing was sent, so it counts for nothing."""
+        if reserved.entry is not None:
+            self._flow.withdraw(reserved.entry, now)
+        if reserved.foreseen is not None:
+            self.forget(reserved.foreseen, now)
 
     def settle(self, reserved: Reserved, usage: Usage | None, now: float) -> None:
         """Put what was billed in the place of what was expected; without a usage the expectation stands."""
@@ -151,6 +164,19 @@ class Quota:
             self._counted_share += _ADAPTATION * (share - self._counted_share)
         if reserved.entry is not None:
             self._flow.correct(reserved.entry, counted, now)
+
+    def _revise(self, foreseen: Foreseen, change: Callable[[Lesson, int], Lesson]) -> None:
+        """Change what was told of each limit that such a request counts for, by how much it does."""
+        if not self.lessons:
+            return
+        tokens = foreseen.tokens
+        spent: dict[LimitKind, int] = {"requests": 1, "input_tokens": tokens, "tokens": tokens}
+        own = {
+            name: {kind: change(lesson, spent.get(kind, 0)) for kind, lesson in self.lessons[name].items()}
+            for name in self._names(foreseen.model)
+            if name in self.lessons
+        }
+        self.lessons = {**self.lessons, **own}
 
     def _names(self, model: str) -> tuple[str, ...]:
         return (ALL_MODELS, model) if model else (ALL_MODELS,)

@@ -186,6 +186,9 @@ class FakeLease:
     def abandon(self) -> None:
         self.ends.append(("abandoned",))
 
+    def decline(self) -> None:
+        self.ends.append(("declined",))
+
 
 class FakePool:
     """Leases its credentials in order; `exhausted` is raised when none is left, as seconds or for good."""

@@ -1,11 +1,14 @@
 """One request over credentials and targets until one of them begins to answer."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from config.settings import RetrySettings
 from core.errors import (
     BodyTooLarge,
+    CannotCarry,
     ClientGone,
     ContentRefused,
     CredentialsExhausted,
@@ -26,7 +29,7 @@ from core.errors import (
 from core.exchange import Patience
 from schemas.model import Target
 from schemas.stream import Finished, KeepAlive, ReasoningDelta, ToolCallDelta
-from tests.unit.services.chat_kit import ANSWER, HELLO, INFO, FakePool, Script, Stage
+from tests.unit.services.chat_kit import ANSWER, HELLO, INFO, FakeLease, FakePool, Script, Stage
 
 BROKEN = UpstreamServerError("no")
 FAILS = Script([BROKEN])
@@ -417,3 +420,31 @@ def test_the_soonest_time_of_all_targets_is_told() -> None:
     with pytest.raises(UpstreamRateLimited) as refused:
         list(run_of.chunks())
     assert refused.value.retry_after == 5
+
+
+class LastChance(FakePool):
+    """With its second lease another request makes the last try that the budget has."""
+
+    stage: Stage
+
+    def lease(self, exclude: frozenset[str] = frozenset(), **need: Any) -> FakeLease:
+        lease = super().lease(exclude, **need)
+        if len(self.leases) == 2:
+            assert self.stage.dispatcher._budget.take()
+        return lease
+
+
+def test_a_key_that_is_not_asked_as_the_budget_is_spent_is_as_it_was() -> None:
+    pool = LastChance("one", "a", "b")
+    stage = pool.stage = Stage(FAILS, pool=pool, retry=RetrySettings(max_attempts=5, budget_min=1, budget_share=0))
+    assert failure(stage, targets=1) is BROKEN
+    assert (stage.tries, pool.ends) == (["a"], ["failed", "declined"])
+    assert BROKEN.details is not None
+    assert BROKEN.details["retry_budget"] == "spent"
+
+
+def test_a_key_that_nothing_is_sent_with_is_as_it_was() -> None:
+    stage = Stage()
+    stage.run.strict = True
+    assert isinstance(failure(stage), CannotCarry)
+    assert (stage.tries, stage.pool.ends, stage.other.ends) == ([], ["declined"], ["declined"])

@@ -98,7 +98,7 @@ def test_without_another_target_the_client_is_told_what_cannot_be_carried() -> N
     with pytest.raises(CannotCarry, match="seed") as raised:
         list(house.chunks(targets=1))
     assert (raised.value.status, raised.value.param) == (400, "seed")
-    assert house.pool.ends == ["failed"]
+    assert house.pool.ends == ["declined"]
 
 
 def test_a_key_of_the_callers_own_is_leased_to_its_caller() -> None:
