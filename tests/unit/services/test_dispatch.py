@@ -168,7 +168,7 @@ def test_a_request_that_cannot_be_built_is_refused_before_anything_is_sent() -> 
     stage.one.refusal = InvalidRequest("n must be 1", param="n")
     assert failure(stage).param == "n"
     assert stage.transport.requests == []
-    assert stage.pool.ends == ["failed"]
+    assert stage.pool.ends == ["declined"]
 
 
 @pytest.mark.parametrize("reason", ["stop", "tool_calls"])
