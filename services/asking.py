@@ -73,6 +73,7 @@ class Asking:
                 lease.abandon()
             else:
                 lease.fail(failure, self._clock.monotonic() - began)
+                question.outcome.capacity = site.capacity(target.model)
             raise
         except BaseException:
             error = InternalError.code
@@ -112,7 +113,7 @@ class Asking:
         status, headers, body = self._transport.call(upstream, question.seconds, cancel)
         if not question.light:
             site.learn(credential, headers, target.model)
-            question.outcome.capacity = site.capacity(target.model)
+            question.outcome.capacity = site.capacity(target.model, credential.id)
         if status >= 300:
             raise whose(provider.error(status, headers, body), credential)
         return read(provider, body)

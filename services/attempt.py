@@ -69,6 +69,8 @@ class Attempts:
                 lease.decline()
             else:
                 lease.fail(failure, self._clock.monotonic() - began)
+            if run.outcome.capacity is not None:
+                run.outcome.capacity = self._sites[target.provider].capacity(target.model)
             run.broken = lease if run.committed else None
             if not run.committed:
                 permit.failed(failure, self._sites[target.provider].host(lease.credential))
@@ -108,7 +110,7 @@ class Attempts:
             for _ in exchange.opening():
                 yield KeepAlive()
             site.learn(credential, exchange.headers, target.model)
-            run.outcome.capacity = site.capacity(target.model)
+            run.outcome.capacity = site.capacity(target.model, credential.id)
             if exchange.status >= 300:
                 error = provider.error(exchange.status, exchange.headers, exchange.read(65_536))
                 raise whose(error, credential)

@@ -63,7 +63,7 @@ class Pool(Protocol):
 
     def opens_in(self, model: str = "", tokens: int = 0, only: str | None = None) -> float | None: ...
 
-    def capacity(self, model: str = "") -> Capacity: ...
+    def capacity(self, model: str = "", own: str | None = None) -> Capacity: ...
 
     def __len__(self) -> int: ...
 
@@ -178,6 +178,9 @@ class Site:
         """
         return None if isinstance(self.pool, CallersOwn) else self.pool.opens_in(need.model, need.tokens, only)
 
-    def capacity(self, model: str) -> Capacity | None:
-        """What is left of the pool; None where callers bring their own credentials."""
-        return None if isinstance(self.pool, CallersOwn) else self.pool.capacity(model)
+    def capacity(self, model: str, own: str | None = None) -> Capacity | None:
+        """What is left of the pool, as a request sees it that has the credential with the id `own`, if any.
+
+        None where callers bring their own credentials.
+        """
+        return None if isinstance(self.pool, CallersOwn) else self.pool.capacity(model, own)

@@ -190,9 +190,10 @@ class CredentialPool:
         members = [member for member in self._members.values() if only in (None, member.id)]
         return opens_in(members, Wanted(model=model, tokens=tokens), self._clock.now())
 
-    def capacity(self, model: str = "") -> Capacity:
-        """What is left of all credentials that can be used now, for `model`."""
-        return capacity_of(self._members.values(), model, self._clock.now())
+    def capacity(self, model: str = "", own: str | None = None) -> Capacity:
+        """What is left of all credentials that can be used now, for `model`; asked by a request that has that of the id
+        `own`, if any."""
+        return capacity_of(self._members.values(), model, self._clock.now(), own)
 
     def infos(self) -> list[TokenInfo]:
         """Every credential as all workers know it, the last second of the others' news aside."""

@@ -408,3 +408,18 @@ def test_that_nothing_is_left_is_known() -> None:
     pool = Plant(key("a", requests=1)).worker()
     spend(pool)
     assert pool.capacity() == Capacity(0, 0, None)
+
+
+def test_a_key_that_serves_as_many_requests_as_it_may_cannot_be_used_now_but_for_the_one_that_asks() -> None:
+    plant = Plant(key("a", slots=2, requests=10), key("b", slots=1), key("c"))
+    pool, other = plant.worker("one"), plant.worker("two")
+    assert pool.capacity() == Capacity(3, 10, None)
+    own = pool.lease(prefer=ident("b"))
+    assert (pool.capacity().keys_available, pool.capacity(own=ident("b")).keys_available) == (2, 3)
+    pool.lease(prefer=ident("a"))
+    other.lease(prefer=ident("a"))
+    other.sync()
+    pool.sync()
+    assert pool.capacity() == Capacity(1, 8, None), "its minute is not over for that"
+    own.abandon()
+    assert pool.capacity().keys_available == 2

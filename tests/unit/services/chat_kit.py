@@ -222,7 +222,7 @@ class FakePool:
     def opens_in(self, model: str = "", tokens: int = 0, only: str | None = None) -> float | None:
         return self.opens if only is None else self.opens or 0.0
 
-    def capacity(self, model: str = "") -> Capacity:
+    def capacity(self, model: str = "", own: str | None = None) -> Capacity:
         return Capacity(len(self.credentials))
 
     @property

@@ -287,3 +287,14 @@ def test_what_is_left_is_told_when_no_key_could_be_had(monkeypatch: pytest.Monke
         hall.ask(run)
     assert caught.value.retry_after == 9
     assert run.outcome.capacity == Capacity(0)
+
+
+@pytest.mark.parametrize("error", [UpstreamRateLimited("slow", retry_after=9), UpstreamQuotaExhausted("empty")])
+def test_a_key_that_has_just_been_refused_is_not_among_those_that_are_left(
+    monkeypatch: pytest.MonkeyPatch, error: GatewayError
+) -> None:
+    hall = Hall(monkeypatch, Credential("one", "a"), Credential("one", "b"))
+    stage = Stage(Script([error]), pool=hall.pool, clock=hall.clock, max_attempts=1)  # type: ignore[arg-type] # the real one
+    with pytest.raises(GatewayError):
+        list(stage.chunks(1))
+    assert (stage.tries, stage.run.outcome.capacity) == (["a"], Capacity(1))
