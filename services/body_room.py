@@ -2,11 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable
-from time import monotonic
 from typing import Protocol
 
 from gevent.event import Event
 
+from core.clock import Clock
 from core.errors import Overloaded
 
 COPIES = 3
@@ -46,7 +46,12 @@ class BodyRoom:
     """
 
     def __init__(
-        self, size: int, patience: float, refused: Callable[[], object] = bool, turn: Turn | None = None
+        self,
+        size: int,
+        patience: float,
+        clock: Clock,
+        refused: Callable[[], object] = bool,
+        turn: Turn | None = None,
     ) -> None:
         """`size` is in bytes; `patience` is the longest wait, in seconds; `refused` is told of those in vain.
 
@@ -56,6 +61,7 @@ class BodyRoom:
         self.patience = patience
         self.held = 0
         self._large = self._kept = 0
+        self._clock = clock
         self._refused = refused
         self._turn = turn or NoTurn()
         self._line: deque[_Waiting] = deque()
@@ -109,8 +115,8 @@ class BodyRoom:
         self._let_in()
 
     def _wait(self, wanted: "_Waiting") -> bool:
-        until = monotonic() + self.patience
-        while (left := until - monotonic()) > 0:
+        until = self._clock.monotonic() + self.patience
+        while (left := until - self._clock.monotonic()) > 0:
             wanted.come.wait(min(LOOK_SECONDS, left))
             if wanted.come.is_set():
                 return True

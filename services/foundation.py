@@ -196,6 +196,7 @@ def lay_foundation(settings: Settings, catalogue: Catalogue, clock: Clock, *, sh
         bodies=BodyRoom(
             _body_memory(settings),
             settings.server.body_wait,
+            clock,
             telemetry.body_refused,
             None if shared is None else FileTurn(shared / TURN_FILE),
         ),

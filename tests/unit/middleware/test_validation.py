@@ -9,6 +9,7 @@ from middleware.base import context_of
 from middleware.validation import Validation
 from middleware.validation_bounds import MAX_GROUPS, MAX_VALUES
 from services.body_room import COPIES, SMALL_BYTES, BodyRoom
+from tests.fakes import FakeClock
 from tests.unit.middleware.layered_kit import Body, Layers, Socket
 
 PATIENCE = 30.0
@@ -19,7 +20,7 @@ class House:
 
     def __init__(self) -> None:
         self.bodies: list[Any] = []
-        self.room = BodyRoom(10**9, 5)
+        self.room = BodyRoom(10**9, 5, FakeClock())
         self.layers = Layers(Validation(self.room, PATIENCE, 60.0), view=self._view)
 
     def _view(self, name: str) -> Response:

@@ -4,7 +4,8 @@ import gevent
 import pytest
 
 from core.errors import Overloaded
-from services.body_room import COPIES, SMALL_BYTES, BodyPlace, BodyRoom
+from services.body_room import COPIES, LOOK_SECONDS, SMALL_BYTES, BodyPlace, BodyRoom
+from tests.fakes import FakeClock
 
 MEGABYTE = 1024 * 1024
 LONG = 60.0
@@ -12,7 +13,7 @@ LONG = 60.0
 
 def room(bodies: int, patience: float = LONG) -> BodyRoom:
     """Room for so many bodies of a megabyte each."""
-    return BodyRoom(bodies * COPIES * MEGABYTE, patience)
+    return BodyRoom(bodies * COPIES * MEGABYTE, patience, FakeClock())
 
 
 def asked(one: BodyRoom, length: int = MEGABYTE) -> "gevent.Greenlet[..., BodyPlace]":
@@ -48,7 +49,7 @@ def test_one_that_finds_no_room_waits_until_there_is_and_they_come_in_their_orde
 
 
 def test_an_answer_that_begins_makes_room() -> None:
-    one = BodyRoom(4 * MEGABYTE, LONG)
+    one = BodyRoom(4 * MEGABYTE, LONG, FakeClock())
     place, other = one.claim(MEGABYTE), asked(one)
     assert not other.ready()
     place.answered()
@@ -57,10 +58,15 @@ def test_an_answer_that_begins_makes_room() -> None:
 
 def test_one_that_waits_in_vain_is_told_when_to_come_again_and_blocks_nobody() -> None:
     refused: list[bool] = []
-    one = BodyRoom(4 * MEGABYTE, 0.01, lambda: refused.append(True))
-    held = one.claim(MEGABYTE)
+    clock = FakeClock()
+    one = BodyRoom(4 * MEGABYTE, LONG, clock, lambda: refused.append(True))
+    held, other = one.claim(MEGABYTE), asked(one)
+    clock.advance(LONG - 1)
+    gevent.sleep(2 * LOOK_SECONDS)
+    assert (other.ready(), refused) == (False, [])
+    clock.advance(1)
     with pytest.raises(Overloaded) as told:
-        one.claim(MEGABYTE)
+        other.get()
     assert (told.value.status, told.value.retry_after, refused) == (503, 5.0, [True])
     assert one.waiting == 0
     held.release()
@@ -115,7 +121,7 @@ class Turns:
 
 def test_workers_take_turns_with_what_is_too_large_for_their_room() -> None:
     turns = Turns()
-    one = BodyRoom(COPIES * MEGABYTE, LONG, turn=turns)
+    one = BodyRoom(COPIES * MEGABYTE, LONG, FakeClock(), turn=turns)
     one.claim(MEGABYTE).release()
     turns.theirs = True
     too_large = asked(one, 4 * MEGABYTE)
@@ -132,7 +138,7 @@ def test_workers_take_turns_with_what_is_too_large_for_their_room() -> None:
 def test_what_fits_takes_nobodys_turn() -> None:
     turns = Turns()
     turns.theirs = True
-    one = BodyRoom(COPIES * MEGABYTE, 0, turn=turns)
+    one = BodyRoom(COPIES * MEGABYTE, 0, FakeClock(), turn=turns)
     one.claim(MEGABYTE).release()
     with pytest.raises(Overloaded):
         one.claim(2 * MEGABYTE)
