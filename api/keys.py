@@ -35,8 +35,8 @@ def blueprint(services: Services) -> Blueprint:
 
     def change(key_id: str) -> Response:
         wanted = _body(KeyChange)
-        lowers = wanted.role not in (None, "admin")
-        with services.admins.keeping_one(_context().caller, key_id) if lowers else nullcontext():
+        ends_in = 0.0 if wanted.role not in (None, "admin") else wanted.expires_in
+        with nullcontext() if ends_in is None else services.admins.keeping_one(_context().caller, key_id, ends_in):
             return _json(told(book.update(key_id, wanted, _who())))
 
     def rotate(key_id: str) -> Response:

@@ -189,8 +189,10 @@ class KeyBook:
     def _change(self, key_id: str, edit: Callable[[StoredKey], StoredKey]) -> StoredKey:
         def change(record: Record | None) -> Record:
             key = None if record is None else StoredKey.model_validate(record)
-            if key is None or key.revoked is not None:
+            if key is None:
                 raise _unknown(key_id)
+            if key.revoked is not None:
+                raise NotFound(f"The key {key_id[:50]!r} was revoked, which is for good.", param="id")
             return _written(edit(key))
 
         return StoredKey.model_validate(self._records.change(KIND, key_id, change))

@@ -39,7 +39,13 @@ class KeyDesk:
         """What the key is now. It expires so many days from now, never with 0; a limit of 0 is no longer its own."""
         lifetime = {"expires_in": None} if days == 0 else _lifetime(days)
         key = self._book.update(key_id, _valid(KeyChange, {**lifetime, **_nested(wanted)}), self._by)
-        return f"{key.name}'s key ({key.id}): {key.role}, expires {_day(key.expires, 'never')}."
+        told = [
+            key.role,
+            f"models {' '.join(key.models) or 'all'}",
+            f"expires {_day(key.expires, 'never')}",
+            *_own(key),
+        ]
+        return f"{key.name}'s key ({key.id}): {', '.join(told)}."
 
     def rotate(self, key_id: str, overlap: float) -> str:
         """The new secret; the old one works on for `overlap` seconds."""
@@ -88,6 +94,13 @@ def _nested(wanted: Mapping[str, Any]) -> dict[str, Any]:
         if asked:
             fields[group] = asked
     return fields
+
+
+def _own(key: StoredKey) -> list[str]:
+    """What the key may do in the place of what any key may."""
+    limits, budget = key.limits.model_dump(exclude_none=True), key.budget.model_dump(exclude_none=True)
+    counts = [f"{limit:,} {name.replace('_', ' ')}" for name, limit in limits.items()]
+    return counts + [f"{dollars:g} USD {window}" for window, dollars in budget.items()]
 
 
 def _day(at: float | None, otherwise: str) -> str:

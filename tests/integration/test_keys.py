@@ -252,6 +252,7 @@ def test_who_is_reached_by_others_and_has_no_key_makes_one_and_prints_it_once(
         for refused in (
             requests.delete(own, headers=me, timeout=30),
             requests.patch(own, json={"role": "user"}, headers=me, timeout=30),
+            requests.patch(own, json={"expires_in": 3600}, headers=me, timeout=30),
         ):
             assert (refused.status_code, refused.json()["error"]["code"]) == (409, "last_admin")
         assert house.get("/v1/keys", headers=me).status_code == 200

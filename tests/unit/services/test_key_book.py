@@ -42,6 +42,11 @@ class Worker:
         with self.admins.keeping_one(caller, key_id):
             return
 
+    def end_in(self, seconds: float, key_id: str, caller: Caller) -> None:
+        """The same for letting it end."""
+        with self.admins.keeping_one(caller, key_id, seconds):
+            return
+
     def enter(self, secret: str | None, *, local: bool = False) -> Caller:
         return self.access.authenticate(secret, local=local)
 
@@ -473,6 +478,29 @@ def test_with_keys_or_tokens_configured_or_made_or_the_store_away_no_key_is_made
     assert not open_doors(settings(), away.book, 0).known
 
 
+def test_the_last_admins_key_is_not_made_to_end_while_no_other_one_outlives_it() -> None:
+    worker = Worker()
+    mine, secret = worker.make(role="admin")
+    me = worker.enter(secret)
+    worker.make(role="user")
+    with pytest.raises(Conflict) as refused:
+        worker.end_in(100, mine, me)
+    assert refused.value.code == "last_admin"
+    other, _ = worker.make(role="admin", expires_in=200)
+    worker.end_in(50, other, me)
+    with pytest.raises(Conflict):
+        worker.end_in(300, mine, me)
+    worker.book.update(mine, KeyChange(expires_in=100), "root")
+    worker.end_in(50, mine, me)
+    for longer in (mine, other):
+        worker.end_in(300, longer, me)
+    with pytest.raises(Conflict):
+        worker.end_in(150, other, me)
+    worker.book.revoke(other, "root")
+    with pytest.raises(Conflict):
+        worker.end_in(50, mine, me)
+
+
 # The command line
 
 
@@ -491,6 +519,9 @@ def test_the_command_line_shows_a_secret_once_and_lists_the_rest() -> None:
     assert worker.is_let_in(secret)
     desk.revoke(key.id)
     assert not worker.is_let_in(secret)
+    for act in (lambda: desk.revoke(key.id), lambda: desk.rotate(key.id, 0), lambda: desk.change(key.id, 1, {})):
+        with pytest.raises(NotFound, match="was revoked"):
+            act()
     with pytest.raises(ValueError, match="role"):
         desk.create("x", None, {"role": "king"})
 
@@ -505,8 +536,12 @@ def test_the_command_line_changes_what_it_is_told_and_leaves_the_rest() -> None:
     (key,) = worker.book.all()
     assert (key.name, key.role, key.expires, key.models) == ("ann", "operator", None, ())
     assert (key.limits.requests_per_minute, key.limits.tokens_per_minute, key.budget.daily) == (9, 7, 2.5)
-    desk.change(key.id, None, {"requests_per_minute": 0, "daily": 0.0})
+    told = desk.change(key.id, None, {"requests_per_minute": 0, "daily": 0.0})
     (key,) = worker.book.all()
     assert (key.limits.requests_per_minute, key.limits.tokens_per_minute, key.budget.daily) == (None, 7, None)
+    assert told == f"ann's key ({key.id}): operator, models all, expires never, 7 tokens per minute."
+    told = desk.change(key.id, 2, {"models": ("glm-*", "x"), "hourly": 0.5, "concurrent_streams": 2000})
+    assert "models glm-* x" in told
+    assert told.endswith("7 tokens per minute, 2,000 concurrent streams, 0.5 USD hourly.")
     desk.change(key.id, 2, {})
     assert worker.book.one(key.id).expires == worker.clock.now() + 2 * 86_400
