@@ -7,15 +7,80 @@ from core.errors import InvalidRequest
 
 FIELDS = ("models", "fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 """OpenRouter's, and LiteLLM's: a provider goes on to one of these when the model that was asked for fails."""
+PRESET = "@preset/"
+"""What OpenRouter writes ahead of the name of kept settings, which may have a model of their own."""
+ROUTER = "openrouter"
+"""Stands ahead of the names of its tools and of the models that are tools of its own."""
+ASKS_NO_MODEL = frozenset(
+    {
+        "web",
+        "web_search",
+        "web_fetch",
+        "datetime",
+        "file-parser",
+        "response-healing",
+        "auto-router",
+        "moderation",
+        "context-compression",
+    }
+)
+"""The plugins and tools there that send a prompt to no further model; of any other one nobody knows."""
+DEEPEST = 8
 MOST = 32
 
 
 def named_models(body: Mapping[str, Any]) -> tuple[str, ...]:
     """Their names, each once. Raises InvalidRequest for more than 32."""
-    names = tuple(dict.fromkeys(name for field in FIELDS for name in _names(body.get(field))))
+    names = tuple(dict.fromkeys((*_instead(body), *_beside(body))))
     if len(names) > MOST:
         raise InvalidRequest(f"models: must name at most {MOST} models.", param="models", code="invalid_value")
     return names
+
+
+def asks_several(body: Mapping[str, Any]) -> bool:
+    """True when the answer may be the work of several models, so that the one it names is not all that is paid."""
+    return any(_beside(body))
+
+
+def _instead(body: Mapping[str, Any]) -> Iterator[str]:
+    """Those of which one answers in the place of the model that was asked for."""
+    for field in FIELDS:
+        yield from _names(body.get(field))
+    preset, model = body.get("preset"), body.get("model")
+    if isinstance(preset, str) and preset.strip():
+        yield f"{PRESET}{preset.strip().removeprefix(PRESET)}"
+    if isinstance(model, str) and PRESET in model:
+        yield f"{PRESET}{model.partition(PRESET)[2].strip()}"
+
+
+def _beside(body: Mapping[str, Any]) -> Iterator[str]:
+    """Those that help with the answer: OpenRouter's plugins and tools ask them."""
+    for plugin in _entries(body.get("plugins")):
+        yield from _of_helper(plugin.get("id"), plugin)
+    for tool in _entries(body.get("tools")):
+        vendor, _, name = str(tool.get("type")).partition(":")
+        if vendor == ROUTER:
+            yield from _of_helper(name, tool)
+
+
+def _of_helper(name: Any, said: Mapping[str, Any]) -> Iterator[str]:
+    if isinstance(name, str) and name not in ASKS_NO_MODEL:
+        yield f"{ROUTER}/{name}"
+    yield from _inside(said)
+
+
+def _inside(value: Any, depth: int = 0) -> Iterator[str]:
+    """What stands anywhere in there under a word such as `model` or `analysis_models`."""
+    if isinstance(value, Mapping) and depth < DEEPEST:
+        for name, entry in value.items():
+            yield from _names(entry) if name.endswith(("model", "models")) else _inside(entry, depth + 1)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _inside(entry, depth + 1)
+
+
+def _entries(value: Any) -> Iterator[Mapping[str, Any]]:
+    return (entry for entry in (value if isinstance(value, list) else ()) if isinstance(entry, Mapping))
 
 
 def _names(value: Any) -> Iterator[str]:

@@ -134,7 +134,14 @@ def test_a_key_may_use_the_models_it_was_made_for_and_sees_no_others(gateway: Ga
 
 
 @pytest.mark.parametrize(
-    "field", [{"models": ["glm-4.6", "dear/model"]}, {"fallbacks": [{"model": "glm-4.7"}]}], ids=str
+    "field",
+    [
+        {"models": ["glm-4.6", "dear/model"]},
+        {"fallbacks": [{"model": "glm-4.7"}]},
+        {"plugins": [{"id": "auto-router", "allowed_models": ["dear/*"]}]},
+        {"preset": "glm-4.7", "models": ["dear/model"]},
+    ],
+    ids=str,
 )
 def test_a_key_may_use_no_other_model_by_naming_it_for_the_provider_to_go_on_to(
     gateway: Gateway, provider: Upstream, field: dict[str, Any]
@@ -155,7 +162,7 @@ def test_a_key_may_use_no_other_model_by_naming_it_for_the_provider_to_go_on_to(
             model="glm-4.6", max_tokens=5, messages=[{"role": "user", "content": "Hi"}], extra_body=field
         )
     assert len(provider.requests) == before
-    allowed = make(gateway, models=["glm-4.6", "glm/dear/*", "glm-4.7"])["key"]
+    allowed = make(gateway, models=["glm-4.6", "glm/dear/*", "glm-4.7", "*/@preset/*"])["key"]
     chat = {"model": "glm-4.6", "messages": [{"role": "user", "content": "Hi"}], **field}
     answer = gateway.post("/v1/chat/completions", chat, headers={"Authorization": f"Bearer {allowed}"})
     assert answer.status_code == 200, answer.text

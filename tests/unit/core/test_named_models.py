@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.errors import InvalidRequest
-from core.named_models import named_models
+from core.named_models import asks_several, named_models
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,11 @@ from core.named_models import named_models
         ({"context_window_fallbacks": [{"a": ["b"]}], "content_policy_fallbacks": [{"a": ["c"]}]}, ("b", "c")),
         ({"models": {"model": {"model": "a"}}}, ("a",)),
         ({"models": 7}, ()),
+        ({"preset": "dear", "model": "a"}, ("@preset/dear",)),
+        ({"preset": "@preset/dear"}, ("@preset/dear",)),
+        ({"model": "a@preset/dear"}, ("@preset/dear",)),
+        ({"model": "openrouter/@preset/dear"}, ("@preset/dear",)),
+        ({"preset": {"a": 1}}, ()),
     ],
 )
 def test_every_form_of_naming_them_is_read(body: Mapping[str, Any], names: tuple[str, ...]) -> None:
@@ -31,3 +36,32 @@ def test_more_than_anybody_needs_are_refused() -> None:
     assert len(named_models({"models": [str(number) for number in range(32)]})) == 32
     with pytest.raises(InvalidRequest, match="at most 32"):
         named_models({"models": [str(number) for number in range(33)]})
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ({"plugins": [{"id": "fusion"}]}, ("openrouter/fusion",)),
+        ({"plugins": [{"id": "fusion", "analysis_models": ["a"], "model": "b"}]}, ("openrouter/fusion", "a", "b")),
+        ({"plugins": [{"id": "auto-router", "allowed_models": ["a/*"]}]}, ("a/*",)),
+        ({"plugins": [{"id": "new", "how": [{"judge_model": {"model": "a"}}]}]}, ("openrouter/new", "a")),
+        ({"tools": [{"type": "openrouter:advisor", "parameters": {"model": "a"}}]}, ("openrouter/advisor", "a")),
+    ],
+)
+def test_what_helps_with_an_answer_asks_models_too(body: Mapping[str, Any], names: tuple[str, ...]) -> None:
+    assert named_models(body) == names
+    assert asks_several(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"plugins": [{"id": "web", "engine": "exa"}, {"id": "file-parser", "pdf": {"engine": "native"}}]},
+        {"tools": [{"type": "openrouter:web_search", "parameters": {"max_results": 3}}]},
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"model": "a"}}}, "x", {"type": None}]},
+        {"plugins": "fusion", "tools": {"type": "openrouter:fusion"}},
+        {"models": ["a"], "preset": "b"},
+    ],
+)
+def test_what_asks_no_other_model_is_let_be(body: Mapping[str, Any]) -> None:
+    assert not asks_several(body)
