@@ -11,7 +11,7 @@ from schemas.usage import Usage
 
 PER_MILLION = 1_000_000
 MORE_THAN_ANY = 10**9
-"""Tokens that no prompt has, which cost what the longest do."""
+"""Tokens that no prompt has."""
 NANO = 1_000_000_000
 """Budgets are counted in billionths of a dollar, which whole numbers hold exactly up to nine million dollars."""
 
@@ -62,7 +62,7 @@ def dearest(models: Iterable[ModelInfo], day: date) -> Price | None:
 
     All of a prompt costs the same, as it may have been written to any cache.
     """
-    tiers = [price for info in models for prompt in (0, MORE_THAN_ANY) if (price := info.price_on(day, prompt))]
+    tiers = [price for info in models for price in info.prices_on(day, 0, MORE_THAN_ANY) if price is not None]
     inputs = [
         rate for one in tiers for rate in (one.input, one.cached, one.write_short, one.write_long) if rate is not None
     ]

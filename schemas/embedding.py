@@ -18,7 +18,9 @@ class EmbeddingRequest:
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """One vector an input, in their order. `prompt_tokens` is None when the provider did not say."""
+    """One vector an input, in their order. `prompt_tokens` is None when the provider did not say, and so is
+    `model`, its name for the one that made them."""
 
     vectors: tuple[tuple[float, ...], ...] = field(repr=False)
     prompt_tokens: int | None = None
+    model: str | None = field(default=None, compare=False)

@@ -1,6 +1,6 @@
 """What is known of a model: its limits, what it can do, and what it costs from which day on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -115,6 +115,11 @@ class ModelInfo:
         for extra in extras:
             price = price.times(self.surcharges.get(extra))
         return price
+
+    def prices_on(self, day: date, least: int, most: int, extras: Collection[str] = ()) -> set[Price | None]:
+        """Every price that may hold on that day for a prompt of `least` to `most` tokens."""
+        begins = {price.above + 1 for price in (*self.prices, *self.own_prices) if least <= price.above < most}
+        return {self.price_on(day, prompt, extras) for prompt in (least, most, *begins)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What an answer is made of while it is on its way: the chunks every provider yields and every stage passes on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from schemas.usage import Usage
@@ -101,7 +101,8 @@ class Finished:
 
     `stop_sequence` is the stop word that ended it, when that is known. `raw` are the events that told the end and the
     usage; a stage that changes anything here leaves them out. `may_be_empty`: an answer without content is one too, as
-    the model ended its turn in so many words, or said what no chunk can carry.
+    the model ended its turn in so many words, or said what no chunk can carry. `model` is what the provider calls the
+    one that answered, where it tells; answers that say the same are equal whoever gave them.
     """
 
     reason: FinishReason
@@ -109,6 +110,7 @@ class Finished:
     stop_sequence: str | None = None
     raw: tuple[RawEvent, ...] = ()
     may_be_empty: bool = False
+    model: str | None = field(default=None, compare=False)
 
 
 ChatChunk = Started | TextDelta | ReasoningDelta | Signature | ToolCallDelta | Passed | KeepAlive | Finished

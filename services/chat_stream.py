@@ -139,7 +139,8 @@ class ChatStream:
 
     def _note_usage(self, usage: Usage | None) -> None:
         if self._run.target is not None:
-            self._spending.note(self.outcome, self._run.target, usage, self._run.request.native.body)
+            body, answered = self._run.request.native.body, self._run.answered
+            self._spending.note(self.outcome, self._run.target, usage, body, answered)
 
     def _charge(self) -> None:
         """Settle what was reserved: as reported, as far as is known of an answer that broke off, or not at all."""

@@ -61,7 +61,7 @@ class EmbeddingService:
             raise
         else:
             outcome.finish_reason = "stop"
-            self._charge(hold, outcome, embeddings.prompt_tokens, targets, request.native)
+            self._charge(hold, outcome, embeddings, targets, request.native)
             return embeddings
         finally:
             hold.refund()
@@ -73,13 +73,13 @@ class EmbeddingService:
         return self._once.ask(question, targets, partial(_build, request), partial(_read, request))
 
     def _charge(
-        self, hold: Hold, outcome: Outcome, tokens: int | None, targets: Sequence[Target], body: Mapping[str, Any]
+        self, hold: Hold, outcome: Outcome, made: Embeddings, targets: Sequence[Target], body: Mapping[str, Any]
     ) -> None:
         """Settle what was used; what the provider does not tell stays as it was reserved."""
         answerer = (outcome.provider, outcome.upstream_model)
         answered = next(target for target in targets if (target.provider, target.model) == answerer)
-        usage = None if tokens is None else Usage(uncached=tokens, output=0)
-        self._spending.note(outcome, answered, usage, body)
+        usage = None if made.prompt_tokens is None else Usage(uncached=made.prompt_tokens, output=0)
+        self._spending.note(outcome, answered, usage, body, made.model)
         hold.settle(answered.provider, usage, outcome.paid)
 
 

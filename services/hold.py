@@ -18,7 +18,8 @@ class Need:
     """About what a request will use: tokens of its prompt, and of its answer as far as rates and as budgets go.
 
     `extras` are what of it has a price of its own. `sent` tells of a target how long an answer it will be asked for;
-    None where that is `paid_output`. `also` are models that its provider may go on to by itself.
+    None where that is `paid_output`. `also` are models that its provider may go on to by itself,
+    `answers` how many are made at once, each of them paid.
     """
 
     prompt: int
@@ -27,11 +28,12 @@ class Need:
     extras: frozenset[str] = frozenset()
     sent: Callable[[Target], int | None] = lambda _: None
     also: tuple[str, ...] = ()
+    answers: int = 1
 
     @property
     def tokens(self) -> int:
         """What is reserved of rates."""
-        return self.prompt + self.output
+        return self.prompt + self.output * self.answers
 
 
 @dataclass(frozen=True, slots=True)

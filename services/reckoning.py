@@ -10,7 +10,7 @@ from config.settings import CostBudgetSettings, RateLimitSettings
 from core.clock import Clock
 from core.errors import StoreUnavailable, Unpriced
 from core.estimating import estimate_request
-from core.named_models import named_models
+from core.named_models import asks_several, named_models
 from core.pricing import extras_of, most, nano
 from schemas.chat import ChatRequest
 from schemas.model import Price, Target
@@ -22,6 +22,10 @@ from services.market import Market
 LONGEST_ANSWER = 200_000
 """Tokens that are reserved at most for a model whose own limit is not known."""
 TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")
+MOST_ANSWERS = 10_000
+"""More than any server makes of one request; what is said may be any number."""
+ANSWERS = ("n", "best_of", "num_return_sequences")
+"""Fields by which a server makes several answers, of which the client may be shown one."""
 TOO_SMALL = 1.25
 """A prompt may have so many times the tokens it was estimated to have."""
 
@@ -54,7 +58,8 @@ class Reckoning:
         paid = asked or self.budget.output_tokens
         sent = _unsaid if asked else partial(self._market.answer_limit, request)
         body = request.native.body
-        return Need(estimate_request(request), output, paid, extras_of(body), sent, named_models(body))
+        also, answers = named_models(body), _answers(body)
+        return Need(estimate_request(request), output, paid, extras_of(body), sent, also, answers)
 
     def need_texts(self, tokens: int, body: Mapping[str, Any]) -> Need:
         """What texts of so many tokens will use that become vectors."""
@@ -79,6 +84,17 @@ class Reckoning:
     def meant(self, target: Target, also: Iterable[str]) -> tuple[Target, ...]:
         """The target, and what its provider goes on to by itself among the models that the request names beside it."""
         return (target, *(self._market.named(target.provider, name) for name in also))
+
+    def answerers(self, target: Target, body: Mapping[str, Any], answered: str | None) -> tuple[Target, ...]:
+        """Those of the models meant by a request that may have answered it, when its provider names the one that did.
+
+        All of them where it names none of them, or where several had a share in the answer.
+        """
+        meant = self.meant(target, named_models(body))
+        if len(meant) == 1 or answered is None or asks_several(body):
+            return meant
+        whose = self._market.named(target.provider, answered)
+        return tuple(one for one in meant if _is_same(one, answered, whose)) or meant
 
     def unkept(self, asked: Asked, *, degraded: bool) -> StoreUnavailable | None:
         """The refusal of what costs money while the store that keeps budgets is away; None where that is no matter."""
@@ -111,22 +127,26 @@ class Reckoning:
         return self._market.dearest(target.provider, self.today()) if known else None
 
     def longest(self, target: Target, need: Need) -> int:
-        """The tokens of the longest answer that is paid for at a target."""
-        return min(need.sent(target) or need.paid_output, target.info.max_output or LONGEST_ANSWER)
+        """The tokens of the longest answer that is paid for at a target, and of all that are made with it."""
+        return min(need.sent(target) or need.paid_output, target.info.max_output or LONGEST_ANSWER) * need.answers
 
     def _most(self, target: Target, need: Need) -> float | None:
         output = self.longest(target, need)
         # What nobody knows the price of, or may be left out on the way, is reserved at the usual one.
         extras = [extra for extra in need.extras if target.info.surcharges.get(extra, 0) > 1]
         # An estimate that is a little too small may hide that a dearer tier begins.
-        prices = {
-            target.info.price_on(self.today(), prompt, extras)
-            for prompt in (need.prompt, ceil(need.prompt * TOO_SMALL))
-        }
+        prices = target.info.prices_on(self.today(), need.prompt, ceil(need.prompt * TOO_SMALL), extras)
         costs = [most(price, need.prompt, output) for price in prices]
         if None in costs:
             return most(self.assumed(target), need.prompt, output)
         return max(cost for cost in costs if cost is not None)
+
+
+def _is_same(target: Target, name: str, whose: Target) -> bool:
+    """True when a provider may call the target so, or one issue of it; `whose` is what it takes the name for."""
+    info = target.info
+    names = (target.model, info.id, *info.aliases)
+    return name.lower() in map(str.lower, names) or info.id in (whose.info.id, whose.info.issue_of)
 
 
 def _unsaid(_: Target) -> None:
@@ -143,3 +163,14 @@ def _longest(request: ChatRequest) -> int | None:
         int(limit) for limit in (request.sampling.max_tokens, *said) if isinstance(limit, int | float) and limit > 0
     ]
     return max(limits, default=None)
+
+
+def _answers(body: Mapping[str, Any]) -> int:
+    """How many answers a request is for; some servers take a number in quotes for one."""
+    said = (body.get(name) for name in ANSWERS)
+    numbers = [int(one) for one in said if isinstance(one, int | float) or (isinstance(one, str) and _is_count(one))]
+    return min(max(numbers, default=1), MOST_ANSWERS) if numbers else 1
+
+
+def _is_count(text: str) -> bool:
+    return text.strip().isdecimal() and len(text) < len(str(MOST_ANSWERS)) * 2

@@ -21,7 +21,7 @@ from schemas.model import Target
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.route import PassedOver
-from schemas.stream import ChatChunk, ReasoningDelta, Started, TextDelta, ToolCallDelta
+from schemas.stream import ChatChunk, Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta
 from schemas.trace import NO_ATTEMPT, AttemptTrace
 from schemas.usage import Usage
 from services.affinity import Binding
@@ -123,6 +123,8 @@ class Run:
     """The targets that a limit of their own has no room in, with the seconds until it has."""
     told: Usage | None = None
     """What the provider said of the prompt as the answer began."""
+    answered: str | None = None
+    """The provider's name for the model that answered, once it has told."""
     unaffordable: bool = False
     """True when the retry budget of all requests is why no other try was made."""
 
@@ -135,6 +137,8 @@ class Run:
         """Something of the answer has come."""
         if isinstance(chunk, Started):
             self.told = chunk.usage
+        elif isinstance(chunk, Finished):
+            self.answered = chunk.model
         elif isinstance(chunk, TextDelta | ReasoningDelta):
             self.heard += len(chunk.text)
         elif isinstance(chunk, ToolCallDelta):

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from core.clock import Clock
-from core.named_models import named_models
 from core.pricing import cost_of, extras_of
 from core.store.base import Store
 from schemas.caller import Caller
@@ -61,18 +60,27 @@ class Spending:
         """The same for texts of so many tokens that become vectors; `body` is the request's."""
         return self._open(origin, targets, lambda: self._reckoning.need_texts(texts, body), _nothing)
 
-    def note(self, outcome: Outcome, target: Target, usage: Usage | None, body: Mapping[str, Any]) -> None:
+    def note(
+        self,
+        outcome: Outcome,
+        target: Target,
+        usage: Usage | None,
+        body: Mapping[str, Any],
+        answered: str | None = None,
+    ) -> None:
         """Write down what an answer to the request with this body used, and what that cost or would have.
 
-        Of several models that may have answered it is what the dearest costs.
+        Of several models that may have answered it is the one that the provider names (`answered`), else the dearest.
         """
         extras = extras_of(body, outcome.dropped)
-        costs = [self._cost(one, usage, extras) for one in self._reckoning.meant(target, named_models(body))]
+        answerers = self._reckoning.answerers(target, body, answered)
+        costs = [self._cost(one, usage, extras) for one in answerers]
         known = [cost for cost in costs if cost is not None]
         outcome.usage, outcome.cost = usage, max(known) if len(known) == len(costs) else None
         assumed = cost_of(usage, self._reckoning.assumed(target)) if outcome.cost is None else None
         outcome.assumed = None if assumed is None else max(assumed, *known, 0.0)
-        outcome.billed_model, outcome.notional = target.info.id, not self.is_billed(target.provider, outcome.credential)
+        billed = answerers[0] if len(answerers) == 1 else target
+        outcome.billed_model, outcome.notional = billed.info.id, not self.is_billed(target.provider, outcome.credential)
 
     def at_most(self, request: ChatRequest, target: Target) -> Usage:
         """What an answer used of which nobody will tell: as much as was reserved for it at that target."""

@@ -140,7 +140,7 @@ class AnthropicCompatible(Provider):
         usage = answer.figures.usage(produced=answer.produced)
         # A turn that a model ended without a word (after tool results) is an answer, a call that is none is not.
         said_so = not answer.produced and answer.stop_reason not in (None, "tool_use")
-        yield Finished(reason, usage, answer.stop_sequence, tuple(answer.end), may_be_empty=said_so)
+        yield Finished(reason, usage, answer.stop_sequence, tuple(answer.end), said_so, answer.model)
 
     def _value(self, event: Event) -> Wire:
         """What the event says; raises the error that it is, if it is one."""

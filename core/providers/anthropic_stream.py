@@ -47,6 +47,7 @@ class Answer:
         "end",
         "ended",
         "figures",
+        "model",
         "produced",
         "stop_reason",
         "stop_sequence",
@@ -62,6 +63,7 @@ class Answer:
         self.produced = False
         self.end: list[RawEvent] = []
         self.ended = False
+        self.model: str | None = None
         self.stop_reason: str | None = None
         self.stop_sequence: str | None = None
 
@@ -98,6 +100,7 @@ class Answer:
 
     def _start(self, message: Wire) -> list[ChatChunk]:
         self.figures.begin(message.get("usage"))
+        self.model = _text(message, "model") or self.model
         if self._started or self.produced:
             return []
         self._started = True
@@ -131,6 +134,7 @@ class Answer:
     def _whole(self, message: Wire, raw: RawEvent | None) -> list[ChatChunk]:
         """The chunks of an answer that is no stream, each of which carries all of it."""
         self.figures.add(message.get("usage"))
+        self.model = _text(message, "model") or self.model
         chunks: list[ChatChunk] = [Started(self.figures.prompt(), diagnostics=_diagnostics(message))]
         content = message.get("content")
         for block in content if isinstance(content, list) else []:

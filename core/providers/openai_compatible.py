@@ -178,7 +178,7 @@ class OpenAICompatible(Provider):
             yield from (ToolCallDelta(index, arguments="{}") for index in answer.calls.bare())
         usage = None if answer.raw_usage is None else self.usage(answer.raw_usage)
         raw = () if forwarding is None else forwarding.ending(reason, legacy=answer.legacy)
-        yield Finished(reason, usage, raw=raw, may_be_empty=answer.untold and not answer.produced)
+        yield Finished(reason, usage, raw=raw, may_be_empty=answer.untold and not answer.produced, model=answer.model)
 
     def tidied(self, frame: Mapping[str, Any]) -> Mapping[str, Any]:
         """The frame as OpenAI would have written it, for vendors that put something elsewhere. Raises GatewayError."""

@@ -21,8 +21,9 @@ def read_embeddings(body: bytes) -> Embeddings:
         vectors = tuple(_vector(row["embedding"]) for row in rows)
     except (ValueError, KeyError, TypeError, AttributeError, struct.error) as cause:
         raise UpstreamBroken("the provider sent something that is no list of embeddings") from cause
-    usage = answer.get("usage")
-    return Embeddings(vectors, told(usage.get("prompt_tokens")) if isinstance(usage, dict) else None)
+    usage, model = answer.get("usage"), answer.get("model")
+    tokens = told(usage.get("prompt_tokens")) if isinstance(usage, dict) else None
+    return Embeddings(vectors, tokens, model if isinstance(model, str) else None)
 
 
 def _vector(value: Any) -> tuple[float, ...]:

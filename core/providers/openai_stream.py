@@ -47,7 +47,18 @@ class Answer:
     With `forwards` what no chunk can carry goes its own way, so that no chunk is made to replace it.
     """
 
-    __slots__ = ("_forwards", "calls", "complete", "legacy", "produced", "raw_reason", "raw_usage", "reason", "untold")
+    __slots__ = (
+        "_forwards",
+        "calls",
+        "complete",
+        "legacy",
+        "model",
+        "produced",
+        "raw_reason",
+        "raw_usage",
+        "reason",
+        "untold",
+    )
 
     def __init__(self, *, forwards: bool = False) -> None:
         self._forwards = forwards
@@ -56,18 +67,22 @@ class Answer:
         self.produced = False
         self.complete = False
         self.untold = False
+        self.model: str | None = None
         self.raw_reason: str | None = None
         self.raw_usage: Wire | None = None
         self.reason: FinishReason | None = None
 
     def read(self, frame: Wire, *, whole: bool = False) -> Reading:
-        """What one frame says, reasoning ahead of text ahead of tool calls; notes usage, finish reason, end.
+        """What one frame says, reasoning ahead of text ahead of tool calls; notes usage, finish reason, end, model.
 
         Only choice 0 is read, as one was asked for. `whole` says that the frame is all of the answer.
         """
         usage = frame.get("usage")
         if usage and isinstance(usage, dict):
             self.raw_usage = usage
+        model = frame.get("model")
+        if isinstance(model, str):
+            self.model = model
         choices = frame.get("choices")
         if not choices:
             return Reading(frame)

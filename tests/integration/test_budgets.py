@@ -46,6 +46,7 @@ CALLERS = (
     "odd",
     "left",
     "gave-up",
+    "named",
 )
 LIMITED = {
     "keys": {
@@ -391,3 +392,25 @@ def test_the_cost_of_an_answer_stands_in_its_headers_to_the_last_digit(pair: Pai
     used = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
     pair.upstream.script(*whole(openai_body(usage=used)), times=None)
     assert pair.ask(0, "other").headers["X-Gateway-Cost-USD"] == "0.00006"
+
+
+def test_of_several_models_that_may_answer_the_one_is_paid_that_the_provider_names(pair: Pair) -> None:
+    def cost(answered: str, **fields: Any) -> str:
+        pair.upstream.script(*whole(openai_body(usage=USED, model=answered)))
+        answer = pair.ask(0, "named", "cheap", models=["cheap", "dear"], **fields)
+        return answer.headers["X-Gateway-Cost-USD"]
+
+    assert [cost("cheap"), cost("dear"), cost("a-third")] == ["0.00102", "0.002", "0.002"]
+    pair.upstream.script(*_sent(openai_stream("Hi", usage=USED, model="cheap")))
+    with pair.ask(0, "named", "cheap", models=["cheap", "dear"], stream=True) as stream:
+        assert stream.content.endswith(b"data: [DONE]\n\n")
+
+    def spent() -> dict[str, float]:
+        rows = pair.usage(group_by="key,model")["data"]
+        return {row["model"]: row["cost_usd"] for row in rows if row.get("key_name") == "named"}
+
+    assert eventually(lambda: spent() == {"cheap": pytest.approx(0.00404), "dear": pytest.approx(0.002)}), spent()
+
+
+def _sent(chunks: list[bytes]) -> list[Step]:
+    return [Head(), *map(Send, chunks)]

@@ -6,8 +6,8 @@ from datetime import date
 import pytest
 
 from core.catalogue import Catalogue, load_catalogue
-from core.pricing import cost_of
-from schemas.model import Price
+from core.pricing import cost_of, dearest
+from schemas.model import ModelInfo, Price
 from schemas.usage import Usage
 
 PRICE = Price(date(2026, 1, 1), input=2.0, cached=0.5, output=10.0)
@@ -104,3 +104,16 @@ def test_a_lost_cache_costs_what_the_worked_examples_say(
 ) -> None:
     answered = of(model, replace(actual, output=0), catalogue)
     assert answered - of(model, replace(kept, output=0), catalogue) == pytest.approx(loss)
+
+
+def test_the_dearest_price_of_a_model_may_be_that_of_a_tier_between_others() -> None:
+    day = date(2020, 1, 1)
+    tiers = (
+        Price(day, 1.0, output=1.0),
+        Price(day, 9.0, output=5.0, above=100),
+        Price(day, 2.0, output=7.0, above=200),
+    )
+    model = ModelInfo("m", "tests", 0, 0, {}, prices=tiers)
+    found = dearest([model], day)
+    assert found is not None
+    assert (found.input, found.cached, found.output) == (9.0, 9.0, 7.0)

@@ -64,11 +64,12 @@ class House:
         self.answer_limits: dict[str, int] = {}
         self.dearest: dict[str, Price] = {}
         self.named: dict[str, tuple[Price, ...]] = {}
+        self.issues: dict[str, str] = {}
         market = Market(
             lambda provider, _: provider not in flat,
             lambda _, one: self.answer_limits.get(one.provider),
             lambda provider, _: self.dearest.get(provider, DEAREST),
-            lambda provider, name: target(provider, name, self.named.get(name, ())),
+            self._named,
         )
         reckoning = Reckoning(bounds, limits, money, market, self.clock)
         self.spending = Spending(self.store, reckoning, self.watch, self.slots, self.clock)
@@ -81,6 +82,10 @@ class House:
         request = replace(chat_request(stream=stream, **fields), messages=(Message("user", (TextPart(text),)),))
         origin = Origin("req-1", self.clock.monotonic(), caller=caller, ip="10.0.0.1")
         return self.spending.open(request, origin, targets or (target(),))
+
+    def _named(self, provider: str, name: str) -> Target:
+        known = target(provider, name, self.named.get(name, ()))
+        return replace(known, info=replace(known.info, issue_of=self.issues.get(name)))
 
     def spent(self, caller: Caller | None = ALICE) -> dict[str, float]:
         """USD that are spent or reserved, by scope and window."""

@@ -266,6 +266,55 @@ def test_of_several_models_that_may_answer_the_dearest_is_reserved_and_paid() ->
     assert (outcome.cost, house.spent()["global hourly"]) == (pytest.approx(0.11), pytest.approx(0.11))
 
 
+@pytest.mark.parametrize(
+    ("answered", "whose", "cost"),
+    [
+        ("m", "m", 0.011),
+        ("DEAR", "dear", 0.11),
+        ("m-2026-01-01", "m", 0.011),
+        ("other", "m", 0.11),
+        (None, "m", 0.11),
+    ],
+)
+def test_the_one_that_the_provider_names_is_paid(answered: str | None, whose: str, cost: float) -> None:
+    house, outcome, used = House(budget=budget(1.0)), Outcome("m", stream=False), Usage(uncached=100, output=100)
+    house.named, house.issues = {"dear": DEAR, "m": PRICES}, {"m-2026-01-01": "m"}
+    hold = house.open(sampling=Sampling(max_tokens=100), native=EITHER)
+    assert 0.1 < house.spent()["global hourly"] < 0.11
+    house.spending.note(outcome, target(), used, EITHER.body, answered)
+    hold.settle("one", used, outcome.paid)
+    assert (outcome.billed_model, outcome.cost) == (whose, pytest.approx(cost))
+    assert house.spent()["global hourly"] == pytest.approx(cost)
+
+
+def test_where_several_had_a_share_in_an_answer_the_dearest_is_paid_whoever_signs_it() -> None:
+    house, outcome, used = House(budget=budget(1.0)), Outcome("m", stream=False), Usage(uncached=100, output=100)
+    house.named = {"dear": DEAR, "openrouter/fusion": PRICES}
+    body = {"plugins": [{"id": "fusion", "analysis_models": ["dear"]}]}
+    house.spending.note(outcome, target(), used, body, "m")
+    assert outcome.cost == pytest.approx(0.11)
+
+
+@pytest.mark.parametrize("field", [{"n": 3}, {"best_of": 3.0}, {"best_of": "3", "n": 1}, {"num_return_sequences": 3}])
+def test_each_of_several_answers_to_one_request_is_reserved(field: dict[str, Any]) -> None:
+    house, single = (House({"tokens_per_minute": 10**6}, budget(1.0)) for _ in range(2))
+    native = Native("openai_chat", field)
+    hold = house.open(sampling=Sampling(max_tokens=1000), native=native)
+    one = single.open(sampling=Sampling(max_tokens=1000), native=Native("openai_chat", {"x": 3}))
+    more = house.spent()["global hourly"] - single.spent()["global hourly"]
+    assert more == pytest.approx(0.2, rel=0.01), "two more of a thousand tokens at 100 dollars a million"
+    assert hold.allowance is not None
+    assert one.allowance is not None
+    assert one.allowance.remaining - hold.allowance.remaining == pytest.approx(2000, abs=10)
+
+
+@pytest.mark.parametrize("said", [None, True, -1, 0, "many", "9" * 6000, 1e300, [3]])
+def test_a_number_of_answers_that_is_none_breaks_nothing(said: object) -> None:
+    house = House()
+    house.open(native=Native("openai_chat", {"best_of": said}))
+    House(budget=budget(10**6)).open(sampling=TEN_TOKENS, native=Native("openai_chat", {"best_of": said}))
+
+
 def test_one_of_unknown_price_among_them_counts_as_the_dearest_of_its_provider() -> None:
     house, outcome = House(budget=budget(1.0)), Outcome("m", stream=False)
     house.named = {"dear": DEAR}
@@ -333,6 +382,13 @@ def test_the_dearer_tier_is_reserved_when_the_prompt_may_reach_it() -> None:
         house = House(budget=budget(10.0))
         house.open(target(prices=tiers), sampling=TEN_TOKENS, text="word" * words)
         assert (house.spent()["global hourly"] > 0.05) is is_dear
+
+
+def test_a_tier_between_two_others_is_reserved_as_well() -> None:
+    steep = Price(date(2020, 1, 1), input=1000.0, output=1000.0, above=100)
+    house = House(budget=budget(10.0))
+    house.open(target(prices=(*PRICES, steep, replace(PRICES[0], above=101))), sampling=TEN_TOKENS, text="word" * 85)
+    assert house.spent()["global hourly"] > 0.05
 
 
 def test_a_prompt_is_reserved_as_if_all_of_it_were_written_to_the_dearest_cache() -> None:
