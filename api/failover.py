@@ -24,6 +24,13 @@ def blueprint(services: Services) -> Blueprint:
     bp = Blueprint("failover", __name__)
     failover, settings = services.failover, services.settings.failover
 
+    def known(model: str) -> str:
+        """The name of a model that somebody has, or had when it was moved. Raises ModelNotFound."""
+        name = services.routing.canonical(model)
+        if not failover.knows(name):
+            services.routing.targets(name)
+        return name
+
     def listing() -> Response:
         failover.sync()
         states = [state.model_dump(mode="json") for state in failover.states()]
@@ -38,7 +45,7 @@ def blueprint(services: Services) -> Blueprint:
 
     def one(model: str) -> Response:
         failover.sync()
-        return _told(failover.state(services.routing.canonical(model)))
+        return _told(failover.state(known(model)))
 
     def activate(model: str) -> Response:
         name = services.routing.canonical(model)
@@ -49,7 +56,8 @@ def blueprint(services: Services) -> Blueprint:
         return _told(failover.activate(name, minutes * 60))
 
     def clear(model: str) -> Response:
-        name = services.routing.canonical(model)
+        failover.sync()
+        name = known(model)
         failover.clear(name)
         return _told(failover.state(name))
 

@@ -1,7 +1,7 @@
 """FailoverService: which models are served by another for a while, as their prompt cache is lost."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 from uuid import uuid4
@@ -74,10 +74,11 @@ class FailoverService:
         until = max(now + seconds, old.until if old is not None else 0.0)
         move = Move(old.since if old is not None else now, until, reason, loss_usd)
         if reason == "manual":
-            self._records.put(KIND, model, asdict(move))
-        self._moves[model] = move
-        self._tell(model, move)
-        if old is None:
+            self._moves[model] = move = self._write(model, move)
+        else:
+            self._moves[model] = move
+            self._tell(model, move)
+        if old is None and self._moves[model].since >= now:
             self._telemetry.failover_began(model)
             self._log.warning("failover_activated", model=model, reason=reason, seconds=seconds, loss_usd=loss_usd)
         return self.state(model)
@@ -106,6 +107,10 @@ class FailoverService:
         self._moves[model] = ended
         self._end(model, "manual")
         return True
+
+    def knows(self, model: str) -> bool:
+        """True when there is something to tell of it, as for `states`."""
+        return model in self._moves or model in self._lost
 
     def stand_in(self, model: str) -> str | None:
         """The model that answers in the place of `model`, by the configured patterns; None when none fits."""
@@ -207,12 +212,24 @@ class FailoverService:
         news, self._news = self._news, {}
         try:
             for model, move in news.items():
-                self._records.put(KIND, model, asdict(move))
+                self._write(model, move)
             found = self._records.all(KIND)
         except StoreUnavailable:
             self._news = {**news, **self._news}
             return
         self._take_over(found)
+
+    def _write(self, model: str, move: Move) -> Move:
+        """Tell the others; what one of them has just moved for longer stays moved. Raises StoreUnavailable."""
+        now = self._clock.now()
+
+        def joined(found: Record | None) -> Record:
+            known = Move(**found) if found is not None else None
+            if known is None or known.until <= now:
+                return asdict(move)
+            return asdict(replace(move, since=known.since, until=max(move.until, known.until)))
+
+        return Move(**self._records.change(KIND, model, joined))
 
     def _take_over(self, found: Mapping[str, Record]) -> None:
         now = self._clock.now()

@@ -221,6 +221,15 @@ def test_wrong_orders_are_refused(house: House) -> None:
     assert not house.state()["active"]
 
 
+@pytest.mark.parametrize("method", ["get", "delete"])
+def test_what_no_provider_has_is_not_found(house: House, method: str) -> None:
+    answer = getattr(house.gateway, method)("/v1/failover/claude-opus-5-55")
+    assert answer.status_code == 404
+    error = answer.json()["error"]
+    assert (error["code"], error["param"]) == ("model_not_found", "model")
+    assert OPUS in error["message"]
+
+
 def test_every_worker_of_every_replica_knows_a_move_and_it_survives_a_restart(tmp_path: Path) -> None:
     directory = tmp_path / "gateway"
     directory.mkdir()

@@ -141,7 +141,7 @@ def test_a_worker_alone_decides_for_itself_and_tells_the_others_later(house: Hou
         def put(self, *_: object) -> None:
             raise StoreUnavailable("away")
 
-        all = put
+        all = change = put
 
     reachable = house.one._records
     house.one._records = Away()  # type: ignore[assignment] # the part that is used
@@ -214,7 +214,7 @@ def test_an_order_that_the_others_cannot_be_told_is_refused(house: House, monkey
 
     house.one.activate(OPUS, 3600)
     with monkeypatch.context() as patch:
-        patch.setattr(house.one, "_records", type("Away", (), {"put": away, "all": away})())
+        patch.setattr(house.one, "_records", type("Away", (), {"change": away, "put": away, "all": away})())
         with pytest.raises(StoreUnavailable):
             house.one.clear(OPUS)
         with pytest.raises(StoreUnavailable):
@@ -256,3 +256,24 @@ def test_what_another_worker_moved_a_moment_ago_can_be_cleared(house: House) -> 
     assert house.two.clear(OPUS)
     house.one.sync()
     assert not house.one.is_active(OPUS)
+
+
+def test_no_order_and_no_loss_shortens_what_another_worker_has_just_ordered(house: House) -> None:
+    house.one.activate(OPUS, 3600)
+    until = house.one.until(OPUS)
+    house.clock.advance(0.5)
+    assert house.two.activate(OPUS, 60).until == house.one.state(OPUS).until
+    late = house.worker()
+    late._moves.clear()  # it has not heard yet
+    late.lost(OPUS, 2.0)
+    for worker in (house.one, house.two, late):
+        worker.sync()
+        assert worker.until(OPUS) == until
+    assert house.metric("glm_failover_activations_total") == 1
+
+
+def test_it_is_known_of_which_models_there_is_something_to_tell(house: House) -> None:
+    assert not house.one.knows(OPUS)
+    house.one.lost(OPUS, 0.1)
+    house.one.activate(SONNET, 60)
+    assert (house.one.knows(OPUS), house.one.knows(SONNET)) == (True, True)
