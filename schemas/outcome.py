@@ -13,7 +13,8 @@ from schemas.usage import Usage
 class Attempt:
     """One try at one target; `error` is the code of its failure, None when it led to an answer.
 
-    `first_content` is the time to that in seconds, None when none came.
+    `first_content` is the time to that in seconds, None when none came. `at` is when it ended, in seconds since the
+    epoch; None: as it is told.
     """
 
     provider: str
@@ -22,6 +23,7 @@ class Attempt:
     seconds: float
     error: str | None = None
     first_content: float | None = None
+    at: float | None = None
 
 
 @dataclass(slots=True)

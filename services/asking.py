@@ -90,8 +90,10 @@ class Asking:
         finally:
             seconds = self._clock.monotonic() - began
             question.outcome.upstream_seconds += seconds
-            attempt = Attempt(target.provider, target.model, lease.credential.id, seconds, error)
-            question.outcome.attempts.append(attempt)
+            # A short answer comes as a whole.
+            first_content = seconds if error is None else None
+            tried = (target.provider, target.model, lease.credential.id)
+            question.outcome.attempts.append(Attempt(*tried, seconds, error, first_content, self._clock.now()))
             trace.ended(error)
 
     def _exchange(

@@ -87,7 +87,7 @@ class Attempts:
             run.trying_since = None
             run.outcome.upstream_seconds += seconds
             tried = (target.provider, target.model, lease.credential.id)
-            run.outcome.attempts.append(Attempt(*tried, seconds, error, run.first_content))
+            run.outcome.attempts.append(Attempt(*tried, seconds, error, run.first_content, self._clock.now()))
             run.trace.ended(error)
 
     def _exchange(self, run: Run, target: Target, credential: Credential) -> Iterator[ChatChunk]:

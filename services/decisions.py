@@ -11,7 +11,7 @@ from core.store.base import Counters
 from schemas.chat import ChatRequest
 from schemas.codec import dumps, loads
 from schemas.outcome import Outcome
-from schemas.route import Loser, Plan
+from schemas.route import Candidate, Loser, Plan
 from services.interceptors import Interceptor
 
 KEPT = 1000
@@ -80,7 +80,10 @@ class DecisionLog(Interceptor):
 def decided(outcome: Outcome) -> dict[str, Any]:
     """What was planned for a request, and what came of each target."""
     plan = outcome.plan or Plan(())
-    candidates = [*plan.candidates, *plan.longer]
+    # A model whose stand-in goes first is both behind that and there for prompts that are too long for it.
+    candidates = dict[tuple[str, str], Candidate]()
+    for one in (*plan.candidates, *plan.longer):
+        candidates.setdefault((one.target.provider, one.target.model), one)
     return {
         "model": outcome.model,
         **rules_told(plan),
@@ -91,7 +94,7 @@ def decided(outcome: Outcome) -> dict[str, Any]:
                 "why": one.why,
                 "result": _result(outcome, one.target.provider, one.target.model),
             }
-            for one in candidates
+            for one in candidates.values()
         ],
         "lost": losers_told(plan.losers),
         "attempts": [

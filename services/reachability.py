@@ -56,19 +56,24 @@ class Reachability(Interceptor):
 
     def finished(self, request: ChatRequest, outcome: Outcome, request_id: str) -> None:
         """Note what each attempt says of its provider."""
-        for attempt in outcome.attempts:
-            self.note(attempt.provider, attempt.error)
+        self.note_all(outcome)
 
-    def note(self, provider: str, error: str | None) -> None:
-        """An answer of any kind means that the provider was reached; `error` is the code of a failure."""
+    def note_all(self, outcome: Outcome) -> None:
+        """Note what each attempt of a request of whichever kind says of its provider."""
+        for attempt in outcome.attempts:
+            self.note(attempt.provider, attempt.error, attempt.at)
+
+    def note(self, provider: str, error: str | None, at: float | None = None) -> None:
+        """An answer of any kind means that the provider was reached; `error` is the code of a failure.
+
+        `at` is when that was, in seconds since the epoch; now where it is not said.
+        """
         if error in NO_EVIDENCE:
             return
         self._news.add(provider)
-        evidence = self._evidence.setdefault(provider, Evidence())
-        if error in PROVIDERS_FAULT:
-            evidence.failed, evidence.error = self._clock.now(), error
-        else:
-            evidence.succeeded = self._clock.now()
+        seen, at = self._evidence.get(provider, Evidence()), at or self._clock.now()
+        now = Evidence(failed=at, error=error) if error in PROVIDERS_FAULT else Evidence(succeeded=at)
+        self._evidence[provider] = now.joined(seen)
 
     def of(self, provider: str) -> Evidence:
         """What is known of a provider, if it was seen lately."""

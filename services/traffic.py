@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from core.clock import Clock
@@ -38,7 +39,7 @@ class Figures:
             self.failures + later.failures,
             _smoothed(self.average, later.latencies),
             (*self.latencies, *later.latencies)[-LATENCIES:],
-            (*self.errors, *later.errors)[-ERRORS:],
+            sorted((*self.errors, *later.errors), key=itemgetter("at"))[-ERRORS:],
         )
 
     def percentile(self, share: float) -> float | None:
@@ -57,11 +58,15 @@ class Traffic(Interceptor):
 
     def finished(self, request: ChatRequest, outcome: Outcome, request_id: str) -> None:
         """Count each attempt."""
+        self.note(outcome)
+
+    def note(self, outcome: Outcome) -> None:
+        """Count each attempt of a request of whichever kind."""
         for attempt in outcome.attempts:
             if attempt.error in NO_EVIDENCE:
                 continue
             if attempt.error is not None:
-                error = {"code": attempt.error, "model": attempt.model, "at": self._clock.now()}
+                error = {"code": attempt.error, "model": attempt.model, "at": attempt.at or self._clock.now()}
                 seen = Figures(failures=1, errors=(error,))
             else:
                 seconds = (attempt.first_content,) if attempt.first_content is not None else ()

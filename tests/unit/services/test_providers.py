@@ -1,5 +1,6 @@
 """What is shown of each provider, from what its traffic met with."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -182,3 +183,33 @@ def test_only_the_newest_are_kept() -> None:
     figures = Figures(latencies=(1.0,) * 90).plus(Figures(failures=50, latencies=(2.0,) * 90, errors=errors))
     assert (len(figures.latencies), len(figures.errors)) == (LATENCIES, ERRORS)
     assert figures.errors[-1]["at"] == 49.0
+
+
+def test_what_failed_long_before_its_request_ended_is_told_of_then() -> None:
+    house = House()
+    failed_at = house.clock.now()
+    house.clock.advance(60)
+    house.see(answer(1.0))
+    house.clock.advance(1200)
+    broken = Attempt("glm", "glm-4.6", "id", 1.0, "upstream_unreachable", at=failed_at)
+    house.see(broken, Attempt("off", "m", "id", 1200.0, None, 2.0, at=house.clock.now()))
+    entry = house.service.one("glm")
+    assert [one["at"] for one in entry["last_errors"]] == [moment(failed_at)]
+    house.see(Attempt("glm", "m", "id", 1.0, "upstream_timeout", at=failed_at - 5))
+    errors = house.service.one("glm")["last_errors"]
+    assert [one["code"] for one in errors] == ["upstream_unreachable", "upstream_timeout"], "the newest first"
+
+
+def test_a_failure_that_is_told_late_is_no_news_of_a_provider_that_has_answered_since() -> None:
+    house = House()
+    failed_at = house.clock.now()
+    house.clock.advance(60)
+    house.see(answer(1.0))
+    house.clock.advance(60)
+    house.see(Attempt("glm", "m", "id", 1.0, "upstream_unreachable", at=failed_at))
+    told = house.service.one("glm")["reachability"]
+    assert (told["reachable"], told["last_failure"]) == (True, moment(failed_at))
+
+
+def moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")

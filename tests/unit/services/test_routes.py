@@ -383,3 +383,9 @@ def test_only_so_many_are_kept() -> None:
     assert log.of("req-1")
     with pytest.raises(NotFound):
         log.of("req-0")
+
+
+def test_a_target_that_is_there_for_long_prompts_too_is_told_once() -> None:
+    log = DecisionLog(None, FakeClock())
+    finished(log, plan=replace(PLAN, longer=[*PLAN.candidates[2:], Candidate(Target("e", "m", BIG), "long")]))
+    assert [one["provider"] for one in log.of("req-1")["targets"]] == ["a", "b", "c", "d", "e"]
