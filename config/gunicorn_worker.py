@@ -30,6 +30,18 @@ FAREWELL_SECONDS = 5.0
 QUICK_FAREWELL_SECONDS = 1.0
 
 
+class Named:
+    """A listener by its address, which is all that is asked of it, also when it is closed already: those whom it took
+    last are served then."""
+
+    def __init__(self, name: Any) -> None:
+        self._name = name
+
+    def getsockname(self) -> Any:
+        """The address that it listened on."""
+        return self._name
+
+
 class Worker(GeventWorker):  # type: ignore[misc] # gunicorn ships no types
     """One process, a greenlet a connection. What it is told of time stands in `app.server`.
 
@@ -156,8 +168,10 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn ships no types
     def _listen(self, listener: Any) -> StreamServer:
         listener.setblocking(1)
 
+        named = Named(listener.getsockname())
+
         def handle(client: Any, addr: Any) -> None:
-            self.handle(listener, client, addr)
+            self.handle(named, client, addr)
 
         pool = Pool(self.worker_connections)
         self._pools.append(pool)
