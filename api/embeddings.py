@@ -2,6 +2,7 @@
 
 import struct
 from base64 import b64encode
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response
@@ -9,6 +10,7 @@ from flask import request as current
 from pydantic import ValidationError
 
 from api.capacity_headers import capacity_headers
+from api.client_watch import ClientWatch
 from api.cost_headers import cost_headers
 from api.header_values import header_value
 from api.origin import origin_of
@@ -31,7 +33,8 @@ def blueprint(services: Services) -> Blueprint:
         request = _parsed(context)
         context.outcome = outcome = Outcome(model=request.model, stream=False)
         try:
-            embeddings = services.embeddings.embed(request, origin_of(current), outcome)
+            watching = partial(ClientWatch, current.environ)
+            embeddings = services.embeddings.embed(request, origin_of(current), outcome, watching)
         finally:
             context.headers.update(capacity_headers(outcome.capacity))
             context.headers.update(allowance_headers("tokens", outcome.allowance))

@@ -77,11 +77,16 @@ class Transport:
         )
 
     def call(
-        self, request: UpstreamRequest, seconds: float, cancel: Cancellation, max_bytes: int = MAX_BYTES
+        self,
+        request: UpstreamRequest,
+        seconds: float,
+        cancel: Cancellation,
+        max_bytes: int = MAX_BYTES,
+        asked: Callable[[], object] = bool,
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and whole body of an answer that must come within `seconds`; of a longer body, so many bytes.
 
-        Raises UpstreamError.
+        `asked` is called in the end when all of the request was sent. Raises UpstreamError.
         """
         patience = Patience(seconds, seconds, seconds, self._clock.monotonic() + seconds)
         exchange = self.open(request, patience, cancel)
@@ -90,6 +95,8 @@ class Transport:
                 pass
             return exchange.status, exchange.headers, exchange.read(max_bytes)
         finally:
+            if exchange.asked:
+                asked()
             exchange.close()
 
     def close(self) -> None:

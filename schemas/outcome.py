@@ -64,6 +64,8 @@ class Outcome:
     """The HTTP status that belongs to how it failed, which a stream that has begun cannot send any more."""
     caller: str = ""
     allowance: Allowance | None = None
+    unheard: bool = False
+    """True when a provider was asked for something short, and nobody waited: it is made and paid all the same."""
     billed_model: str | None = None
     notional: bool = False
     landed: bool = False

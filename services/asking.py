@@ -40,6 +40,7 @@ class Question:
     hold: Hold = field(default_factory=nothing_held)
     tokens: int = 0
     light: bool = False
+    cancel: Cancellation = field(default_factory=Cancellation)
 
 
 class Asking:
@@ -112,7 +113,12 @@ class Asking:
         upstream = build(provider, target, credential, attempt_id)
         if headers_of_trace := trace.asking(upstream.url):
             upstream = replace(upstream, headers={**upstream.headers, **headers_of_trace})
-        status, headers, body = self._transport.call(upstream, question.seconds, cancel)
+        question.outcome.unheard = False
+
+        def asked() -> None:
+            question.outcome.unheard = cancel.cancelled
+
+        status, headers, body = self._transport.call(upstream, question.seconds, cancel, asked=asked)
         if not question.light:
             site.learn(credential, headers, target.model)
             question.outcome.capacity = site.capacity(target.model, credential.id)

@@ -31,9 +31,8 @@ class Closing:
         self._under_way.discard(cancel)
 
     @contextmanager
-    def watched(self) -> Iterator[Cancellation]:
-        """A way to cancel what is done meanwhile."""
-        cancel = Cancellation()
+    def watched(self, cancel: Cancellation) -> Iterator[Cancellation]:
+        """What is done meanwhile can be cancelled by that."""
         self.enter(cancel)
         try:
             yield cancel

@@ -107,7 +107,7 @@ class Once:
         """What `read` makes of the first good answer. Raises GatewayError."""
         if not question.light:
             self._budget.request()
-        with self._closing.watched() as cancel:
+        with self._closing.watched(question.cancel) as cancel:
             course = Course(question, cancel, sole=len(targets) == 1)
             for place, target in enumerate(targets):
                 course.others = len(targets) - place - 1

@@ -47,6 +47,7 @@ CALLERS = (
     "left",
     "gave-up",
     "named",
+    "vectors",
 )
 LIMITED = {
     "keys": {
@@ -58,6 +59,7 @@ LIMITED = {
         "odd": {"daily_limit": 0.0015},
         "left": {"daily_limit": 1},
         "gave-up": {"daily_limit": 1},
+        "vectors": {"daily_limit": 1},
     }
 }
 
@@ -77,9 +79,11 @@ class Pair:
 
     def begin(self, name: str, **fields: Any) -> socket.socket:
         """A request that is sent, and whose answer is not read."""
-        chat = {"model": "dear", "messages": [{"role": "user", "content": "word " * 80}], **fields}
-        body, gateway = json.dumps(chat).encode(), self.gateways[0]
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-of-{name}\r\n"
+        return self.send(name, "chat/completions", messages=[{"role": "user", "content": "word " * 80}], **fields)
+
+    def send(self, name: str, path: str, **fields: Any) -> socket.socket:
+        body, gateway = json.dumps({"model": "dear", **fields}).encode(), self.gateways[0]
+        head = f"POST /v1/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-of-{name}\r\n"
         connection = socket.create_connection(("127.0.0.1", gateway.port), 10)
         connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         return connection
@@ -252,6 +256,19 @@ def test_a_whole_answer_that_nobody_waits_for_costs_what_was_reserved(pair: Pair
     whose = row["key"]
     (own,) = [one for one in pair.usage(key=whose)["budgets"] if one["scope"] == "key"]
     assert own["spent_usd"] == pytest.approx(row["cost_usd"])
+
+
+def test_vectors_that_nobody_waits_for_cost_what_was_reserved(pair: Pair) -> None:
+    pair.upstream.script(AwaitClose())
+    connection = pair.send("vectors", "embeddings", input="word " * 800)
+    assert pair.upstream.wait_requests(1)
+    connection.close()
+    assert pair.upstream.wait_closed()
+    assert eventually(lambda: _row(pair, "vectors")["requests"] == 1)
+    row = _row(pair, "vectors")
+    assert (row["failures"], row["estimated_requests"], row["cost_usd"]) == (1, 1, pytest.approx(0.01001))
+    (own,) = [one for one in pair.usage(key=row["key"])["budgets"] if one["scope"] == "key"]
+    assert own["spent_usd"] == pytest.approx(0.01001)
 
 
 def _held(chunks: list[bytes]) -> list[Step]:

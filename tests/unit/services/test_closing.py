@@ -47,10 +47,10 @@ def test_what_begins_after_the_end_is_ended_as_well() -> None:
 
 def test_what_is_watched_is_under_way_as_long_as_its_block() -> None:
     closing = Closing()
-    with closing.watched() as cancel:
+    with closing.watched(Cancellation()) as cancel:
         assert closing.end() == 1
         assert is_ended(cancel)
     assert closing.end() == 0
-    with pytest.raises(KeyError), closing.watched():
+    with pytest.raises(KeyError), closing.watched(Cancellation()):
         raise KeyError
     assert closing.end() == 0

@@ -78,6 +78,14 @@ class Asked(FakeProvider):
         return Embeddings(((float(body),),), 1_000_000)
 
 
+class Watched:
+    """A client that stays."""
+
+    def __init__(self, on_gone: Callable[[], None]) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 class House:
     """Two providers that serve one model, `one` with two keys, and the answers to each call in turn."""
 
@@ -96,7 +104,9 @@ class House:
         self.once = Once(sites, asking, retry, self.clock, Closing(), self.circuits, self.budget, backoff)
         self.routing = RoutingService(Catalogue([INFO]), [Route("one", "fake"), Route("two", "fake")], lambda _: True)
 
-    def call(self, request: UpstreamRequest, seconds: float, cancel: Cancellation) -> tuple[int, dict[str, str], bytes]:
+    def call(
+        self, request: UpstreamRequest, seconds: float, cancel: Cancellation, asked: Callable[[], object]
+    ) -> tuple[int, dict[str, str], bytes]:
         self.sent.append(request.headers["Authorization"])
         answer = self.answers.pop(0)
         if isinstance(answer, GatewayError):
@@ -116,7 +126,8 @@ class House:
     def embed(self) -> Embeddings:
         ledger = UsageLedger(DictRecords(), self.clock, 1)
         service = EmbeddingService(self.routing, self.once, bare_spending(), ledger, Telemetry(Metrics()), self.clock)
-        return service.embed(EmbeddingRequest("m", ("x",), {}), Origin("req-1", self.clock.monotonic()), self.outcome)
+        asked, origin = EmbeddingRequest("m", ("x",), {}), Origin("req-1", self.clock.monotonic())
+        return service.embed(asked, origin, self.outcome, Watched)
 
     @property
     def _build(self) -> Callable[..., Any]:
