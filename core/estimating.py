@@ -23,7 +23,6 @@ MEDIA = ("image/", "audio/", "video/", PDF)
 DOCUMENTS = (*MEDIA, "application/")
 KINDS = ("image", "audio", "video", "file", "document")
 DEEPEST = 8
-ESCAPE = b"\\u"
 
 
 def estimate_request(request: ChatRequest) -> int:
@@ -42,9 +41,8 @@ def estimate_request(request: ChatRequest) -> int:
 
 
 def _body_size(request: ChatRequest) -> int:
-    """Escaped characters are taken for what they stand for, which is half as long."""
-    raw = request.native.raw
-    return len(raw) if raw and ESCAPE not in raw else len(dumps(request.native.body))
+    # A history that was mended has no text of its own. To write a large body only to measure it is left to those.
+    return request.native.size or len(dumps(request.native.body))
 
 
 def _message_size(message: Message) -> int:

@@ -9,7 +9,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from core.errors import BodyTooLarge, InvalidRequest, RequestTimeout
 from middleware.base import Next, context_of
-from middleware.validation_bounds import check_size
+from middleware.validation_bounds import check_size, wide_bytes
 from schemas.codec import loads
 from services.body_room import SMALL_BYTES, BodyPlace, BodyRoom
 
@@ -38,12 +38,12 @@ class Validation:
         place = self._room.claim(request.content_length or 0)
         try:
             self._take(request, place)
-            response = proceed(request)
+            # Not when the answer is closed: what else is done then may let others run, with this body still in memory.
+            context_of(request).over = place.release
+            return proceed(request)
         except BaseException:
             place.release()
             raise
-        response.call_on_close(place.release)
-        return response
 
     def _take(self, request: Request, place: BodyPlace) -> None:
         body = self._read(request, place)
@@ -52,6 +52,7 @@ class Validation:
             context = context_of(request)
             context.raw_body, context.answered = body, place.answered
             context.body = _object(body)
+            place.widen(wide_bytes(context.body, body))
 
     def _read(self, request: Request, place: BodyPlace) -> bytes:
         socket = request.environ.get("gunicorn.socket")

@@ -1,6 +1,9 @@
 """Bounds how many values a body may hold: thirty megabytes of brackets would be a gigabyte of objects."""
 
 import re
+from collections.abc import Mapping
+from sys import getsizeof
+from typing import Any
 
 from core.errors import BodyTooLarge
 
@@ -8,6 +11,8 @@ MAX_GROUPS = 100_000
 """Objects and arrays. A conversation of a thousand turns with tools has some ten thousand; each costs some 30 µs."""
 MAX_VALUES = 1_000_000
 """Values of every kind, such as the numbers of tokens to embed."""
+LONG_TEXT = 4096
+"""What shorter texts take is not worth looking at."""
 # A text need not end: one that is looked at again from each of its quotes would take for ever.
 _TOKEN = re.compile(rb'"(?:[^"\\]+|\\.)*+"?|[\[{,]', re.DOTALL)
 
@@ -29,3 +34,23 @@ def check_size(body: bytes) -> None:
             raise BodyTooLarge(f"The body holds more than {MAX_GROUPS} objects and arrays.")
         if commas > MAX_VALUES:
             raise BodyTooLarge(f"The body holds more than {MAX_VALUES} values.")
+
+
+def wide_bytes(value: Mapping[str, Any], body: bytes) -> int:
+    """How many bytes the long texts in `value`, which was read from `body`, take that are not all ASCII.
+
+    A single emoji, and each character of its text takes four bytes. They are held beside the bytes that they are
+    written as, which a text of ASCII shares.
+    """
+    if len(body) <= LONG_TEXT or (body.isascii() and b"\\u" not in body):
+        return 0
+    found, left = 0, [value]
+    while left:
+        entry: Any = left.pop()
+        if isinstance(entry, str):
+            found += 0 if len(entry) < LONG_TEXT or entry.isascii() else getsizeof(entry)
+        elif isinstance(entry, dict):
+            left.extend(entry.values())
+        elif isinstance(entry, list):
+            left.extend(entry)
+    return found

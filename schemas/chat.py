@@ -183,9 +183,19 @@ class Native:
     body: Mapping[str, Any]
     raw: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
+    _forgotten: int = field(default=0, init=False, repr=False, compare=False)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes `raw` has, or had, if escaped characters stood there themselves; 0 for one never known.
+
+        An escape has six letters, and what it stands for has two or three bytes.
+        """
+        return len(self.raw) - 3 * self.raw.count(b"\\u") if self.raw else self._forgotten
 
     def forget_raw(self) -> None:
         """Let go of `raw`, wherever this value is held: it is only of use until an answer begins, and may be large."""
+        object.__setattr__(self, "_forgotten", self.size)
         object.__setattr__(self, "raw", b"")
 
 

@@ -42,7 +42,10 @@ class RequestContext:
     headers: dict[str, str] = field(default_factory=dict)
     answered: Callable[[], None] = _nothing
     """To be called when no other try will be made, so that less of the body is held."""
+    over: Callable[[], None] = _nothing
+    """To be called once nothing of the body is held any more."""
 
     def forget(self) -> None:
-        """Let go of what may be large."""
+        """Let go of what may be large, and of the place that it had."""
         self.body, self.raw_body = None, b""
+        self.over()

@@ -157,33 +157,43 @@ class _Waiting:
 class BodyPlace:
     """The place of one body; `release` gives it back, and may be called twice."""
 
-    __slots__ = ("_held", "_kept", "_large", "_length", "_released", "_room")
+    __slots__ = ("_held", "_kept", "_large", "_length", "_released", "_room", "_wide")
 
     def __init__(self, room: BodyRoom) -> None:
         self._room = room
-        self._length = self._held = self._kept = 0
+        self._length = self._wide = self._held = self._kept = 0
         self._large = self._released = False
 
     def grow(self, length: int) -> None:
         """The body has, or will have, so many bytes. Raises Overloaded when there is no room for more of it in time."""
         if length <= self._length:
             return
-        more = length * COPIES - self._held
-        if length > SMALL_BYTES:
+        self._take(length * COPIES - self._held, large=length > SMALL_BYTES)
+        self._length = length
+
+    def widen(self, amount: int) -> None:
+        """What was parsed of the body takes so many bytes more. Raises Overloaded when there is no room in time."""
+        if amount:
+            self._take(amount, large=self._large)
+            self._wide = amount
+
+    def _take(self, more: int, *, large: bool) -> None:
+        if large:
             self._room.take(more, first=not self._large)
             self._large = True
         else:
             self._room.add(more)
-        self._length, self._held = length, self._held + more
+        self._held += more
 
     def answered(self) -> None:
         """The answer has begun: no other try will be made, so only what was parsed of the body is left."""
         if self._released:
             return
-        freed, self._held = self._held - self._length, self._length
+        left = self._length + self._wide
+        freed, self._held = self._held - left, left
         if self._large:
-            self._large, self._kept = False, self._length
-            self._room.answered(freed, self._length)
+            self._large, self._kept = False, left
+            self._room.answered(freed, left)
         else:
             self._room.give_back(freed)
 

@@ -210,7 +210,7 @@ def _diagnosis(answered: Answered) -> Diagnosis | None:
 
 def _prompt(answered: Answered) -> Prompt | None:
     upstream, native = answered.upstream, answered.request.native
-    if upstream.sent is None or upstream.form is None or len(upstream.body) > MOST_BYTES:
+    if upstream.sent is None or upstream.form is None or upstream.size > MOST_BYTES:
         return None
     beside = {name: value for name, value in native.headers.items() if name == "anthropic-beta"}
     sent = chain_of({**upstream.sent, "model": answered.target.model}, upstream.form, beside)

@@ -86,6 +86,8 @@ class ChatService:
         hold = self._spending.open(request, origin, (*place.plan.targets, *longer))
         if asked.may_land:
             hold.admit_any(place.plan.targets)
+        if not self._dispatcher.forwards(request, (*place.plan.targets, *longer)):
+            request.native.forget_raw()
         outcome = Outcome(
             model=asked.model,
             stream=request.stream,

@@ -1,6 +1,6 @@
 """Tries targets and credentials in turn until one begins to answer."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 
 from config.settings import RetrySettings, StreamSettings
 from core.cancel import Cancellation
@@ -76,6 +76,10 @@ class Dispatcher:
         """What accompanies `request`."""
         signs = SignsOfLife(self._stream.keep_alive, origin.started, watched=request.stream)
         return Call(origin, Cancellation(), signs)
+
+    def forwards(self, request: ChatRequest, targets: Iterable[Target]) -> bool:
+        """True when one of these may be sent the very bytes that the client wrote."""
+        return any(self._sites[one.provider].provider.dialect == request.native.dialect for one in targets)
 
     def issuer(self, run: Run) -> str | None:
         """The family of the provider that is asked now, whose signatures only itself understands."""

@@ -13,6 +13,7 @@ BODY_FIELDS = ("prompt_cache_key", "session_id", "conversation_id")
 CONVERSATION = "x-conversation-id"
 """A conversation that the gateway keeps is a session too, when the client names no other."""
 MAX_LENGTH = 512
+SLICE = 64 * 1024
 
 
 def session_of(request: ChatRequest, tenant: str) -> str:
@@ -22,8 +23,13 @@ def session_of(request: ChatRequest, tenant: str) -> str:
     first thing the user said.
     """
     named = _named(request.native.headers, request.native.body)
-    beginning = named if named is not None else _beginning(request)
-    return sha256("\0".join((tenant, "named" if named else "begun", beginning)).encode()).hexdigest()[:32]
+    digest = sha256(f"{tenant}\0{'named' if named else 'begun'}".encode())
+    for text in (named,) if named is not None else _beginning(request):
+        digest.update(b"\0")
+        # In slices, as what was said first may be large, and is in memory often enough.
+        for start in range(0, len(text), SLICE):
+            digest.update(text[start : start + SLICE].encode())
+    return digest.hexdigest()[:32]
 
 
 def is_followed(request: ChatRequest) -> bool:
@@ -61,7 +67,6 @@ def _of_metadata(metadata: Any) -> str | None:
     return user.partition("_session_")[2] or None
 
 
-def _beginning(request: ChatRequest) -> str:
-    system = [message.text for message in request.messages if message.role == "system"]
-    first = next((message.text for message in request.messages if message.role == "user"), "")
-    return "\0".join((*system[:1], first))
+def _beginning(request: ChatRequest) -> tuple[str, ...]:
+    system = next(((message.text,) for message in request.messages if message.role == "system"), ())
+    return *system, next((message.text for message in request.messages if message.role == "user"), "")

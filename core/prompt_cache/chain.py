@@ -111,7 +111,8 @@ class _Links:
         size = len(data) if data.isascii() else len(data.decode())
         if size > MEDIA_CHARACTERS:
             size -= surplus(value) + surplus(rest)
-        self._hash.update(opener + data)
+        self._hash.update(opener)
+        self._hash.update(data)
         self.segments.append(Segment(label, self._hash.hexdigest(), size, mark))
 
     def mark_end(self, ttl: str | None) -> None:

@@ -47,9 +47,16 @@ class UpstreamRequest:
     sent: Mapping[str, Any] | None = field(default=None, repr=False)
     form: Form | None = None
     address: str | None = None
+    _forgotten: int = field(default=0, init=False, repr=False, compare=False)
+
+    @property
+    def size(self) -> int:
+        """How many bytes `body` has, or had."""
+        return len(self.body) or self._forgotten
 
     def forget_body(self) -> None:
         """Let go of `body`, wherever this value is held: it has been sent, and may be large."""
+        object.__setattr__(self, "_forgotten", self.size)
         object.__setattr__(self, "body", b"")
 
 

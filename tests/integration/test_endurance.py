@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 import requests
 
 from schemas.codec import dumps
 from tests.gateway import Gateway, eventually
 from tests.integration.conftest import environment
 from tests.integration.listening_kit import held
-from tests.performance.load import KEY, SLOW, Crowd, mixed
+from tests.performance.load import KEY, QUICK, SLOW, Crowd, mixed
 from tests.performance.provider import provider
 from tests.performance.soak import leaked, settled
 from tests.performance.vitals import MEGABYTE, memory_of, watched
@@ -104,3 +105,45 @@ def test_large_bodies_at_the_same_time_fit_into_a_replica_and_their_memory_comes
         assert peak[0] < REPLICA_BYTES
         assert eventually(lambda: psutil.Process(worker).memory_info().rss < idle + 16 * MEGABYTE)
     print(f"{idle / MEGABYTE:.0f} MB without bodies, {peak[0] / MEGABYTE:.0f} MB at most with five of 30 MB")
+
+
+@contextmanager
+def most_of(gateway: Gateway) -> Iterator[list[int]]:
+    """The most memory that all processes of a gateway have held meanwhile, as its only entry."""
+    seen, over = [0], threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.005):
+            seen[0] = max(seen[0], memory_of(gateway))
+
+    with ThreadPoolExecutor(1) as pool:
+        watched = pool.submit(look)
+        try:
+            yield seen
+        finally:
+            over.set()
+            watched.result()
+
+
+@pytest.mark.parametrize(("workers", "last"), [(4, ""), (1, "🙂")], ids=["four workers", "a character of four bytes"])
+def test_whole_answers_to_the_largest_prompts_fit_into_a_replica(tmp_path: Path, workers: int, last: str) -> None:
+    room = {"GATEWAY__SERVER__BODY_MEMORY": str(REPLICA_BYTES // 4 // workers), "GATEWAY__SERVER__BODY_WAIT": "60"}
+    body = dumps({"model": QUICK, "messages": [{"role": "user", "content": "0123456789" * 4_900_000 + last}]})
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+    with (
+        RedisServer(tmp_path) as redis,
+        provider(chunks=1, pause=0) as settings,
+        Gateway(tmp_path, REDIS_URL=redis.url, WORKERS=str(workers), **room, **settings) as gateway,
+    ):
+
+        def send() -> int:
+            address = f"{gateway.url}/v1/chat/completions"
+            return requests.post(address, body, headers=headers, timeout=120).status_code
+
+        count_everywhere(gateway)
+        idle = memory_of(gateway)
+        with ThreadPoolExecutor(4) as pool, most_of(gateway) as peak:
+            told = [answer.result() for answer in [pool.submit(send) for _ in range(4)]]
+    print(f"{idle / MEGABYTE:.0f} MB without bodies, {peak[0] / MEGABYTE:.0f} MB at most with four of 49 MB")
+    assert told == [200] * 4
+    assert peak[0] < REPLICA_BYTES

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from flask import Response, request
+from flask import Request, Response, request
 
-from middleware.base import context_of
+from middleware.base import Next, context_of
 from middleware.validation import Validation
 from middleware.validation_bounds import MAX_GROUPS, MAX_VALUES
+from schemas.codec import dumps
 from services.body_room import COPIES, SMALL_BYTES, BodyRoom
 from tests.fakes import FakeClock
 from tests.unit.middleware.layered_kit import Body, Layers, Socket
@@ -151,6 +152,41 @@ def test_a_body_holds_its_room_until_its_answer_is_over() -> None:
     assert (held, house.room.held) == ([COPIES * len(data)], 0)
     assert house.post(data[:-1])[0] == 400
     assert house.room.held == 0
+
+
+def test_a_text_that_takes_more_than_its_bytes_has_a_place_for_that() -> None:
+    house = House()
+    held: list[int] = []
+
+    def view(name: str) -> Response:
+        held.append(house.room.held)
+        return Response("ok")
+
+    house.layers = Layers(Validation(house.room, PATIENCE, 60.0), view=view)
+    plain, wide = "x" * 100_000, "x" * 100_000 + "🙂"
+    bodies = [dumps({"messages": [{"content": text}]}) for text in (plain, wide)]
+    bodies.append(('{"a": "' + plain + '\\ud83d\\ude42"}').encode())
+    for body in bodies:
+        house.layers.ask(method="POST", data=body).close()
+    beside = [count - COPIES * len(body) for count, body in zip(held, bodies, strict=True)]
+    assert beside[0] == 0
+    assert all(4 * len(plain) < count < 4 * len(plain) + 100 for count in beside[1:]), beside
+    assert house.room.held == 0
+
+
+def test_the_place_is_given_back_when_all_else_is_done_that_may_let_others_run() -> None:
+    house = House()
+    held: list[int] = []
+
+    def outer(request: Request, proceed: Next) -> Response:
+        response = proceed(request)
+        response.call_on_close(lambda: held.append(house.room.held))
+        return response
+
+    layers = Layers(outer, Validation(house.room, PATIENCE, 60.0), view=lambda name: Response("ok"))
+    data = b'{"a": 1}'
+    layers.ask(method="POST", data=data).close()
+    assert (held, house.room.held) == ([COPIES * len(data)], 0)
 
 
 @pytest.mark.parametrize("announced", [True, False])

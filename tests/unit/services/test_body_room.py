@@ -35,6 +35,20 @@ def test_a_body_is_counted_as_often_as_it_is_held_and_once_when_its_answer_has_b
         assert one.held == 0
 
 
+def test_what_takes_more_once_it_is_parsed_is_counted_until_its_answer_is_over() -> None:
+    one = room(2)
+    place = one.claim(MEGABYTE)
+    place.widen(6 * MEGABYTE)
+    assert one.held == (COPIES + 6) * MEGABYTE
+    place.answered()
+    assert one.held == 7 * MEGABYTE
+    large = asked(one, 2 * MEGABYTE)
+    assert not large.ready(), "what is kept of it counts"
+    place.release()
+    large.get().release()
+    assert one.held == 0
+
+
 def test_one_that_finds_no_room_waits_until_there_is_and_they_come_in_their_order() -> None:
     one = room(2)
     first, second = one.claim(MEGABYTE), one.claim(MEGABYTE)

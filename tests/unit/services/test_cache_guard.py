@@ -183,6 +183,8 @@ def test_a_prompt_that_is_far_too_large_is_not_looked_at(house: House) -> None:
     target = Target("anthropic", OPUS.id, OPUS)
     answered = Answered(request, OPUS.id, OPUS.id, "t", upstream, target, "anthropic", "k", "k", 0.0, 1.0, FIRST)
     assert house.guard.look(answered) is None
+    upstream.forget_body()
+    assert house.guard.look(answered) is None, "nor when its bytes are gone by then, as they are once answered"
 
 
 def test_sums_are_kept_for_each_key_and_each_session(house: House) -> None:

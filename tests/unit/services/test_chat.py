@@ -1,6 +1,7 @@
 """A chat request's stream owns what it took, and says what became of it."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from core.metrics import Metrics
 from core.pipeline import Pipeline
 from core.routing import Route
 from core.store.memory import MemoryCounters
-from schemas.chat import ChatRequest, Native
+from schemas.chat import ChatRequest, DialectName, Native
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.stream import (
@@ -60,6 +61,7 @@ from tests.unit.services.chat_kit import (
     WORLD,
     FakeExchange,
     FakePool,
+    FakeProvider,
     Script,
     Stage,
     chat_request,
@@ -90,6 +92,17 @@ class Witness(Interceptor):
         self.outcomes.append(outcome)
         if self._fails:
             raise RuntimeError("a bug in an interceptor")
+
+
+@pytest.mark.parametrize(("dialect", "kept"), [("openai_chat", b'{"a": 1}'), ("anthropic_messages", b"")])
+def test_the_bytes_of_a_body_are_kept_for_a_provider_that_may_forward_them(
+    dialect: DialectName, kept: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeProvider, "dialect", "openai_chat")
+    native = Native(dialect, {"a": 1}, b'{"a": 1}')
+    with closing(House(Script()).stream(native=native)):
+        assert native.raw == kept
+        assert native.size == 8, "which is known of those that are gone"
 
 
 class TwoKeys(FakePool):

@@ -1,5 +1,7 @@
 """Which conversation a request belongs to."""
 
+import tracemalloc
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -39,6 +41,19 @@ def test_a_conversation_is_else_known_by_how_it_begins() -> None:
     assert session(SYSTEM, ASK) == session(SYSTEM, ASK, ANSWER, Message("user", (TextPart("More"),)))
     assert session(SYSTEM, ASK) != session(SYSTEM, Message("user", (TextPart("End"),)))
     assert session(SYSTEM, ASK) != session(ASK)
+
+
+def test_it_is_that_of_all_texts_with_a_zero_between_and_copies_none_of_them() -> None:
+    long = ("words, " * 20_000) + "🙂" * 100_000
+    expected = sha256("\0".join(("t", "begun", "You are a poet.", long)).encode()).hexdigest()[:32]
+    said = Message("user", (TextPart(long),))
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        assert session(SYSTEM, said) == expected
+        assert tracemalloc.get_traced_memory()[1] - before < 700_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_two_tenants_never_share_one() -> None:
