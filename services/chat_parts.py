@@ -92,6 +92,6 @@ def chat_parts(
         base.closing,
     )
     counting = CountingService(routing, once, instances.counting, base.counter, clock)
-    return ChatParts(
-        chat, preparation, counting, EmbeddingService(routing, once, money.spending, base.usage, base.telemetry, clock)
-    )
+    told = (base.traffic.note, base.reachability.note_all)
+    embeddings = EmbeddingService(routing, once, money.spending, base.usage, base.telemetry, clock, told)
+    return ChatParts(chat, preparation, counting, embeddings)

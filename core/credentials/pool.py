@@ -22,11 +22,14 @@ from core.credentials.shortage import Wanted, opens_in
 from core.credentials.slots import Slots
 from core.credentials.strategies import STRATEGIES
 from core.credentials.verdicts import ErrorHook, Verdicts
-from core.errors import GatewayError, NotFound
+from core.errors import ClientGone, GatewayError, InternalError, NotFound, ShuttingDown
 from core.store.base import Counters, Records
 from core.store.memory import MemoryCounters
 from schemas.credential import Credential, TokenInfo
 from schemas.limit import PLAIN, Capacity, LimitFacts, LimitReading
+
+OURS = (ClientGone, InternalError, ShuttingDown)
+"""Ends of a request that its provider has not brought about."""
 
 
 class CredentialPool:
@@ -268,7 +271,9 @@ class CredentialPool:
             member.quota.settle(reserved, outcome.usage, now)
             self._verdicts.succeeded(member, lease, outcome)
         elif isinstance(outcome, Failed):
-            member.quota.cancel(reserved, now)
+            # A prompt that nobody waits for any more was sent all the same.
+            if not isinstance(outcome.error, OURS):
+                member.quota.cancel(reserved, now)
             self._verdicts.failed(member, lease, outcome, self._members)
         else:
             self._verdicts.abandoned(member, lease)

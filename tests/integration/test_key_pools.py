@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -269,3 +270,34 @@ def test_a_plan_for_one_call_at_a_time_is_waited_for_with_signs_of_life(
         assert metric(gateway, "glm_queue_waiting") == 0
         (token,) = gateway.get("/v1/tokens").json()["data"]
     assert (token["slots"], token["limits"][0]["kind"], token["limits"][0]["limit"]) == (1, "requests", 10)
+
+
+def test_an_embedding_whose_client_leaves_the_queue_is_never_asked_for(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.script([Head(), Events(glm_stream("first")[:2]), Hold(), Events(glm_stream("first")[2:])])
+    plan = json.dumps([{"key": "plan.secret", "slots": 1}])
+    settings = environment(upstream, GLM_API_KEY="", GATEWAY__PROVIDERS__GLM__QUEUE__MAX_WAIT="300")
+    with Gateway(tmp_path, **settings, GATEWAY__PROVIDERS__GLM__KEYS=plan) as gateway:
+        first = gateway.chat(version="v2", stream=True)
+        assert upstream.wait_held()
+        body = b'{"model": "embedding-3", "input": "Hi"}'
+        with socket.create_connection(("127.0.0.1", gateway.port), PATIENT) as leaving:
+            leaving.sendall(b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            assert eventually(lambda: metric(gateway, "glm_queue_waiting") == 1)
+        assert eventually(lambda: metric(gateway, "glm_queue_waiting") == 0)
+        assert upstream.wait_held(), "while the slot is taken still"
+        upstream.release()
+        assert text_of(chunks_of(first)) == "first"
+        assert len(upstream.requests) == 1
+
+
+def test_embeddings_are_shown_of_their_provider_as_chats_are(upstream: Upstream, tmp_path: Path) -> None:
+    with Gateway(tmp_path, **environment(upstream)) as gateway:
+        question = {"model": "embedding-3", "input": "Hi"}
+        assert gateway.post("/v1/embeddings", question).ok
+        upstream.script(whole(b'{"error":{"code":"1301","message":"unsafe"}}', 400, JSON), times=1)
+        assert gateway.post("/v1/embeddings", question).status_code == 400
+        told = gateway.get("/v1/providers/glm").json()
+    assert told["requests"] == {"succeeded": 1, "failed": 1}
+    assert told["latency"]["samples"] == 1
+    assert [one["model"] for one in told["last_errors"]] == ["embedding-3"]
+    assert told["reachability"]["reachable"] is True

@@ -3,7 +3,16 @@
 import pytest
 
 from core.credentials.pool import CredentialPool
-from core.errors import CredentialsExhausted, UpstreamForbidden, UpstreamQuotaExhausted, UpstreamServerError
+from core.errors import (
+    ClientGone,
+    CredentialsExhausted,
+    GatewayError,
+    InternalError,
+    ShuttingDown,
+    UpstreamForbidden,
+    UpstreamQuotaExhausted,
+    UpstreamServerError,
+)
 from schemas.limit import Capacity, LimitFacts
 from schemas.usage import Usage
 from tests.unit.core.pools_kit import (
@@ -423,3 +432,10 @@ def test_a_key_that_serves_as_many_requests_as_it_may_cannot_be_used_now_but_for
     assert pool.capacity() == Capacity(1, 8, None), "its minute is not over for that"
     own.abandon()
     assert pool.capacity().keys_available == 2
+
+
+@pytest.mark.parametrize("ours", [ClientGone("left"), ShuttingDown("bye"), InternalError("oops")])
+def test_a_prompt_whose_client_left_was_sent_all_the_same(ours: GatewayError) -> None:
+    pool = Plant(key("a", input_tokens=1000)).worker()
+    pool.lease(tokens=900).fail(ours, 1)
+    assert wait(pool, tokens=900) == 60
