@@ -71,7 +71,8 @@ class ResponseCache:
         # Whoever would be asked, in whatever order: a rule may send the same words elsewhere for a header of theirs.
         targets = sorted([one.target.provider, one.target.model] for one in plan.candidates)
         asked = [request.native.dialect, request.thinking_mode, request.model, body, headers]
-        said = [self._salt, origin.tenant, plan.rule, targets, *asked]
+        # Whoever brings a key for the provider pays for the answer, and may be one of many behind a key of ours.
+        said = [self._salt, origin.tenant, sorted(origin.own.items()), plan.rule, targets, *asked]
         return Place(f"response:{sha256(distinct(said)).hexdigest()}", request.model, origin.cache == "refresh")
 
     def find(self, place: Place) -> Kept | None:

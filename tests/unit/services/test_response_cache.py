@@ -30,6 +30,20 @@ def test_numbers_that_json_has_no_word_for_are_not_taken_for_one_another() -> No
     assert len({name(value) for value in (None, inf, -inf, 1.0)}) == 4
 
 
+def test_who_brings_another_key_for_the_provider_is_another_caller() -> None:
+    cache = ResponseCache(ResponseCacheSettings(enabled=True), Recollection(MemoryCounters(), FakeClock()), "")
+
+    def place(**own: str) -> Place:
+        found = cache.place(chat_request(), Origin("req-1", 0.0, "ann", own=own, cache="use"), Plan(()))
+        assert isinstance(found, Place)
+        return found
+
+    one, other = place(Authorization="Bearer one"), place(Authorization="Bearer other")
+    outcome = Outcome("m", stream=False, provider="one", upstream_model="m")
+    list(cache.recording(one, outcome, iter([TextDelta("paid by one"), Finished("stop")])))
+    assert [cache.find(where) is not None for where in (one, other, place())] == [True, False, False]
+
+
 @pytest.mark.parametrize(("text", "kept"), [("x" * 1500, True), ("世" * 500, True), ("世" * 1500, False)])
 def test_the_size_of_an_answer_is_counted_in_bytes(text: str, kept: bool) -> None:
     cache = ResponseCache(
