@@ -8,6 +8,7 @@ from core.clock import Clock
 from core.errors import InvalidRequest, NotFound, StoreUnavailable
 from core.store.base import Record, Records, Span
 from schemas.conversation import Conversation, StoredItem, Turn
+from schemas.money import added
 from services.conversation_keys import (
     DUE,
     PAGE,
@@ -234,7 +235,7 @@ def _with_turn(head: Conversation, turn: Turn | None) -> Conversation:
     update = {
         "turns": head.turns + 1,
         "tokens": head.tokens.plus(turn.usage),
-        "cost_usd": head.cost_usd + (turn.cost_usd or 0.0),
+        "cost_usd": added(head.cost_usd, turn.cost_usd or 0.0),
         "model": turn.model,
     }
     return head.model_copy(update=update)

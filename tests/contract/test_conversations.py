@@ -253,6 +253,13 @@ def test_a_turn_is_kept_with_its_items(house: House) -> None:
     assert (head.cost_usd, head.model) == (0.5, "m")
 
 
+def test_what_its_turns_cost_is_added_up_to_the_last_digit(house: House) -> None:
+    ident = house.made()
+    for cost in (0.1, 0.2, 0.0000028):
+        house.conversations.store.append(ANN, ident, [said("Hi")], turn(cost_usd=cost))
+    assert house.conversations.get(ANN, ident).cost_usd == 0.3000028
+
+
 def test_an_answer_is_kept_whatever_the_limits_are(store: Store) -> None:
     house = House(store, max_items=2, max_item_bytes=300)
     ident = house.made("a", "b")
