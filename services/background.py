@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import structlog
 from gevent import Greenlet, sleep, spawn
 
+from core.errors import StoreUnavailable
+
 
 @dataclass(frozen=True, slots=True)
 class Chore:
@@ -68,5 +70,8 @@ class Background:
     def _do(self, chore: Chore) -> None:
         try:
             chore.work()
+        except StoreUnavailable:
+            # Whoever finds out tells it, once; here it would be told again every second.
+            return
         except Exception:  # noqa: BLE001 - a chore that dies silently would stop all sharing
             self._log.exception("chore_failed", chore=chore.name)

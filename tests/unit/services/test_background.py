@@ -4,6 +4,7 @@ import gevent
 from gevent.event import Event
 from structlog.testing import capture_logs
 
+from core.errors import StoreUnavailable
 from services.background import Background, Chore
 
 PATIENCE = 10.0
@@ -13,18 +14,19 @@ LONG = 3600.0
 class Work:
     """Something to do that knows how often it was done; `fails` times it fails first."""
 
-    def __init__(self, enough: int = 3, fails: int = 0) -> None:
+    def __init__(self, enough: int = 3, fails: int = 0, how: Exception | None = None) -> None:
         self.done = 0
         self.enough = Event()
         self._enough = enough
         self._fails = fails
+        self._how = how or RuntimeError("no")
 
     def __call__(self) -> None:
         self.done += 1
         if self.done >= self._enough:
             self.enough.set()
         if self.done <= self._fails:
-            raise RuntimeError("no")
+            raise self._how
 
 
 def run(*works: Work) -> Background:
@@ -57,6 +59,15 @@ def test_a_chore_that_fails_is_logged_and_done_again_and_does_not_stop_the_other
         assert sound.enough.wait(PATIENCE)
         background.stop()
     assert [(log["event"], log["chore"]) for log in logs] == [("chore_failed", "chore-0")] * 2
+
+
+def test_that_the_store_is_away_is_not_told_by_every_chore_every_second() -> None:
+    failing = Work(fails=2, how=StoreUnavailable("away"))
+    with capture_logs() as logs:
+        background = run(failing)
+        assert failing.enough.wait(PATIENCE)
+        background.stop()
+    assert logs == []
 
 
 def test_nothing_is_done_before_the_start_or_after_the_stop() -> None:
