@@ -161,6 +161,12 @@ class Metrics:
         Gauge, "glm_bodies_waiting", "Requests that wait for room for their body.", multiprocess_mode="livesum"
     )
     bodies_refused = _Spec(Counter, "glm_bodies_refused", "Requests refused for want of room for their body.")
+    store_filled = _Spec(
+        Gauge,
+        "glm_store_memory_ratio",
+        "The share of the shared store's memory that is taken; 0 without a bound.",
+        multiprocess_mode="mostrecent",
+    )
     degraded = _Spec(
         Gauge, "glm_store_degraded", "1 while the shared store cannot be reached.", multiprocess_mode="livemax"
     )

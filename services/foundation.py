@@ -46,6 +46,7 @@ from services.write_watch import WriteWatch
 
 SYNC_SECONDS = 1.0
 LEDGER_SECONDS = 5.0
+MEASURE_SECONDS = 5.0
 PRUNE_SECONDS = 300.0
 WRITES_SECONDS = 20.0
 KEY_USE_SECONDS = 60.0
@@ -114,6 +115,7 @@ class Foundation:
             Chore("count_workers", BEAT_SECONDS, self.census.beat),
             Chore("look_at_configuration", LOOK_SECONDS, self.configuration.look),
             Chore("save_counters", SYNC_SECONDS, self.store.save),
+            Chore("measure_store", MEASURE_SECONDS, self._measure),
             Chore("share_reachability", SYNC_SECONDS, lambda: self.reachability.sync(records)),
             Chore("share_traffic", SYNC_SECONDS, lambda: self.traffic.sync(records)),
             Chore("share_circuits", SYNC_SECONDS, self.circuits.sync),
@@ -130,6 +132,9 @@ class Foundation:
             Chore("hold_streams", RENEW_SECONDS, self.slots.renew),
             Chore("share_retired_tokens", SYNC_SECONDS, self.retired.sync),
         )
+
+    def _measure(self) -> None:
+        self.telemetry.store_filled(self.store.measure())
 
     def close(self) -> None:
         """Write down what was not shared yet, and let go of everything."""

@@ -105,6 +105,10 @@ class Telemetry:
         self._metrics.active_tokens.set(active_tokens)
         self._metrics.degraded.set(int(degraded))
 
+    def store_filled(self, share: float) -> None:
+        """So much of the shared store's memory is taken."""
+        self._metrics.store_filled.set(share)
+
     def bodies(self, held: int, waiting: int) -> None:
         """So many bytes are held for the bodies of requests, and so many bodies wait for room."""
         self._metrics.body_bytes.set(held)

@@ -172,6 +172,12 @@ class Store(Protocol):
     def save(self) -> None:
         """Write what has to survive and was not written as it happened: every second. Raises StoreUnavailable."""
 
+    def measure(self) -> float:
+        """The share of the home's memory that is taken, 0 without a bound; near the end it makes room for what matters.
+
+        Raises StoreUnavailable.
+        """
+
     def ping(self) -> bool:
         """True when the home answers now."""
 

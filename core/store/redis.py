@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+import structlog
+
 from config.settings import RedisAddress, StoreSettings
 from core.store.base import Counters, Records
 from core.store.redis_cluster import Cluster
@@ -18,6 +20,13 @@ _KINDS: Mapping[str, Callable[[StoreSettings, RedisAddress], Servers]] = {
 }
 
 
+CROWDED = 0.75
+"""The share of redis's memory above which it is kept for what must not be lost: limits, budgets, keys, conversations.
+
+It drops nothing by itself to make room, and what it refuses then each worker counts alone.
+"""
+
+
 class RedisStore:
     """One redis for all workers. Connects with the first command; each command waits `settings.timeout` at most.
 
@@ -31,6 +40,7 @@ class RedisStore:
         self._servers = _KINDS[settings.address.kind](settings, settings.address)
         self._link = Link(self._servers)
         self._counters = RedisCounters(self._link, settings.prefix)
+        self._log = structlog.get_logger(__name__)
         self._records = RedisRecords(self._link, settings.prefix)
 
     @property
@@ -53,6 +63,15 @@ class RedisStore:
 
     def save(self) -> None:
         """Of no consequence here: everything is written as it happens."""
+
+    def measure(self) -> float:
+        """How full its memory is; from `CROWDED` on, no texts are kept that only help."""
+        filled = self._link.filled()
+        crowded = filled >= CROWDED
+        if crowded != self._counters.crowded:
+            self._counters.crowded = crowded
+            self._log.warning("store_nearly_full" if crowded else "store_has_room_again", share=round(filled, 3))
+        return filled
 
     def ping(self) -> bool:
         """True when redis answers now: of a cluster, every server that has keys."""

@@ -82,8 +82,15 @@ class Cluster:
 
     def ping(self) -> bool:
         """True when every slot has a server, and all these answer now."""
-        masters = {self._owner(slot) for slot in range(REDIS_CLUSTER_HASH_SLOTS)}
-        return all(self._at(host, [("PING",)]) for host in masters)
+        return all(self._at(host, [("PING",)]) for host in self._masters())
+
+    def each(self, *command: str) -> list[Any]:
+        """What every server with slots answers; a refusal stands among the answers."""
+        answers: list[Any] = []
+        for host in self._masters():
+            with self._watching(host):
+                answers += send_all(self._nodes.client(host), [command])
+        return answers
 
     def close(self) -> None:
         """Close every connection."""
@@ -113,6 +120,10 @@ class Cluster:
             return self.ask(key, *command)
         except ResponseError as refusal:
             return refusal
+
+    def _masters(self) -> set[Host]:
+        """The servers that have the slots, all of them."""
+        return {self._owner(slot) for slot in range(REDIS_CLUSTER_HASH_SLOTS)}
 
     def _grouped(self, keys: Sequence[str]) -> dict[Host, list[int]]:
         """The places of the keys, by the servers that have them."""

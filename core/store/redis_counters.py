@@ -28,6 +28,7 @@ class RedisCounters:
 
     def __init__(self, link: Link, prefix: str) -> None:
         self._link = link
+        self.crowded = False
         self._prefix = prefix
         # The prefix stands in it too, so that the meters of two gateways need not be at one server of a cluster.
         self._tag = f"{prefix}:{{{prefix}:limits}}"
@@ -73,8 +74,10 @@ class RedisCounters:
         """Keep short texts under these names for `seconds`, in one round trip to each server.
 
         With a room there is one ahead of that, to its list. Whoever dies between the two leaves texts that had to go
-        until they end by themselves.
+        until they end by themselves. Without a room nothing bounds them, so that none are kept while it is `crowded`.
         """
+        if room is None and self.crowded:
+            return
         gone = self._admitted(texts, seconds, now, room) if room is not None and texts else frozenset()
         lifetime = str(max(1, int(seconds * 1000)))
         stay = [("SET", self._kept_key(name), text, "PX", lifetime) for name, text in texts.items() if name not in gone]

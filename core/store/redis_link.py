@@ -1,6 +1,6 @@
 """Commands and scripts, whichever servers redis is made of."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -25,6 +25,9 @@ class Servers(Protocol):
 
     def ping(self) -> bool:
         """True when all that is needed answers now."""
+
+    def each(self, *command: str) -> list[Any]:
+        """What every server that has keys answers; a refusal stands among the answers."""
 
     def close(self) -> None:
         """Close every connection."""
@@ -71,6 +74,14 @@ class Link:
                 return self._servers.ping()
         except StoreUnavailable:
             return False
+
+    def filled(self) -> float:
+        """The share of its memory that the fullest server has taken; 0 where none has a bound, or none tells."""
+        with _reaching():
+            told = self._servers.each("INFO", "memory")
+        # A service that somebody else runs may keep this to itself.
+        bounds = [one for one in told if isinstance(one, Mapping) and one.get("maxmemory")]
+        return max((one["used_memory"] / one["maxmemory"] for one in bounds), default=0.0)
 
 
 @contextmanager

@@ -55,6 +55,10 @@ class WatchedServers:
         """True when the master answers now."""
         return bool(self.ask("", "PING"))
 
+    def each(self, *command: str) -> list[Any]:
+        """What the master answers; a refusal stands among the answers."""
+        return self.ask_all([""], [command])
+
     def close(self) -> None:
         """Close every connection."""
         self._nodes.close()

@@ -31,6 +31,10 @@ class SingleServer:
         """True when it answers now."""
         return bool(self._client.execute_command("PING"))
 
+    def each(self, *command: str) -> list[Any]:
+        """What it answers; a refusal stands among the answers."""
+        return send_all(self._client, [command])
+
     def close(self) -> None:
         """Close every connection."""
         self._nodes.close()

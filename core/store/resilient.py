@@ -101,6 +101,10 @@ class ResilientStore:
         """Raises StoreUnavailable."""
         self._gate.through(self._home.save)
 
+    def measure(self) -> float:
+        """How full the home is. Raises StoreUnavailable."""
+        return self._gate.through(self._home.measure)
+
     def ping(self) -> bool:
         """True when the home answers now."""
         try:

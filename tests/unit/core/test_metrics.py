@@ -37,6 +37,7 @@ PROMISED = {
     "glm_dropped_total": {"provider", "what"},
     "glm_history_repairs_total": {"what"},
     "glm_store_degraded": set(),
+    "glm_store_memory_ratio": set(),
 }
 IN_A_WORKER = """
 from core.metrics import Metrics

@@ -197,3 +197,13 @@ def test_when_a_master_fails_the_store_goes_on_alone_until_its_replica_has_taken
         store.records.put(on_lost, "key", {"n": 2})
         assert not store.degraded
     assert [entry["event"] for entry in logs] == ["store_degraded", "store_recovered"]
+
+
+def test_the_fullest_node_tells_how_full_the_cluster_is(cluster: RedisCluster, store: RedisStore) -> None:
+    fullest = cluster.client(cluster.masters[1])
+    assert store.measure() == 0
+    fullest.config_set("maxmemory", 1_000_000_000)
+    try:
+        assert 0 < store.measure() < 0.5
+    finally:
+        fullest.config_set("maxmemory", 0)

@@ -23,6 +23,7 @@ from tests.redis_server import RedisServer
 ROOT = Path(__file__).resolve().parents[3]
 NOW = 1_795_000_000.5
 PATIENT = 5.0
+MEGABYTE = 1024 * 1024
 WORKER = """
 import sys
 from pydantic import SecretStr
@@ -239,3 +240,32 @@ def test_a_silent_redis_costs_one_timeout_and_one_connection() -> None:
         silent.accept()[0].close()
         with pytest.raises(BlockingIOError):
             silent.accept()
+
+
+def test_a_full_redis_is_kept_for_what_must_not_be_lost(store: RedisStore, admin: redis.Redis) -> None:
+    assert store.measure() == 0, "it has no bound"
+    used = int(admin.info("memory")["used_memory"])
+    admin.config_set("maxmemory", used + MEGABYTE)
+    try:
+        assert 0.5 < store.measure() < 1
+        for number in range(500):
+            store.counters.keep({f"helps {number}": "x" * 4000}, 60, NOW)
+            if number % 10 == 0:
+                store.measure()
+            assert store.counters.take([Window(f"key:{number}", 1, 60)], NOW).granted
+        assert store.counters.kept(["helps 0", "helps 499"], NOW).keys() <= {"helps 0"}
+        store.counters.keep({"bounded": "x"}, 60, NOW, Room("answers", 1000))
+        assert store.counters.kept(["bounded"], NOW)
+    finally:
+        admin.config_set("maxmemory", 0)
+    assert store.measure() == 0
+    store.counters.keep({"helps": "again"}, 60, NOW)
+    assert store.counters.kept(["helps"], NOW)
+
+
+def test_a_redis_that_does_not_tell_how_full_it_is_serves_as_before(server: RedisServer, admin: redis.Redis) -> None:
+    admin.acl_setuser("quiet", enabled=True, nopass=True, commands=["+@all", "-info"], keys=["*"])
+    with closing(connect(f"redis://quiet:any@127.0.0.1:{server.port}/0")) as store:
+        assert store.measure() == 0
+        store.counters.keep({"a": "1"}, 60, NOW)
+        assert store.counters.kept(["a"], NOW)

@@ -41,6 +41,7 @@ def test_the_master_is_found_and_both_contracts_work_there(house: SentinelHouse)
         assert store.counters.kept(["a", "b", "c"], NOW) == {"a": "1", "b": "2"}
         store.records.put("kind", "key", {"n": 1})
         assert store.records.all("kind") == {"key": {"n": 1}}
+        assert store.measure() == 0
 
 
 def test_a_planned_failover_is_followed_without_an_error(house: SentinelHouse) -> None:

@@ -71,6 +71,9 @@ class DictStore:
 
     def save(self) -> None: ...
 
+    def measure(self) -> float:
+        return 0.0
+
     def ping(self) -> bool:
         return True
 
