@@ -8,7 +8,7 @@ LOCK = $(PY) -m uv pip compile pyproject.toml --quiet --universal --python-versi
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK_OPTIONS)
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 10
+	@awk -F ':[^#]*## ' '/^[a-z]+:[^#]*## / {printf "%-9s %s\n", $$1, $$2}' Makefile
 
 run: setup ## start the gateway on port 8976
 	@exec $(PY) app.py serve

@@ -20,10 +20,18 @@ as_root() {
     fi
 }
 
+apt="apt-get -qq -o Acquire::http::Timeout=20 -o Acquire::Retries=1"
+
 install() {
-    apt="apt-get -qq -o Acquire::http::Timeout=20 -o Acquire::Retries=1"
-    # shellcheck disable=SC2086 # words and packages are meant to be several
-    as_root $apt update && as_root env DEBIAN_FRONTEND=noninteractive $apt install -y --no-install-recommends "$@"
+    # shellcheck disable=SC2086 # words are meant to be several
+    as_root env DEBIAN_FRONTEND=noninteractive $apt install -y --no-install-recommends "$@"
+}
+
+install_what_can_be() {
+    # shellcheck disable=SC2086 # as above
+    as_root $apt update || return
+    # All at once is quicker; but apt-get installs nothing when one of them is unknown to it.
+    install "$@" 2>/dev/null || for one in "$@"; do install "$one" || true; done
 }
 
 packages=$(missing)
@@ -31,7 +39,7 @@ packages=$(missing)
 if command -v apt-get >/dev/null && as_root true 2>/dev/null; then
     echo "Getting packages for the tests:" $packages >&2
     # shellcheck disable=SC2086
-    install $packages >/dev/null || echo "apt-get could not get all of them." >&2
+    install_what_can_be $packages >/dev/null || true
 fi
 packages=$(missing)
 if [ -n "$packages" ]; then

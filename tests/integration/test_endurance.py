@@ -95,16 +95,17 @@ def test_large_bodies_at_the_same_time_fit_into_a_replica_and_their_memory_comes
             address = f"{gateway.url}/v1/chat/completions"
             return requests.post(address, body, headers={"Content-Type": "application/json"}, timeout=120)
 
-        with ThreadPoolExecutor(5) as pool, highest(worker) as peak:
-            answers = [pool.submit(send) for _ in range(5)]
+        # Five are answered at most: what is kept of them fills the room by then.
+        with ThreadPoolExecutor(6) as pool, highest(worker) as peak:
+            answers = [pool.submit(send) for _ in range(6)]
             assert eventually(lambda: any(answer.done() for answer in answers)), "one is refused as there is no room"
-            upstream.release(5)
+            upstream.release(6)
             told = [answer.result() for answer in answers]
         assert {answer.status_code for answer in told} == {200, 503}
         assert all("Retry-After" in answer.headers for answer in told if answer.status_code == 503)
         assert peak[0] < REPLICA_BYTES
         assert eventually(lambda: psutil.Process(worker).memory_info().rss < idle + 16 * MEGABYTE)
-    print(f"{idle / MEGABYTE:.0f} MB without bodies, {peak[0] / MEGABYTE:.0f} MB at most with five of 30 MB")
+    print(f"{idle / MEGABYTE:.0f} MB without bodies, {peak[0] / MEGABYTE:.0f} MB at most with six of 30 MB")
 
 
 @contextmanager
@@ -140,7 +141,8 @@ def test_whole_answers_to_the_largest_prompts_fit_into_a_replica(tmp_path: Path,
             address = f"{gateway.url}/v1/chat/completions"
             return requests.post(address, body, headers=headers, timeout=120).status_code
 
-        count_everywhere(gateway)
+        if workers > 1:
+            count_everywhere(gateway)
         idle = memory_of(gateway)
         with ThreadPoolExecutor(4) as pool, most_of(gateway) as peak:
             told = [answer.result() for answer in [pool.submit(send) for _ in range(4)]]

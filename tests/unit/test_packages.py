@@ -61,6 +61,16 @@ def test_what_is_missing_is_installed_and_what_is_there_is_not(machine: Machine,
     assert "redis-server" not in left, "that one has come"
 
 
+def test_one_package_that_cannot_be_had_keeps_no_other_from_coming(machine: Machine, tmp_path: Path) -> None:
+    machine.add("id", "echo 0")
+    come = f"touch {tmp_path}/bin/nginx; chmod 755 {tmp_path}/bin/nginx"
+    machine.add("apt-get", f'case "$*" in *buildah*) exit 100;; *" nginx") {come};; esac')
+    said = machine.run()
+    left = said.splitlines()[-1]
+    assert "buildah" in left
+    assert "nginx" not in left
+
+
 def test_a_plain_user_is_told_what_is_left_out_and_asked_for_no_password(machine: Machine) -> None:
     machine.add("id", "echo 1000")
     machine.add("sudo", '[ "$1" = -n ] || exec sleep 60; exit 1')

@@ -15,6 +15,10 @@ from services.reachability import Reachability
 from tests.fakes import FakeClock
 
 
+TOTAL = 16 * 1024**3
+"""The machine's memory."""
+
+
 class FakeTokens:
     """So many tokens, of which some can be used."""
 
@@ -48,7 +52,7 @@ class House:
         self.closing = Closing()
         self.disk, self.memory = 10.0, 10.0
         monkeypatch.setattr(memory, "CGROUP", tmp_path / "no-cgroup")
-        monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(percent=self.memory))
+        monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(percent=self.memory, total=TOTAL))
         monkeypatch.setattr(health.psutil, "disk_usage", self._disk_usage)
 
     def service(self) -> HealthService:
@@ -143,6 +147,22 @@ def test_memory_is_that_of_the_container_when_it_has_a_limit(
     (tmp_path / "memory.stat").write_text("anon 350\ninactive_file 400\nactive_file 200\n")
     assert house.report().checks["memory"].figures == {"used_share": 0.55}
     (tmp_path / "memory.max").write_text("max\n")
+    assert house.report().checks["memory"].figures == {"used_share": 0.1}
+
+
+def test_a_container_of_the_first_version_of_control_groups_has_a_limit_too(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    folder = tmp_path / "memory"
+    folder.mkdir()
+    (folder / "memory.limit_in_bytes").write_text("1000\n")
+    (folder / "memory.usage_in_bytes").write_text("950\n")
+    (folder / "memory.stat").write_text("cache 1\ninactive_file 5\ntotal_cache 1\ntotal_inactive_file 400\n")
+    assert memory.memory_limit() == 1000
+    assert house.report().checks["memory"].figures == {"used_share": 0.55}
+    (folder / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+    assert memory.memory_limit() == TOTAL, "which is how it says that there is none"
     assert house.report().checks["memory"].figures == {"used_share": 0.1}
 
 
