@@ -14,7 +14,6 @@ from services.health import HealthService
 from services.reachability import Reachability
 from tests.fakes import FakeClock
 
-
 TOTAL = 16 * 1024**3
 """The machine's memory."""
 
