@@ -25,12 +25,35 @@ ASKS_NO_MODEL = frozenset(
     }
 )
 """The plugins and tools there that send a prompt to no further model; of any other one nobody knows."""
+DECISIVE = frozenset(
+    {
+        *FIELDS,
+        "model",
+        "messages",
+        "input",
+        "max_tokens",
+        "max_completion_tokens",
+        "n",
+        "best_of",
+        "num_return_sequences",
+        "preset",
+        "plugins",
+        "tools",
+    }
+)
+"""What decides who may ask a request, and what it costs."""
 DEEPEST = 8
 MOST = 32
 
 
 def named_models(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """Their names, each once. Raises InvalidRequest for more than 32."""
+    """Their names, each once.
+
+    Raises InvalidRequest for more than 32, and for a field such as `Model`: servers written in Go take it for `model`.
+    """
+    for field in body:
+        if field not in DECISIVE and (meant := field.casefold()) in DECISIVE:
+            raise InvalidRequest(f"{field[:80]}: is spelled {meant}.", param=field[:80], code="unsupported_parameter")
     names = tuple(dict.fromkeys((*_instead(body), *_beside(body))))
     if len(names) > MOST:
         raise InvalidRequest(f"models: must name at most {MOST} models.", param="models", code="invalid_value")

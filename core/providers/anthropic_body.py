@@ -53,7 +53,7 @@ def native_body(draft: Draft, policy: Policy, fields: frozenset[str] | None = No
     body = edited(draft, policy)
     if fields is not None and not fields.issuperset(body):
         body = {name: value for name, value in body.items() if name in fields}
-    if body is native.body and native.raw and is_plain(native.raw):
+    if body is native.body and native.raw and is_plain(native.raw, body):
         if body.get("model") == model:
             return native.raw, body
         spliced = replaced(native.raw, body, "model", model)

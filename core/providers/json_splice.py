@@ -12,19 +12,30 @@ MOST_MENTIONS = 64
 _AFTER_KEY = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+")
 _DECISIVE = re.compile(rb'"(?:m(?:odels?|essages|ax_tokens|ax_completion_tokens)|fallbacks)"')
 _MEMBER = re.compile(
-    rb'"(m(?:odels?|essages|ax_tokens|ax_completion_tokens)|fallbacks)"[ \t\r\n]*+:[ \t\r\n]*+["\[0-9]'
+    rb'"(m(?:odels?|essages|ax_tokens|ax_completion_tokens)|fallbacks)"[ \t\r\n]*+:[ \t\r\n]*+["\[{0-9ntf-]'
 )
+RARE = (
+    "preset",
+    "plugins",
+    "n",
+    "best_of",
+    "num_return_sequences",
+    "context_window_fallbacks",
+    "content_policy_fallbacks",
+)
+"""What decides too, and is looked for in the text only where the body has it."""
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
-def is_plain(raw: bytes) -> bool:
-    """True when of what decides who may ask it and what it costs nothing stands twice in `raw`, which is an object.
+def is_plain(raw: bytes, body: Mapping[str, Any]) -> bool:
+    """True when of what decides who may ask it and what it costs nothing stands twice in `raw`, which spells `body`.
 
     Parsers differ in which of two they take, so that a provider might be asked for something else than was allowed.
     """
     # The first look at a long text is a cheap one, and nearly always the last.
-    if _is_once_each(_DECISIVE.findall(raw)) or _is_once_each(_MEMBER.findall(raw)):
+    is_once = _is_once_each(_DECISIVE.findall(raw)) or _is_once_each(_MEMBER.findall(raw))
+    if is_once and all(raw.count(f'"{name}"'.encode()) == 1 for name in RARE if name in body):
         spelled = b"\\u00" in raw and _ESCAPED_LETTER.search(raw) is not None
         return not (spelled and repeats(raw))
     return not repeats(raw)

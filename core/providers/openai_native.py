@@ -73,7 +73,7 @@ def _written(draft: Draft, body: Mapping[str, Any], edited: dict[str, Any] | Non
         rest = {name: value for name, value in edited.items() if name != "stream_options"}
         if rest == body:
             added, edited = edited.get("stream_options"), None
-    if edited is None and raw and is_plain(raw):
+    if edited is None and raw and is_plain(raw, body):
         spliced = replaced(raw, body, "model", model) if "model" in body else _inserted(raw, "model", model)
         if spliced is not None:
             return spliced if added is None else _inserted(spliced, "stream_options", added)

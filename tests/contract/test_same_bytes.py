@@ -152,6 +152,10 @@ def test_a_model_whose_field_is_spelled_with_escapes_is_renamed_too(world: World
         '"mod\\u0065l":"a-dearer-one",',
         '"max_tokens":99999,',
         '"messages":[{"role":"user"}],',
+        '"models":["dear"],"models":null,',
+        '"preset":"dear","preset":null,',
+        '"n":9,"n":1,',
+        '"context_window_fallbacks":[{"gpt-5.4":["dear"]}],"context_window_fallbacks":[],',
     ],
 )
 def test_of_a_field_that_stands_twice_the_provider_sees_the_one_that_was_looked_at(

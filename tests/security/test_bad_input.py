@@ -160,6 +160,22 @@ def test_of_a_key_that_stands_twice_the_last_counts(gateway: Gateway, upstream: 
     assert upstream.requests[-1].body["messages"] == [{"role": "user", "content": "last"}]
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("chat/completions", {"model": "glm-4.6", "messages": [{"role": "user", "content": "Hi"}]}),
+        ("embeddings", {"model": "embedding-3", "input": "Hi"}),
+    ],
+)
+def test_a_model_in_another_spelling_goes_to_no_provider(
+    gateway: Gateway, upstream: Upstream, path: str, body: dict[str, Any]
+) -> None:
+    before = len(upstream.requests)
+    refused = gateway.post(f"/v1/{path}", {**body, "MODEL": "glm-4.7"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "MODEL")
+    assert len(upstream.requests) == before
+
+
 def test_a_nul_in_a_text_is_a_character_like_any_other(gateway: Gateway, upstream: Upstream) -> None:
     assert gateway.chat("a\u0000b").status_code == 200
     assert upstream.requests[-1].body["messages"][0]["content"] == "a\u0000b"

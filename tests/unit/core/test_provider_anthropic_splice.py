@@ -110,7 +110,12 @@ def test_what_is_replaced_is_the_top_level_value_and_nothing_else(members, ascii
         (b'{"mod\\u0065l":"x","model":"a"}', False),
         (b'{"max_tokens":1,"model":"a","max_tokens":2}', False),
         (b'{"messages":[],"messages":[]}', False),
+        (b'{"models":["dear"],"models":null}', False),
+        (b'{"fallbacks":{"a":["b"]},"fallbacks":[]}', False),
+        (b'{"preset":"dear","preset":null}', False),
+        (b'{"best_of":9,"best_of":1}', False),
+        (b'{"preset":"a","metadata":{"preset":"b"}}', True),
     ],
 )
 def test_a_text_is_plain_when_nothing_that_decides_stands_in_it_twice(raw, plain):
-    assert is_plain(raw) is plain
+    assert is_plain(raw, loads(raw)) is plain
