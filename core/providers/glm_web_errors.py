@@ -16,6 +16,8 @@ from core.providers.base import status_error
 from schemas.codec import loads
 
 _LONGEST_MESSAGE = 500
+_LONGEST_WAIT = 32 * 86_400.0
+"""A month and a day: the longest window that any plan has."""
 _TOKEN = re.compile(r"\beyJ[\w-]{8,}[\w.-]*")
 _DIGITS = re.compile(r"[45]\d\d")
 
@@ -115,4 +117,4 @@ def _read(body: bytes) -> Any:
 
 def _seconds(headers: Mapping[str, str]) -> float | None:
     value = headers.get("retry-after", "").strip()
-    return float(value) if value.isascii() and value.isdigit() else None
+    return min(float(value), _LONGEST_WAIT) if value.isascii() and value.isdigit() else None

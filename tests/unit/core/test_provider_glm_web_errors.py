@@ -160,6 +160,8 @@ def test_an_http_error_means_what_its_status_and_body_say(
 def test_the_time_to_wait_is_believed() -> None:
     assert PROVIDER.error(429, {"retry-after": "7"}, b"").retry_after == 7
     assert PROVIDER.error(429, {"retry-after": "Wed, 21 Oct 2026"}, b"").retry_after is None
+    for endless in ("9" * 26, "9" * 5000):
+        assert PROVIDER.error(429, {"retry-after": endless}, b"").retry_after == 32 * 86_400
 
 
 def test_no_message_holds_a_token_or_runs_on() -> None:
