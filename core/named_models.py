@@ -42,6 +42,8 @@ DECISIVE = frozenset(
     }
 )
 """What decides who may ask a request, and what it costs."""
+INNER = "extra_body"
+"""What LiteLLM lays over the request that it sends on."""
 DEEPEST = 8
 MOST = 32
 
@@ -49,15 +51,24 @@ MOST = 32
 def named_models(body: Mapping[str, Any]) -> tuple[str, ...]:
     """Their names, each once.
 
-    Raises InvalidRequest for more than 32, and for a field such as `Model`: servers written in Go take it for `model`.
+    Raises InvalidRequest for more than 32, and for fields such as `Model`, which servers in Go take for `model`.
     """
-    for field in body:
-        if field not in DECISIVE and (meant := field.casefold()) in DECISIVE:
-            raise InvalidRequest(f"{field[:80]}: is spelled {meant}.", param=field[:80], code="unsupported_parameter")
+    _check_fields(body)
     names = tuple(dict.fromkeys((*_instead(body), *_beside(body))))
     if len(names) > MOST:
         raise InvalidRequest(f"models: must name at most {MOST} models.", param="models", code="invalid_value")
     return names
+
+
+def _check_fields(body: Mapping[str, Any]) -> None:
+    for field in body:
+        if field not in DECISIVE and (meant := field.casefold()) in DECISIVE:
+            raise InvalidRequest(f"{field[:80]}: is spelled {meant}.", param=field[:80], code="unsupported_parameter")
+    inner = body.get(INNER)
+    for field in inner if isinstance(inner, Mapping) else ():
+        if field.casefold() in DECISIVE:
+            said = f"{INNER}: {field[:80]} stands beside the other fields, not in here."
+            raise InvalidRequest(said, param=INNER, code="unsupported_parameter")
 
 
 def asks_several(body: Mapping[str, Any]) -> bool:

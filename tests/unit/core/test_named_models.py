@@ -72,3 +72,11 @@ def test_a_field_that_some_server_takes_for_one_that_decides_is_refused(field: s
     with pytest.raises(InvalidRequest, match="is spelled") as refused:
         named_models({"model": "cheap", field: "dear"})
     assert refused.value.param == field
+
+
+@pytest.mark.parametrize("field", ["model", "MAX_TOKENS", "fallbacks"])
+def test_what_is_laid_over_a_request_on_its_way_decides_nothing(field: str) -> None:
+    with pytest.raises(InvalidRequest, match="extra_body"):
+        named_models({"model": "cheap", "extra_body": {field: "dear"}})
+    assert named_models({"model": "cheap", "extra_body": {"top_k": 3}}) == ()
+    assert named_models({"model": "cheap", "extra_body": "text"}) == ()
