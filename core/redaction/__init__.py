@@ -20,6 +20,11 @@ BASE64 = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
 EXPRESSIONS = 8
 """How many of them look through a text in the time that is counted for it."""
 URL_SAFE = str.maketrans("-_", "+/")
+USUAL = str.maketrans(
+    "\u00a0\u2007\u2009\u202f\u3000\u2010\u2011\uff0d\uff0b\uff20\uff0e\uff1a０１２３４５６７８９",
+    "     ---+@.:0123456789",
+)
+"""How what keeps groups of digits on one line, and what Chinese and Japanese keyboards write, is usually spelled."""
 ENCODED = "[base64]"
 """Stands for what hides something in base64."""
 ESCAPE = re.compile(r"\\(?:[nrtbf]|u[0-9a-fA-F]{4})")
@@ -89,6 +94,13 @@ class Redactor:
         return BASE64.sub(lambda match: self._unless_found(match.group()), text)
 
     def _found(self, text: str) -> str:
+        shown = self._searched(text)
+        if shown.isascii() or (usual := shown.translate(USUAL)) == shown:
+            return shown
+        more = self._searched(usual)
+        return shown if more == usual else more
+
+    def _searched(self, text: str) -> str:
         breath = Breath() if len(text) > AT_ONCE else None
         for detector in self._detectors:
             text = detector.applied(text)

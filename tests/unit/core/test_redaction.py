@@ -85,6 +85,10 @@ def test_a_password_in_an_address_is_taken_out_and_the_address_stays() -> None:
         ("Ann.B+tag@mail.example.co.uk!", "[email]!"),
         ("4111 1111 1111 1111", "[card]"),
         ("5500-0000-0000-0004,", "[card],"),
+        ("4111\u00a01111\u202f1111\u20111111", "[card]"),
+        ("４１１１１１１１１１１１１１１１", "[card]"),
+        ("ann＠example．com", "[email]"),
+        ("+33\u202f6\u202f12\u202f34\u202f56\u202f78", "[phone]"),
         ("378282246310005", "[card]"),
         ("DE89 3704 0044 0532 0130 00", "[iban]"),
         ("GB29NWBK60161331926819", "[iban]"),
@@ -242,3 +246,12 @@ def test_no_text_keeps_it_busy(text: str) -> None:
     began = time.process_time()
     REDACTOR.text(text[: 4 * 65_536])
     assert time.process_time() - began < 12 * short + 0.2, "four times the text takes about four times as long"
+
+
+def test_a_known_secret_is_found_in_its_own_spelling() -> None:
+    assert Redactor(["pass\u00a0＠word"]).text("it is pass\u00a0＠word!") == "it is [secret]!"
+
+
+def test_what_hides_nothing_keeps_its_own_spelling() -> None:
+    for text in ("10\u00a0000\u202fEuro, ４２", "Grüße 👋 ＠home"):
+        assert REDACTOR.text(text) == text
