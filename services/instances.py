@@ -7,9 +7,9 @@ from random import Random
 
 from config.settings import ProviderSettings, Settings
 from core.clock import Clock
-from core.credentials.accounts import Accounts
 from core.credentials.callers_own import CallersOwn
 from core.credentials.fair_queue import FairQueue
+from core.credentials.ground import Ground, Manner
 from core.credentials.pool import CredentialPool
 from core.credentials.sources import ProviderSource
 from core.providers import PROVIDERS
@@ -87,12 +87,12 @@ class InstanceBuilder:
     def build(self, before: Instances | None = None) -> Instances:
         """One of each; `before` knows what was in files of tokens that cannot be used now."""
         enabled = {name: one for name, one in self._settings.providers.items() if one.enabled}
-        accounts = Accounts()
         providers = {name: PROVIDERS[one.kind](name, one, self._clock) for name, one in enabled.items()}
         known = before.sources if before is not None else {}
+        ground = self._ground()
         keyed = {name: one for name, one in enabled.items() if one.auth != "passthrough"}
         sources = {name: ProviderSource(name, one, known.get(name)) for name, one in keyed.items()}
-        pools = {name: self._pool(source, enabled[name], providers[name], accounts) for name, source in sources.items()}
+        pools = {name: self._pool(source, enabled[name], providers[name], ground) for name, source in sources.items()}
         elsewhere = {name: self._elsewhere(name, one) for name, one in enabled.items()}
         sites = {name: _site(one, providers[name], pools.get(name), elsewhere[name]) for name, one in enabled.items()}
         routes = [_route(one, providers[name]) for name, one in enabled.items()]
@@ -109,27 +109,21 @@ class InstanceBuilder:
         }
         return {ident: addresses[url] for ident, url in urls.items() if url is not None}
 
+    def _ground(self) -> Ground:
+        """What the pools of this configuration have in common."""
+        store, told = self._store, self._telemetry.token_failed
+        now = (self._settings.tokens, self._clock, self._worker_id, self._rng)
+        return Ground(store.records, store.counters, *now, on_error=told)
+
     def _pool(
-        self, source: ProviderSource, settings: ProviderSettings, provider: Provider, accounts: Accounts
+        self, source: ProviderSource, settings: ProviderSettings, provider: Provider, ground: Ground
     ) -> CredentialPool:
         changed = partial(self._telemetry.queue_changed, provider.name)
         served = partial(self._telemetry.queue_served, provider.name)
-        return CredentialPool(
-            provider.name,
-            source.poll() or (),
-            self._store.records,
-            self._settings.tokens,
-            self._clock,
-            self._worker_id,
-            self._rng,
-            self._telemetry.token_failed,
-            counters=self._store.counters,
-            strategy=settings.strategy,
-            facts=provider.limit_facts,
-            queue=FairQueue(settings.queue, self._clock, changed, served),
-            probes=type(provider).probe is not Provider.probe,
-            accounts=accounts,
-        )
+        queue = FairQueue(settings.queue, self._clock, changed, served)
+        probes = type(provider).probe is not Provider.probe
+        manner = Manner(settings.strategy, provider.limit_facts, probes, queue)
+        return CredentialPool(provider.name, source.poll() or (), ground, manner)
 
 
 def _site(

@@ -1,16 +1,14 @@
 """The credentials of one provider instance, leased out one request at a time."""
 
 from collections.abc import Iterable
-from random import Random
 
 import structlog
 
-from config.settings import QueueSettings, TokenSettings
-from core.clock import Clock
-from core.credentials.accounts import Accounts
+from config.settings import QueueSettings
 from core.credentials.capacity import capacity_of
 from core.credentials.choosing import AT_HOME, Choice, Chosen, Homeward
 from core.credentials.fair_queue import FairQueue, Ticket
+from core.credentials.ground import USUAL, Ground, Manner
 from core.credentials.health import describe
 from core.credentials.lease import Declined, Failed, Lease, Outcome, Succeeded, Used
 from core.credentials.member import Member
@@ -21,12 +19,10 @@ from core.credentials.sharing import Sharing
 from core.credentials.shortage import Wanted, opens_in
 from core.credentials.slots import Slots
 from core.credentials.strategies import STRATEGIES
-from core.credentials.verdicts import ErrorHook, Verdicts
+from core.credentials.verdicts import Verdicts
 from core.errors import ClientGone, GatewayError, InternalError, NotFound, ShuttingDown
-from core.store.base import Counters, Records
-from core.store.memory import MemoryCounters
 from schemas.credential import Credential, TokenInfo
-from schemas.limit import PLAIN, Capacity, LimitFacts, LimitReading
+from schemas.limit import Capacity, LimitReading
 
 OURS = (ClientGone, InternalError, ShuttingDown)
 """Ends of a request that its provider has not brought about."""
@@ -41,43 +37,23 @@ class CredentialPool:
     """
 
     def __init__(
-        self,
-        provider_name: str,
-        credentials: Iterable[Credential],
-        records: Records,
-        settings: TokenSettings,
-        clock: Clock,
-        worker_id: str,
-        rng: Random,
-        on_error: ErrorHook | None = None,
-        *,
-        counters: Counters | None = None,
-        strategy: str | None = None,
-        facts: LimitFacts = PLAIN,
-        queue: FairQueue | None = None,
-        probes: bool = True,
-        accounts: Accounts | None = None,
+        self, provider_name: str, credentials: Iterable[Credential], ground: Ground, manner: Manner = USUAL
     ) -> None:
-        """Reads the store once, so that what was blacklisted before a restart is so from the first lease on.
-
-        `on_error` is told the credential's id and the error's code for each error held against it. `counters` hold the
-        slots, in this process unless given. `strategy` None is that of `settings`. `facts` say how the provider limits
-        its keys, and `probes` that it can be asked for free whether a key works. `accounts` are those of all pools.
-        """
+        """Reads the store once, so that what was blacklisted before a restart is so from the first lease on."""
+        clock, settings = ground.clock, ground.settings
         self.provider_name = provider_name
-        self.queue = FairQueue(QueueSettings(), clock) if queue is None else queue
+        self.queue = FairQueue(QueueSettings(), clock) if manner.queue is None else manner.queue
         self._settings = settings
         self._clock = clock
-        self._facts = facts
-        self._probes = probes
-        self._strategy_name = strategy or settings.strategy
-        self._strategy = STRATEGIES[self._strategy_name](rng)
-        self._sharing = Sharing(records, settings, clock, worker_id)
-        counters = MemoryCounters() if counters is None else counters
-        self._slots = Slots(counters, clock, worker_id)
-        self._permits = Permits(counters)
-        self._accounts = Accounts() if accounts is None else accounts
-        self._verdicts = Verdicts(facts, self._accounts, self._sharing, clock, rng, on_error)
+        self._facts = manner.facts
+        self._probes = manner.probes
+        self._strategy_name = manner.strategy or settings.strategy
+        self._strategy = STRATEGIES[self._strategy_name](ground.rng)
+        self._sharing = Sharing(ground.records, settings, clock, ground.worker_id)
+        self._slots = Slots(ground.counters, clock, ground.worker_id)
+        self._permits = Permits(ground.counters)
+        self._accounts = ground.accounts
+        self._verdicts = Verdicts(manner.facts, ground.accounts, self._sharing, clock, ground.rng, ground.on_error)
         self._log = structlog.get_logger(__name__)
         self._members: dict[str, Member] = {}
         self._leaving: dict[str, Member] = {}

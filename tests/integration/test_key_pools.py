@@ -16,6 +16,7 @@ import pytest
 from pydantic import SecretStr
 
 from config.settings import StoreSettings, TokenSettings
+from core.credentials.ground import Ground, Manner
 from core.credentials.pool import CredentialPool
 from core.errors import CredentialsExhausted, NoCredentials, SlotsBusy, UpstreamQuotaExhausted, UpstreamRateLimited
 from core.store.redis import RedisStore
@@ -51,11 +52,9 @@ class Plant:
     def worker(self, name: str, facts: LimitFacts = PLAIN) -> CredentialPool:
         store = RedisStore(self._settings)
         self._stores.append(store)
-        counters, records = store.counters, store.records
         rng = Random(len(self._stores))
-        return CredentialPool(
-            "p", self.keys, records, TokenSettings(), self.clock, name, rng, counters=counters, facts=facts
-        )  # fmt: skip
+        ground = Ground(store.records, store.counters, TokenSettings(), self.clock, name, rng)
+        return CredentialPool("p", self.keys, ground, Manner(facts=facts))
 
     def close(self) -> None:
         for store in self._stores:

@@ -5,9 +5,11 @@ from random import Random
 from typing import TypeVar
 
 from config.settings import TokenSettings
+from core.credentials.ground import Ground
 from core.credentials.pool import CredentialPool
 from core.errors import StoreUnavailable
 from core.store.base import Record
+from core.store.memory import MemoryCounters
 from schemas import codec
 from schemas.credential import Credential, TokenInfo
 from tests.fakes import FakeClock
@@ -82,16 +84,16 @@ class House:
         self.errors: list[tuple[str, str]] = []
 
     def worker(self, name: str = "one") -> CredentialPool:
-        return CredentialPool(
-            "glm",
-            credentials(*self.secrets),
+        ground = Ground(
             self.records,
+            MemoryCounters(),
             self.settings,
             self.clock,
             name,
             Random(1),
             on_error=lambda token, kind: self.errors.append((token, kind)),
         )
+        return CredentialPool("glm", credentials(*self.secrets), ground)
 
 
 def info(pool: CredentialPool, secret: str = "a") -> TokenInfo:

@@ -7,6 +7,7 @@ import pytest
 
 from config.settings import QueueSettings
 from core.credentials.fair_queue import FairQueue
+from core.credentials.ground import Ground, Manner
 from core.credentials.pool import CredentialPool
 from core.errors import CredentialsExhausted, GatewayError, NoCredentials
 from core.store.memory import MemoryCounters
@@ -36,7 +37,7 @@ def reading(kind: Any, remaining: int, resets_at: float | None = None, limit: in
 
 
 class Plant:
-    """A home, a clock, and the keys that every worker has; `options` are those of the pools."""
+    """A home, a clock, and the keys that every worker has; `options` say how the pools share them out."""
 
     def __init__(self, *keys: Credential, queue: QueueSettings | None = None, **options: Any) -> None:
         self.clock = FakeClock()
@@ -47,19 +48,9 @@ class Plant:
         self.options = options
 
     def worker(self, name: str = "one") -> CredentialPool:
-        queue = FairQueue(self.queue, self.clock)
-        return CredentialPool(
-            "p",
-            self.keys,
-            self.records,
-            SETTINGS,
-            self.clock,
-            name,
-            Random(1),
-            counters=self.counters,
-            queue=queue,
-            **self.options,
-        )
+        ground = Ground(self.records, self.counters, SETTINGS, self.clock, name, Random(1))
+        manner = Manner(queue=FairQueue(self.queue, self.clock), **self.options)
+        return CredentialPool("p", self.keys, ground, manner)
 
     @property
     def now(self) -> float:

@@ -8,6 +8,7 @@ import pytest
 
 from config.settings import ProviderSettings
 from core.credentials.accounts import Accounts
+from core.credentials.ground import Ground
 from core.credentials.pool import CredentialPool
 from core.credentials.sources import ProviderSource
 from core.errors import (
@@ -17,6 +18,7 @@ from core.errors import (
     UpstreamServerError,
     UpstreamUnauthorized,
 )
+from core.store.memory import MemoryCounters
 from tests.fakes import FakeClock
 from tests.unit.core.credentials_kit import SETTINGS, DictRecords
 from tests.unit.core.pools_kit import reading
@@ -40,9 +42,8 @@ class House:
 
     def _pool(self, name: str, settings: dict[str, Any], accounts: Accounts) -> CredentialPool:
         source = ProviderSource(name, ProviderSettings.model_validate(settings))
-        return CredentialPool(
-            name, source.poll() or (), self.records, SETTINGS, self.clock, "w", Random(1), accounts=accounts
-        )
+        ground = Ground(self.records, MemoryCounters(), SETTINGS, self.clock, "w", Random(1), accounts)
+        return CredentialPool(name, source.poll() or (), ground)
 
     def fail(self, name: str, error: GatewayError, secret: str) -> None:
         pool = self.pools[name]

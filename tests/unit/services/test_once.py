@@ -13,6 +13,7 @@ from core.cancel import Cancellation
 from core.catalogue import Catalogue
 from core.counting import TokenCounter
 from core.credentials.fair_queue import FairQueue
+from core.credentials.ground import Ground, Manner
 from core.credentials.pool import CredentialPool
 from core.errors import (
     CircuitOpen,
@@ -31,6 +32,7 @@ from core.metrics import Metrics
 from core.providers.base import UpstreamRequest
 from core.retry import Backoff, RetryBudget
 from core.routing import Route
+from core.store.memory import MemoryCounters
 from schemas.chat import ChatRequest
 from schemas.credential import Credential
 from schemas.embedding import EmbeddingRequest, Embeddings
@@ -352,7 +354,8 @@ def test_keys_are_asked_for_with_the_size_of_what_is_sent_and_learn_their_limits
 def test_a_slot_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, key = FakeClock(), Credential("one", "key-a1", slots=1)
     queue = FairQueue(QueueSettings(), clock)
-    pool = CredentialPool("one", [key], CoreRecords(), TokenSettings(), clock, "w", Random(1), queue=queue)
+    ground = Ground(CoreRecords(), MemoryCounters(), TokenSettings(), clock, "w", Random(1))
+    pool = CredentialPool("one", [key], ground, Manner(queue=queue))
     house = House((200, b"7"), one=pool)  # type: ignore[arg-type] # the real one
     house.routing = RoutingService(Catalogue([INFO]), [Route("one", "fake")], lambda _: True)
     busy = pool.lease()

@@ -9,6 +9,7 @@ import pytest
 from config.settings import QueueSettings, TokenSettings
 from core.cancel import Cancellation
 from core.credentials.fair_queue import FairQueue
+from core.credentials.ground import Ground, Manner
 from core.credentials.lease import Lease
 from core.credentials.pool import CredentialPool
 from core.errors import (
@@ -46,13 +47,8 @@ class Hall:
         self.pool = CredentialPool(
             "one",
             keys or [Credential("one", "a", slots=1)],
-            DictRecords(),
-            TokenSettings(),
-            self.clock,
-            "worker",
-            Random(1),
-            counters=MemoryCounters(),
-            queue=FairQueue(queue or QueueSettings(), self.clock, self.lengths.append, self.waits.append),
+            Ground(DictRecords(), MemoryCounters(), TokenSettings(), self.clock, "worker", Random(1)),
+            Manner(queue=FairQueue(queue or QueueSettings(), self.clock, self.lengths.append, self.waits.append)),
         )
         self.stage = Stage(*[Script()] * ASKED, pool=self.pool, clock=self.clock)  # type: ignore[arg-type] # the real one
         self.meanwhile: list[Callable[[], object]] = []
