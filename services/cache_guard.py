@@ -27,6 +27,7 @@ from schemas.model import Price, Target
 from schemas.usage import Usage
 from services.cache_ledger import CacheLedger
 from services.failover import FailoverService
+from services.sessions import is_followed
 from services.telemetry import Telemetry
 from services.write_watch import Writer, WriteWatch
 
@@ -119,7 +120,11 @@ class CacheGuard:
     def _tell(self, answered: Answered, finding: Finding) -> None:
         target, session = answered.target, answered.request.session
         self._telemetry.cache_judged(target.provider, target.model, finding)
-        self._ledger.note(target.provider, answered.served, answered.credential, session, finding, answered.usage)
+        # Of those who ask once there is no end: it is a session with a name, or once one prompt begins as another.
+        counts = bool(finding.expected or finding.read) or is_followed(answered.request)
+        self._ledger.note(
+            target.provider, answered.served, answered.credential, session if counts else None, finding, answered.usage
+        )
         if finding.missed:
             self._log.info(
                 "prompt_cache_missed",
