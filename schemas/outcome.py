@@ -13,8 +13,7 @@ from schemas.usage import Usage
 class Attempt:
     """One try at one target; `error` is the code of its failure, None when it led to an answer.
 
-    `first_content` is the time to that in seconds, None when none came. `at` is when it ended, in seconds since the
-    epoch; None: as it is told.
+    `first_content` is the time to that in seconds, None when none came.
     """
 
     provider: str
@@ -23,7 +22,6 @@ class Attempt:
     seconds: float
     error: str | None = None
     first_content: float | None = None
-    at: float | None = None
 
 
 @dataclass(slots=True)

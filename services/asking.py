@@ -46,7 +46,9 @@ class Question:
 class Asking:
     """Sends it, and writes down in the question's outcome what became of the try."""
 
-    def __init__(self, transport: Transport, clock: Clock) -> None:
+    def __init__(self, transport: Transport, clock: Clock, told: Callable[[Attempt], None] = lambda _: None) -> None:
+        """`told` is told of each try as soon as it has ended."""
+        self._told = told
         self._transport = transport
         self._clock = clock
 
@@ -94,7 +96,9 @@ class Asking:
             # A short answer comes as a whole.
             first_content = seconds if error is None else None
             tried = (target.provider, target.model, lease.credential.id)
-            question.outcome.attempts.append(Attempt(*tried, seconds, error, first_content, self._clock.now()))
+            question.outcome.attempts.append(Attempt(*tried, seconds, error, first_content))
+            if not question.light:
+                self._told(question.outcome.attempts[-1])
             trace.ended(error)
 
     def _exchange(

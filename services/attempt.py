@@ -1,6 +1,6 @@
 """One try at one target with one credential."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from uuid import uuid4
 
@@ -38,7 +38,10 @@ class Attempts:
         clock: Clock,
         refusals: Refusals,
         media: LinkedMedia,
+        told: Callable[[Attempt], None] = lambda _: None,
     ) -> None:
+        """`told` is told of each as soon as it has ended: the answer of another may take long."""
+        self._told = told
         self._sites = sites
         self._transport = transport
         self._stream = stream
@@ -87,7 +90,8 @@ class Attempts:
             run.trying_since = None
             run.outcome.upstream_seconds += seconds
             tried = (target.provider, target.model, lease.credential.id)
-            run.outcome.attempts.append(Attempt(*tried, seconds, error, run.first_content, self._clock.now()))
+            run.outcome.attempts.append(Attempt(*tried, seconds, error, run.first_content))
+            self._told(run.outcome.attempts[-1])
             run.trace.ended(error)
 
     def _exchange(self, run: Run, target: Target, credential: Credential) -> Iterator[ChatChunk]:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from config.settings import Settings
 from core.pipeline import Pipeline
 from core.retry import Backoff
+from schemas.outcome import Attempt
 from services.asking import Asking
+from services.attempt import Attempts
 from services.cache_parts import CacheParts
 from services.chat import ChatService
 from services.counting import CountingService
@@ -19,6 +21,7 @@ from services.linked_media import LinkedMedia
 from services.money_parts import MoneyParts
 from services.once import Once
 from services.preparation import Preparation
+from services.refusals import Refusals
 from services.routing import RoutingService
 from services.thoughts import ThoughtMemory
 
@@ -45,10 +48,15 @@ def chat_parts(
 ) -> ChatParts:
     """All of them before the same providers."""
     clock, thoughts = base.clock, ThoughtMemory(base.recollection)
-    backoff = Backoff(base.rng)
+    backoff, refusals = Backoff(base.rng), Refusals(thoughts)
+
+    def told(attempt: Attempt) -> None:
+        base.traffic.note(attempt)
+        base.reachability.note(attempt.provider, attempt.error)
+
     once = Once(
         instances.sites,
-        Asking(base.transport, clock),
+        Asking(base.transport, clock, told),
         settings.retry,
         clock,
         base.closing,
@@ -58,12 +66,12 @@ def chat_parts(
     )
     dispatcher = Dispatcher(
         instances.sites,
-        base.transport,
+        Attempts(instances.sites, base.transport, settings.stream, clock, refusals, media, told),
         settings.stream,
         settings.retry,
         backoff,
         clock,
-        thoughts,
+        refusals,
         base.circuits,
         media,
         base.retries,
@@ -71,8 +79,6 @@ def chat_parts(
     interceptors = (
         MetricsInterceptor(base.telemetry),
         ResponseLogInterceptor(prompts=settings.logging.prompts),
-        base.reachability,
-        base.traffic,
         base.decisions,
         base.usage,
         exchanges,
@@ -92,6 +98,5 @@ def chat_parts(
         base.closing,
     )
     counting = CountingService(routing, once, instances.counting, base.counter, clock)
-    told = (base.traffic.note, base.reachability.note_all)
-    embeddings = EmbeddingService(routing, once, money.spending, base.usage, base.telemetry, clock, told)
+    embeddings = EmbeddingService(routing, once, money.spending, base.usage, base.telemetry, clock)
     return ChatParts(chat, preparation, counting, embeddings)

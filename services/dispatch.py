@@ -23,7 +23,6 @@ from core.errors import (
 )
 from core.retry import Backoff, RetryBudget
 from core.signs import SignsOfLife
-from core.transport import Transport
 from core.waiting import pause
 from schemas.chat import ChatRequest
 from schemas.model import Target
@@ -37,7 +36,6 @@ from services.queueing import Waiter, lease_in_turn
 from services.refusals import Refusals
 from services.run import Call, Run
 from services.site import Lease, Site
-from services.thoughts import ThoughtMemory
 from services.waits import Waits
 
 OURS = (ClientGone, InternalError, ShuttingDown)
@@ -50,12 +48,12 @@ class Dispatcher:
     def __init__(
         self,
         sites: Mapping[str, Site],
-        transport: Transport,
+        attempts: Attempts,
         stream: StreamSettings,
         retry: RetrySettings,
         backoff: Backoff,
         clock: Clock,
-        thoughts: ThoughtMemory,
+        refusals: Refusals,
         circuits: Circuits,
         media: LinkedMedia,
         budget: RetryBudget | None = None,
@@ -69,8 +67,8 @@ class Dispatcher:
         self._waits = Waits(sites, circuits)
         self._media = media
         self._budget = budget or RetryBudget(retry.budget_share, retry.budget_min, clock)
-        self._refusals = Refusals(thoughts)
-        self._attempts = Attempts(sites, transport, stream, clock, self._refusals, media)
+        self._refusals = refusals
+        self._attempts = attempts
 
     def call(self, request: ChatRequest, origin: Origin) -> Call:
         """What accompanies `request`."""

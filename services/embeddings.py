@@ -48,10 +48,7 @@ class EmbeddingService:
         ledger: UsageLedger,
         telemetry: Telemetry,
         clock: Clock,
-        told: Sequence[Callable[[Outcome], None]] = (),
     ) -> None:
-        """`told` are those who are told of every request what became of it."""
-        self._told = told
         self._telemetry = telemetry
         self._spending = spending
         self._ledger = ledger
@@ -86,8 +83,6 @@ class EmbeddingService:
             outcome.seconds = self._clock.monotonic() - origin.started
             self._telemetry.chat_finished(outcome, max(0.0, outcome.seconds - outcome.upstream_seconds))
             self._ledger.note(outcome)
-            for tell in self._told:
-                tell(outcome)
 
     def _ask(self, request: EmbeddingRequest, question: Question, targets: Sequence[Target]) -> Embeddings:
         return self._once.ask(question, targets, partial(_build, request), partial(_read, request))

@@ -6,9 +6,6 @@ from functools import partial
 from core.clock import Clock
 from core.errors import ClientGone, InternalError, ShuttingDown, StoreUnavailable
 from core.store.base import Record, Records
-from schemas.chat import ChatRequest
-from schemas.outcome import Outcome
-from services.interceptors import Interceptor
 
 PROVIDERS_FAULT = frozenset({"upstream_unreachable", "upstream_timeout", "upstream_broken", "upstream_server_error"})
 NO_EVIDENCE = frozenset({ClientGone.code, InternalError.code, ShuttingDown.code})
@@ -46,7 +43,7 @@ class Evidence:
         return Evidence(succeeded, later.failed, later.error)
 
 
-class Reachability(Interceptor):
+class Reachability:
     """Learns from every attempt on any worker; never makes a call of its own."""
 
     def __init__(self, clock: Clock) -> None:
@@ -54,26 +51,16 @@ class Reachability(Interceptor):
         self._evidence: dict[str, Evidence] = {}
         self._news: set[str] = set()
 
-    def finished(self, request: ChatRequest, outcome: Outcome, request_id: str) -> None:
-        """Note what each attempt says of its provider."""
-        self.note_all(outcome)
-
-    def note_all(self, outcome: Outcome) -> None:
-        """Note what each attempt of a request of whichever kind says of its provider."""
-        for attempt in outcome.attempts:
-            self.note(attempt.provider, attempt.error, attempt.at)
-
-    def note(self, provider: str, error: str | None, at: float | None = None) -> None:
-        """An answer of any kind means that the provider was reached; `error` is the code of a failure.
-
-        `at` is when that was, in seconds since the epoch; now where it is not said.
-        """
+    def note(self, provider: str, error: str | None) -> None:
+        """An answer of any kind means that the provider was reached; `error` is the code of a failure."""
         if error in NO_EVIDENCE:
             return
         self._news.add(provider)
-        seen, at = self._evidence.get(provider, Evidence()), at or self._clock.now()
-        now = Evidence(failed=at, error=error) if error in PROVIDERS_FAULT else Evidence(succeeded=at)
-        self._evidence[provider] = now.joined(seen)
+        evidence = self._evidence.setdefault(provider, Evidence())
+        if error in PROVIDERS_FAULT:
+            evidence.failed, evidence.error = self._clock.now(), error
+        else:
+            evidence.succeeded = self._clock.now()
 
     def of(self, provider: str) -> Evidence:
         """What is known of a provider, if it was seen lately."""

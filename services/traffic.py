@@ -9,9 +9,7 @@ from typing import Any
 from core.clock import Clock
 from core.errors import StoreUnavailable
 from core.store.base import Record, Records
-from schemas.chat import ChatRequest
-from schemas.outcome import Outcome
-from services.interceptors import Interceptor
+from schemas.outcome import Attempt
 from services.reachability import NO_EVIDENCE
 
 KIND = "traffic"
@@ -48,7 +46,7 @@ class Figures:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
 
 
-class Traffic(Interceptor):
+class Traffic:
     """Adds up what all workers saw, the last second of the others aside."""
 
     def __init__(self, clock: Clock) -> None:
@@ -56,22 +54,17 @@ class Traffic(Interceptor):
         self._known: dict[str, Figures] = {}
         self._news: dict[str, Figures] = {}
 
-    def finished(self, request: ChatRequest, outcome: Outcome, request_id: str) -> None:
-        """Count each attempt."""
-        self.note(outcome)
-
-    def note(self, outcome: Outcome) -> None:
-        """Count each attempt of a request of whichever kind."""
-        for attempt in outcome.attempts:
-            if attempt.error in NO_EVIDENCE:
-                continue
-            if attempt.error is not None:
-                error = {"code": attempt.error, "model": attempt.model, "at": attempt.at or self._clock.now()}
-                seen = Figures(failures=1, errors=(error,))
-            else:
-                seconds = (attempt.first_content,) if attempt.first_content is not None else ()
-                seen = Figures(successes=1, latencies=seconds)
-            self._news[attempt.provider] = self._news.get(attempt.provider, Figures()).plus(seen)
+    def note(self, attempt: Attempt) -> None:
+        """Count one that has just ended, of a request of whichever kind."""
+        if attempt.error in NO_EVIDENCE:
+            return
+        if attempt.error is not None:
+            error = {"code": attempt.error, "model": attempt.model, "at": self._clock.now()}
+            seen = Figures(failures=1, errors=(error,))
+        else:
+            seconds = (attempt.first_content,) if attempt.first_content is not None else ()
+            seen = Figures(successes=1, latencies=seconds)
+        self._news[attempt.provider] = self._news.get(attempt.provider, Figures()).plus(seen)
 
     def of(self, provider: str) -> Figures:
         """All that is known of a provider."""

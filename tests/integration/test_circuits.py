@@ -10,11 +10,12 @@ import pytest
 
 from tests.gateway import eventually
 from tests.integration.conftest import FAST
-from tests.integration.routing_kit import BROKEN, CHAIN, House, running
+from tests.integration.routing_kit import BROKEN, CHAIN, House, asked, running
 from tests.integration.test_shared_state import only
 from tests.redis_server import RedisServer
 from tests.upstreams.openai_answers import openai_error, openai_stream
-from tests.upstreams.steps import Hold, stream
+from tests.upstreams.steps import Drop, Events, Head, Hold, stream
+from tests.upstreams.wire import Request
 
 QUICK = {"failures": 3, "open_seconds": 1, "max_open_seconds": 4}
 SLOW = {"failures": 3, "open_seconds": 300}
@@ -72,6 +73,23 @@ def test_what_is_shown_and_what_happens_agree(tmp_path: Path) -> None:
         assert 'glm_circuit_state{provider="a"} 2.0' in eventual_metrics(house, "a", 2)
         assert "key-of-a" not in house.gateway.get("/v1/providers").text
         assert house.asked == {"a": 2, "b": 2}, "nothing was asked for any of it"
+
+
+def test_a_failure_is_shown_while_another_provider_still_answers(tmp_path: Path) -> None:
+    with running(tmp_path) as house:
+        house.breaks("a")
+        house.upstream.script([Head(), Events(openai_stream("So")[:2]), Hold(), Drop()], times=1, when=is_of("b"))
+        answer = house.gateway.chat(model="any", stream=True)
+        assert (answer.status_code, answer.headers["X-Gateway-Provider"]) == (200, "b")
+        shown = house.provider("a")
+        house.upstream.release()
+        answer.close()
+    assert [error["model"] for error in shown["last_errors"]] == ["m-a"]
+    assert (shown["requests"]["failed"], shown["reachability"]["reachable"]) == (1, False)
+
+
+def is_of(provider: str) -> Callable[[Request], bool]:
+    return lambda request: asked(request) == provider
 
 
 def test_one_broken_model_leaves_the_others_of_its_provider_alone(tmp_path: Path) -> None:

@@ -23,13 +23,15 @@ from schemas.credential import Credential
 from schemas.limit import Capacity, LimitReading
 from schemas.model import ModelInfo, Price, Target
 from schemas.origin import Origin
-from schemas.outcome import Outcome
+from schemas.outcome import Attempt, Outcome
 from schemas.stream import ChatChunk, Finished, KeepAlive, TextDelta
 from schemas.usage import Usage
+from services.attempt import Attempts
 from services.circuits import Circuits
 from services.dispatch import Dispatcher
 from services.linked_media import LinkedMedia
 from services.recollection import Recollection
+from services.refusals import Refusals
 from services.run import Call, Run
 from services.site import Site
 from services.thoughts import ThoughtMemory
@@ -265,16 +267,20 @@ class Stage:
         self.store = DictStore()
         self.circuits = Circuits(circuit or CircuitSettings(), self.store, self.clock, "worker")
         self.sites = {"one": Site(self.one, self.pool, 60), "two": Site(self.two, self.other, 60)}
+        self.told: list[Attempt] = []
+        refusals, media = Refusals(self.thoughts), LinkedMedia(links or LinkSettings(), self.fetcher, self.clock)
+        transport: Any = self.transport
+        attempts = Attempts(self.sites, transport, StreamSettings(), self.clock, refusals, media, self.told.append)
         self.dispatcher = Dispatcher(
             self.sites,
-            self.transport,  # type: ignore[arg-type] # a fake of the part that is used
+            attempts,
             StreamSettings(),
             retry or RetrySettings(max_attempts=max_attempts, total_seconds=total_seconds),
             Backoff(Random(1), first=0),
             self.clock,
-            self.thoughts,
+            refusals,
             self.circuits,
-            LinkedMedia(links or LinkSettings(), self.fetcher, self.clock),
+            media,
         )
         self.run = Run(
             chat_request(),

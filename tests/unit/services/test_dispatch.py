@@ -448,3 +448,12 @@ def test_a_key_that_nothing_is_sent_with_is_as_it_was() -> None:
     stage.run.strict = True
     assert isinstance(failure(stage), CannotCarry)
     assert (stage.tries, stage.pool.ends, stage.other.ends) == ([], ["declined"], ["declined"])
+
+
+def test_what_a_try_has_met_is_told_before_another_one_answers() -> None:
+    stage = Stage(FAILS, Script())
+    chunks = stage.chunks()
+    next(chunks)
+    assert [(one.provider, one.error) for one in stage.told] == [("one", BROKEN.code)]
+    list(chunks)
+    assert [one.error for one in stage.told] == [BROKEN.code, None]

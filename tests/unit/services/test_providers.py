@@ -1,6 +1,5 @@
 """What is shown of each provider, from what its traffic met with."""
 
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,13 +8,13 @@ import pytest
 from config.settings import CircuitSettings, ProviderSettings
 from core.errors import NotFound, UpstreamUnreachable
 from schemas.model import Target
-from schemas.outcome import Attempt, Outcome
+from schemas.outcome import Attempt
 from services.circuits import Circuits
 from services.providers import ProviderService, masked
 from services.reachability import Reachability
 from services.traffic import ERRORS, LATENCIES, Figures, Traffic
 from tests.fakes import FakeClock
-from tests.unit.services.chat_kit import INFO, chat_request
+from tests.unit.services.chat_kit import INFO
 from tests.unit.services.store_fake import DictStore
 
 GLM = ProviderSettings(kind="glm", base_url="https://user:hush@api.z.ai/v4?key=hush")
@@ -47,9 +46,9 @@ class House:
         self.service = ProviderService(settings, *parts)
 
     def see(self, *attempts: Attempt) -> None:
-        outcome = Outcome("m", stream=False, attempts=list(attempts))
-        self.traffic.finished(chat_request(), outcome, "req-1")
-        self.reachability.finished(chat_request(), outcome, "req-1")
+        for attempt in attempts:
+            self.traffic.note(attempt)
+            self.reachability.note(attempt.provider, attempt.error)
 
     def fail(self) -> None:
         permit = self.circuits.admit(Target("glm", "glm-4.6", INFO), sole=True)
@@ -155,8 +154,8 @@ def test_what_all_workers_saw_is_added_up_and_outlives_them() -> None:
     house = House()
     other = Traffic(house.clock)
     house.see(answer(1.0))
-    outcome = Outcome("m", stream=False, attempts=[answer(3.0), answer(3.0)])
-    other.finished(chat_request(), outcome, "req-2")
+    for _ in range(2):
+        other.note(answer(3.0))
     other.sync(house.store.records)
     assert house.service.one("glm")["requests"]["succeeded"] == 3
     assert house.service.one("glm")["requests"]["succeeded"] == 3, "looking twice counts nothing twice"
@@ -185,31 +184,6 @@ def test_only_the_newest_are_kept() -> None:
     assert figures.errors[-1]["at"] == 49.0
 
 
-def test_what_failed_long_before_its_request_ended_is_told_of_then() -> None:
-    house = House()
-    failed_at = house.clock.now()
-    house.clock.advance(60)
-    house.see(answer(1.0))
-    house.clock.advance(1200)
-    broken = Attempt("glm", "glm-4.6", "id", 1.0, "upstream_unreachable", at=failed_at)
-    house.see(broken, Attempt("off", "m", "id", 1200.0, None, 2.0, at=house.clock.now()))
-    entry = house.service.one("glm")
-    assert [one["at"] for one in entry["last_errors"]] == [moment(failed_at)]
-    house.see(Attempt("glm", "m", "id", 1.0, "upstream_timeout", at=failed_at - 5))
-    errors = house.service.one("glm")["last_errors"]
-    assert [one["code"] for one in errors] == ["upstream_unreachable", "upstream_timeout"], "the newest first"
-
-
-def test_a_failure_that_is_told_late_is_no_news_of_a_provider_that_has_answered_since() -> None:
-    house = House()
-    failed_at = house.clock.now()
-    house.clock.advance(60)
-    house.see(answer(1.0))
-    house.clock.advance(60)
-    house.see(Attempt("glm", "m", "id", 1.0, "upstream_unreachable", at=failed_at))
-    told = house.service.one("glm")["reachability"]
-    assert (told["reachable"], told["last_failure"]) == (True, moment(failed_at))
-
-
-def moment(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+def test_the_errors_of_all_workers_stand_in_the_order_in_which_they_were_met() -> None:
+    late, early = ({"code": code, "model": "m", "at": at} for code, at in (("late", 2.0), ("early", 1.0)))
+    assert Figures(errors=(late,)).plus(Figures(errors=(early,))).errors == [early, late]

@@ -5,18 +5,15 @@ from pathlib import Path
 import pytest
 
 from core.store.embedded import EmbeddedStore
-from schemas.outcome import Attempt, Outcome
 from services.reachability import Reachability
 from tests.fakes import FakeClock
-from tests.unit.services.chat_kit import chat_request
 
 
 def seen(*attempts: tuple[str, str | None]) -> Reachability:
     """What is known after one request with these attempts (provider, error)."""
     reachability = Reachability(FakeClock())
-    outcome = Outcome("m", stream=False)
-    outcome.attempts = [Attempt(provider, "m", "id", 1.0, error) for provider, error in attempts]
-    reachability.finished(chat_request(), outcome, "req-1")
+    for provider, error in attempts:
+        reachability.note(provider, error)
     return reachability
 
 
