@@ -39,7 +39,7 @@ class RedisStore:
             raise ValueError("REDIS_URL is not set")
         self._servers = _KINDS[settings.address.kind](settings, settings.address)
         self._link = Link(self._servers)
-        self._counters = RedisCounters(self._link, settings.prefix)
+        self._counters = RedisCounters(self._link, settings.prefix, settings.timeout)
         self._log = structlog.get_logger(__name__)
         self._records = RedisRecords(self._link, settings.prefix)
 

@@ -5,6 +5,7 @@ from struct import unpack
 from typing import Any, Protocol
 
 from core.store.base import Reading, Room, Taken, Window
+from core.store.deadline import Deadline
 from core.store.windows import check
 
 _ENTRY_BYTES = 700
@@ -26,8 +27,10 @@ class Link(Protocol):
 class RedisCounters:
     """Windows under one hash tag, so that one script reaches all of a call in a cluster too; the rest is spread."""
 
-    def __init__(self, link: Link, prefix: str) -> None:
+    def __init__(self, link: Link, prefix: str, timeout: float) -> None:
+        """`timeout` is how long each command is waited for, in seconds."""
         self._link = link
+        self._deadline = Deadline(timeout)
         self.crowded = False
         self._prefix = prefix
         # The prefix stands in it too, so that the meters of two gateways need not be at one server of a cluster.
@@ -40,8 +43,9 @@ class RedisCounters:
         windows that make no sense.
         """
         check(windows)
-        spent = self._link.script("take", *self._asked(windows, [now]))
-        granted, *numbers = unpack(f"<{3 * len(windows) + 1}d", spent)
+        told = self._taken(windows, now)
+        # Too late by a clock that was set, or by that of another server: somebody waits all the same.
+        granted, *numbers = told or self._taken(windows, now)
         readings = (Reading(int(numbers[i]), *numbers[i + 1 : i + 3]) for i in range(0, len(numbers), 3))
         return Taken(granted == 1, tuple(readings))
 
@@ -97,6 +101,17 @@ class RedisCounters:
         if names:
             pairs = [part for name in names for part in (now, name)]
             self._link.run("ZADD", self._room_keys(room)[0], "XX", *pairs)
+
+    def _taken(self, windows: Sequence[Window], now: float) -> tuple[float, ...]:
+        """What the script says; nothing when redis had it too late, by what was known of its clock until now."""
+        began = self._deadline.begin()
+        spent = self._link.script("take", *self._asked(windows, [now, self._deadline.of(began)]))
+        there, *numbers = unpack(f"<{len(spent) // 8}d", spent)
+        if not numbers:
+            self._deadline.forget()
+        else:
+            self._deadline.learn(began, there)
+        return tuple(numbers)
 
     def _admitted(self, texts: Mapping[str, str], seconds: float, now: float, room: Room) -> frozenset[str]:
         """Put the texts on the room's list; who has to go for them."""

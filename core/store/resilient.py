@@ -11,6 +11,7 @@ from core.clock import Clock
 from core.errors import StoreUnavailable
 from core.store.base import Counters, Overtaken, Record, Records, Room, Span, Store, Taken, Window, share_of
 from core.store.memory import MemoryCounters
+from core.store.owed import Owed, Untried
 
 RETRY_SECONDS = 1.0
 MAX_COPIES = 10_000
@@ -38,11 +39,11 @@ class Gate:
         now = self._clock.monotonic()
         if self.degraded:
             if now < self._retry_at:
-                raise StoreUnavailable("the shared store cannot be reached")
+                raise Untried("the shared store cannot be reached")
             # The others go on alone while this one finds out.
             self._retry_at = now + RETRY_SECONDS
             if not self._answers():
-                raise StoreUnavailable("the shared store cannot be reached")
+                raise Untried("the shared store cannot be reached")
         try:
             result = call()
         except Overtaken:
@@ -74,6 +75,7 @@ class ResilientStore:
 
     def __init__(self, home: Store, clock: Clock) -> None:
         self._home = home
+        self._clock = clock
         self._gate = Gate(clock, home.ping)
         self._counters = _Counters(home.counters, self._gate)
         self._records = _Records(home.records, self._gate)
@@ -100,6 +102,7 @@ class ResilientStore:
     def save(self) -> None:
         """Raises StoreUnavailable."""
         self._gate.through(self._home.save)
+        self._counters.make_up(self._clock.now())
 
     def measure(self) -> float:
         """How full the home is. Raises StoreUnavailable."""
@@ -130,6 +133,7 @@ class _Counters:
         self._home = home
         self._gate = gate
         self._alone = MemoryCounters()
+        self._owed = Owed()
 
     def take(self, windows: Sequence[Window], now: float) -> Taken:
         """Count every window's cost, or none of them."""
@@ -140,14 +144,20 @@ class _Counters:
             return replace(taken, alone=True, workers=self.workers)
 
     def correct(self, windows: Sequence[Window], at: float, now: float, *, alone: bool = False) -> None:
-        """Add to what was taken at `at`, where it was taken; what the home cannot be told stays as it was taken."""
+        """Add to what was taken at `at`, where it was taken; what the home cannot be told now it is told later."""
         if alone:
             self._alone.correct([self._share(window) for window in windows], at, now)
             return
         try:
             self._gate.through(lambda: self._home.correct(windows, at, now))
+        except Untried:
+            self._owed.note(windows, at)
         except StoreUnavailable:
             return
+
+    def make_up(self, now: float) -> None:
+        """Tell the home what it could not be told while it was away."""
+        self._owed.pay(lambda windows, at: self._gate.through(lambda: self._home.correct(windows, at, now)))
 
     def lock(self, name: str, owner: str, seconds: float, now: float) -> bool:
         """Hold or renew the named lock; nobody holds any while the home is away."""

@@ -1,12 +1,17 @@
 -- Take every window's cost, or none of them.
--- KEYS: one a window. ARGV: now, then kind, limit, seconds and cost of each window.
--- Answers doubles: granted, then remaining, reset_after and retry_after of each window.
-local now = tonumber(ARGV[1])
+-- KEYS: one a window. ARGV: now, until when by redis's own clock somebody waits for the answer (0: for ever), then kind,
+-- limit, seconds and cost of each window.
+-- Answers doubles: the time it has, and if that is not too late granted, then remaining, reset_after and retry_after of
+-- each window.
+local clock = redis.call('TIME')
+local here = clock[1] + clock[2] / 1000000
+local now, deadline = tonumber(ARGV[1]), tonumber(ARGV[2])
+if deadline > 0 and here > deadline then return struct.pack('<d', here) end
 local windows, granted = {}, true
 for i, key in ipairs(KEYS) do
   local window = {
-    key = key, kind = kinds[ARGV[4 * i - 2]], limit = tonumber(ARGV[4 * i - 1]), seconds = tonumber(ARGV[4 * i]),
-    cost = tonumber(ARGV[4 * i + 1]),
+    key = key, kind = kinds[ARGV[4 * i - 1]], limit = tonumber(ARGV[4 * i]), seconds = tonumber(ARGV[4 * i + 1]),
+    cost = tonumber(ARGV[4 * i + 2]),
   }
   window.kind.load(window, now)
   -- A cost of nothing only reads.
@@ -14,7 +19,7 @@ for i, key in ipairs(KEYS) do
   windows[i] = window
 end
 
-local answer = { granted and 1 or 0 }
+local answer = { here, granted and 1 or 0 }
 for _, window in ipairs(windows) do
   if granted and window.cost > 0 then window.kind.add(window, now) end
   local spent = window.used + (granted and window.cost or 0)

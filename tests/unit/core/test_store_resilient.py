@@ -1,6 +1,6 @@
 """How a store goes on without its shared home, and comes back to it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from core.errors import StoreUnavailable
 from core.store import resilient
 from core.store.base import Overtaken, Record, Store, Window
+from core.store.owed import Owed, Untried
 from core.store.resilient import ResilientStore
 from tests.fakes import FakeClock
 from tests.unit.core.store_kit import Home
@@ -274,3 +275,51 @@ def test_what_was_taken_alone_is_corrected_alone_and_what_was_taken_at_home_at_h
     store.counters.correct(back, now, now, alone=True)
     reading = store.counters.take([replace(window, cost=0)], now).readings[0]
     assert reading.remaining == 60, "neither is mistaken for the other"
+
+
+def test_what_the_home_could_not_be_told_is_made_up_for_when_it_is_back(
+    store: ResilientStore, home: Home, clock: FakeClock
+) -> None:
+    window, now = Window("k", 100, 3600, cost=40, kind="fixed"), clock.now()
+    for _ in range(2):
+        assert store.counters.take([window], now).granted
+    home.away = True
+    assert not store.ping()
+    for cost in (-40, -30):
+        store.counters.correct([replace(window, cost=cost)], now, now)
+    home.away = False
+    clock.advance(2)
+    store.save()
+    assert store.counters.take([replace(window, cost=0)], clock.now()).readings[0].remaining == 90
+    store.save()
+    assert store.counters.take([replace(window, cost=0)], clock.now()).readings[0].remaining == 90, "once"
+
+
+def test_what_the_home_may_have_been_told_is_not_told_twice(
+    store: ResilientStore, home: Home, clock: FakeClock
+) -> None:
+    window, now = Window("k", 100, 3600, cost=40, kind="fixed"), clock.now()
+    store.counters.take([window], now)
+    home.away = True
+    store.counters.correct([replace(window, cost=-40)], now, now)
+    home.away = False
+    clock.advance(2)
+    store.save()
+    assert store.counters.take([replace(window, cost=0)], clock.now()).readings[0].remaining == 60
+
+
+def test_a_home_that_goes_away_again_is_told_the_rest_later() -> None:
+    owed = Owed()
+    for number in range(3):
+        owed.note([WINDOW], float(number))
+    told: list[float] = []
+
+    def correct(_: Sequence[Window], at: float) -> None:
+        if len(told) == 1:
+            told.append(-1.0)
+            raise Untried("away")
+        told.append(at)
+
+    owed.pay(correct)
+    owed.pay(correct)
+    assert told == [0.0, -1.0, 1.0, 2.0]
