@@ -217,6 +217,7 @@ class Dispatcher:
         run.note(failure)
         self._refusals.learn(target.provider, run.request, changed)
         run.request, run.mended = changed, True
+        run.refused_parts += 1
         return True
 
     def _rest(self, run: Run, seconds: float) -> Iterator[ChatChunk]:
@@ -271,5 +272,7 @@ class Dispatcher:
 
 
 def _tries(run: Run) -> int:
-    """How often anything was sent: a target that could not carry the request was sent nothing."""
-    return sum(attempt.error != CannotCarry.code for attempt in run.outcome.attempts)
+    """How often anything was sent: a target that could not carry the request was sent nothing, and what was refused for
+    a part of it is sent once more without."""
+    sent = sum(attempt.error != CannotCarry.code for attempt in run.outcome.attempts)
+    return sent - run.refused_parts

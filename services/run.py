@@ -102,6 +102,8 @@ class Run:
     strict: bool = False
     sole: bool = False
     mended: bool = False
+    refused_parts: int = 0
+    """How many tries have met a refusal of something that the next one has left out."""
     others: int = 0
     """How many targets are left behind the one that is asked now."""
     sent: UpstreamRequest | None = None

@@ -7,7 +7,14 @@ import pytest
 
 from config.settings import RetrySettings
 from core.credentials.callers_own import CallersOwn
-from core.errors import CannotCarry, GatewayError, InvalidRequest, NoCredentials, Unauthorized
+from core.errors import (
+    CannotCarry,
+    GatewayError,
+    InvalidRequest,
+    NoCredentials,
+    Unauthorized,
+    UpstreamServerError,
+)
 from schemas.chat import ChatRequest, Message, ThinkingBlock
 from schemas.origin import Origin
 from services.run import Call
@@ -138,3 +145,19 @@ def test_a_strict_target_costs_no_try() -> None:
     house = House(Script(), strict=True)
     house.dispatcher._retry = RetrySettings(max_attempts=1)
     assert tuple(house.chunks()) == ANSWER
+
+
+def test_what_is_sent_once_more_without_a_part_costs_no_try() -> None:
+    house = House(REFUSED, Script())
+    house.dispatcher._retry = RetrySettings(max_attempts=1)
+    assert tuple(house.chunks()) == ANSWER
+    assert house.tries == ["a", "a"]
+
+
+def test_after_that_as_many_tries_are_left_as_before() -> None:
+    broken = Script([UpstreamServerError("no")])
+    house = House(REFUSED, broken, broken, Script())
+    house.dispatcher._retry = RetrySettings(max_attempts=2)
+    with pytest.raises(UpstreamServerError):
+        list(house.chunks())
+    assert house.tries == ["a", "a", "c"]
