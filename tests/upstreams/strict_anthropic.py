@@ -20,6 +20,9 @@ KINDS: Mapping[str, frozenset[str]] = {
     ),
     "system": frozenset({"text"}),
 }
+TURN = frozenset({"role", "content"})
+SYSTEM_TURN = TURN | {"output_config"}
+"""Claude Code says in its own what effort holds from there on (per-turn-control-2026-07-01)."""
 SHOWN = frozenset({"text", "image", "document", "search_result", "tool_reference"})
 """What the result of a tool may hold."""
 FUNCTION = frozenset(
@@ -66,7 +69,8 @@ def _turns(messages: Sequence[Json]) -> Iterator[str]:
         blocks = message["content"]
         if isinstance(blocks, str):
             blocks = [{"type": "text", "text": blocks}]
-        yield from (f"{where}: unknown field {name}" for name in message if name not in ("role", "content"))
+        fields = SYSTEM_TURN if message["role"] == "system" else TURN
+        yield from (f"{where}: unknown field {name}" for name in message if name not in fields)
         if not blocks and not (last and message["role"] == "assistant"):
             yield f"{where}: no content"
         for block in blocks:
