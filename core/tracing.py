@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Attributes = Mapping[str, str | bool | int | float | tuple[str, ...] | None]
 BATCH = 256
 """Spans in one message: writing it takes a few milliseconds, in which nothing else runs."""
+UNREADABLE = (400, 413, 422)
+"""What a collector answers that will never take a message."""
 PATH = "/v1/traces"
 
 
@@ -110,7 +112,8 @@ class Tracing:
     def send(self) -> int:
         """Send what is over, and tell how many spans that were. What cannot be sent waits for the next time.
 
-        Raises GatewayError.
+        What the collector cannot read is lost, as it would stand in the way of all that comes after it. Raises
+        GatewayError.
         """
         sent = 0
         while self._over:
@@ -125,6 +128,8 @@ class Tracing:
         spans = [self._over.popleft() for _ in range(min(BATCH, len(self._over)))]
         try:
             yield spans
+        except Unreadable:
+            raise
         except BaseException:
             room = (self._over.maxlen or 0) - len(self._over)
             self._over.extendleft(reversed(spans[-room:] if room else []))
@@ -137,6 +142,8 @@ class Tracing:
         headers = {"Content-Type": "application/x-protobuf", **self._headers}
         request = UpstreamRequest(self._url, headers, body)
         status, _, _ = self._transport.call(request, self._seconds, Cancellation(), max_bytes=65_536)
+        if status in UNREADABLE:
+            raise Unreadable(f"the collector answered HTTP {status}")
         if status >= 300:
             raise Refused(f"the collector answered HTTP {status}")
 
@@ -149,6 +156,10 @@ class Refused(GatewayError):
     """The collector does not take the spans."""
 
     code = "traces_refused"
+
+
+class Unreadable(Refused):
+    """The collector takes these spans neither now nor later."""
 
 
 def _given(attributes: Attributes) -> dict[str, Any]:

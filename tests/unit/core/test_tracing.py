@@ -104,7 +104,7 @@ def test_many_spans_go_in_several_messages() -> None:
     assert house.tracing.send() == 0
 
 
-@pytest.mark.parametrize("status", [None, 400, 503])
+@pytest.mark.parametrize("status", [None, 401, 503])
 def test_what_cannot_be_sent_waits_and_the_oldest_go_when_there_are_too_many(status: int | None) -> None:
     house = House(queue=3)
     house.collector.status = status
@@ -117,6 +117,17 @@ def test_what_cannot_be_sent_waits_and_the_oldest_go_when_there_are_too_many(sta
     house.collector.status = 200
     assert house.tracing.send() == 3
     assert [span.name for span in house.collector.spans] == names[1:]
+
+
+def test_what_the_collector_cannot_read_stands_in_nobodys_way() -> None:
+    house = House()
+    for _ in range(BATCH + 1):
+        house.span()
+    house.collector.status = 400
+    with pytest.raises(GatewayError):
+        house.tracing.send()
+    house.collector.status = 200
+    assert house.tracing.send() == 1
 
 
 def test_what_comes_while_a_message_fails_has_the_better_right_to_stay() -> None:
