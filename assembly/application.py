@@ -45,8 +45,10 @@ class Assembly:
 
         def read(running: Settings) -> Reading:
             # In a thread, so that streams go on meanwhile.
-            result: Reading = get_hub().threadpool.apply(files.read, (running,))
-            return result
+            found: Reading | Exception = get_hub().threadpool.apply(_found, (files, running))
+            if isinstance(found, Exception):
+                raise found
+            return found
 
         source = Source(read, files.news, self._apply, gateway_name(), announce)
         self.services.configuration.begin(reading, source)
@@ -73,3 +75,11 @@ class Assembly:
             app.register_blueprint(blueprint(services))
         app.install(stack(services, ERROR_SHAPES, self._outputs.access(services.settings.logging)))
         return app
+
+
+def _found(files: ConfigurationFiles, running: Settings) -> Reading | Exception:
+    """What reading comes to: gevent would print the traceback of whatever is raised in a thread of its."""
+    try:
+        return files.read(running)
+    except Exception as failure:  # noqa: BLE001 - raised again by whoever waits for it
+        return failure

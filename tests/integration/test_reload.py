@@ -166,6 +166,7 @@ def test_a_bad_file_changes_nothing_and_every_place_says_why(four: Changing, wro
     assert metric(four, "glm_config_last_reload_successful") == 0.0
     event = four.gateway.wait_event("config_rejected", problems=problems)
     assert event["in_effect"] == version
+    assert "Traceback" not in four.gateway.output, "a mistake in a file is none of the gateway's"
     four.reloaded(four.configuration("a"))
     assert eventually(lambda: metric(four, "glm_config_last_reload_successful") == 1.0)
     assert four.shown("/v1/health")["checks"]["configuration"]["status"] == "healthy"
