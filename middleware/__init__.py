@@ -42,5 +42,5 @@ def stack(
         BodyLimit(settings.max_body_bytes, REFUSED_BODY_PATIENCE),
         Auth(services.access, passes_keys=any(p.auth == "passthrough" for p in services.settings.providers.values())),
         RateLimit(services.limits, UNLIMITED),
-        Validation(services.base.bodies, BODY_PATIENCE, settings.body_timeout),
+        Validation(services.base.bodies, BODY_PATIENCE, settings.body_timeout, settings.max_body_bytes),
     ]

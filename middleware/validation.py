@@ -11,7 +11,7 @@ from core.errors import BodyTooLarge, InvalidRequest, RequestTimeout
 from middleware.base import Next, context_of
 from middleware.validation_bounds import check_size, wide_bytes
 from schemas.codec import loads
-from services.body_room import SMALL_BYTES, BodyPlace, BodyRoom
+from services.body_room import COPIES, SMALL_BYTES, BodyPlace, BodyRoom
 
 STEP_BYTES = 1024 * 1024
 
@@ -24,11 +24,13 @@ class Validation:
     """Takes only JSON objects as bodies, and puts them into the context.
 
     A body is not read before there is `room` for it, which it holds until its answer is over. `patience` bounds each
-    wait for more bytes, `longest` the whole, in seconds: a body that trickles must not hold its place for ever.
+    wait for more bytes, `longest` the whole, in seconds: a body that trickles must not hold its place for ever. No body
+    takes more memory than one of `max_bytes` in ASCII does.
     """
 
-    def __init__(self, room: BodyRoom, patience: float, longest: float) -> None:
+    def __init__(self, room: BodyRoom, patience: float, longest: float, max_bytes: int) -> None:
         self._room = room
+        self._max_bytes = max_bytes
         self._patience = patience
         self._longest = longest
 
@@ -49,10 +51,19 @@ class Validation:
         body = self._read(request, place)
         if body:
             check_size(body)
+            self._widen(place, body)
             context = context_of(request)
             context.raw_body, context.answered = body, place.answered
             context.body = _object(body)
-            place.widen(wide_bytes(context.body, body))
+
+    def _widen(self, place: BodyPlace, body: bytes) -> None:
+        wide = wide_bytes(body) if len(body) > SMALL_BYTES else 0
+        if len(body) * COPIES + wide > self._max_bytes * COPIES:
+            text = (
+                "The texts of this body, which are not all ASCII, take more memory than the largest body of ASCII does."
+            )
+            raise BodyTooLarge(text)
+        place.widen(wide)
 
     def _read(self, request: Request, place: BodyPlace) -> bytes:
         socket = request.environ.get("gunicorn.socket")

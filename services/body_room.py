@@ -61,6 +61,7 @@ class BodyRoom:
         self.patience = patience
         self.held = 0
         self._large = self._kept = 0
+        self._beyond: BodyPlace | None = None
         self._clock = clock
         self._refused = refused
         self._turn = turn or NoTurn()
@@ -77,9 +78,9 @@ class BodyRoom:
         place.grow(length)
         return place
 
-    def take(self, amount: int, *, first: bool) -> None:
-        """Wait for so much room, and have it; `first` says that it is the first of a large body."""
-        wanted = _Waiting(amount, first)
+    def take(self, amount: int, place: "BodyPlace", *, first: bool) -> None:
+        """Wait for so much more room for `place`, and have it; `first` says that it is the first of a large body."""
+        wanted = _Waiting(amount, place, first)
         if not (first and self._line) and self._fits(wanted):
             self._admit(wanted)
             return
@@ -100,13 +101,14 @@ class BodyRoom:
         """Count something that does not wait."""
         self.held += amount
 
-    def answered(self, freed: int, kept: int) -> None:
+    def answered(self, freed: int, kept: int, place: "BodyPlace") -> None:
         """A large body has its answer: so much of it is free again, and so much is kept until that ends."""
         self._kept += kept
-        self.give_back(freed, last=True)
+        self.give_back(freed, place, last=True)
 
-    def give_back(self, amount: int, *, last: bool = False, kept: int = 0) -> None:
+    def give_back(self, amount: int, place: "BodyPlace", *, last: bool = False, kept: int = 0) -> None:
         """So much is free again; `last` is a large body that goes unanswered, `kept` what was of an answered one."""
+        self._beyond = None if self._beyond is place else self._beyond
         self.held -= amount
         self._large -= last
         self._kept -= kept
@@ -127,16 +129,20 @@ class BodyRoom:
         if self.held + wanted.amount <= self.size:
             return True
         # Small ones are let in without asking: that there are many of them must not shut out the rest for ever.
-        alone = not self._large and self._kept <= self.size if wanted.first else self._large == 1
-        return alone and self._turn.take()
+        alone = not self._large and self._kept <= self.size
+        # Of those that fill the room together and all need more, one goes on: none would else.
+        next_one = self._beyond in (None, wanted.place)
+        return (alone if wanted.first else next_one) and self._turn.take()
 
     def _admit(self, wanted: "_Waiting") -> None:
         self.held += wanted.amount
         self._large += wanted.first
+        if self.held > self.size:
+            self._beyond = wanted.place
 
     def _leave(self, wanted: "_Waiting") -> None:
         if wanted.come.is_set():
-            self.give_back(wanted.amount, last=wanted.first)
+            self.give_back(wanted.amount, wanted.place, last=wanted.first)
         else:
             self._line.remove(wanted)
             self._let_in()
@@ -149,8 +155,8 @@ class BodyRoom:
 
 
 class _Waiting:
-    def __init__(self, amount: int, first: bool) -> None:
-        self.amount, self.first = amount, first
+    def __init__(self, amount: int, place: "BodyPlace", first: bool) -> None:
+        self.amount, self.place, self.first = amount, place, first
         self.come = Event()
 
 
@@ -179,7 +185,7 @@ class BodyPlace:
 
     def _take(self, more: int, *, large: bool) -> None:
         if large:
-            self._room.take(more, first=not self._large)
+            self._room.take(more, self, first=not self._large)
             self._large = True
         else:
             self._room.add(more)
@@ -193,12 +199,12 @@ class BodyPlace:
         freed, self._held = self._held - left, left
         if self._large:
             self._large, self._kept = False, left
-            self._room.answered(freed, left)
+            self._room.answered(freed, left, self)
         else:
-            self._room.give_back(freed)
+            self._room.give_back(freed, self)
 
     def release(self) -> None:
         """The answer is over."""
         if not self._released:
             self._released = True
-            self._room.give_back(self._held, last=self._large, kept=self._kept)
+            self._room.give_back(self._held, self, last=self._large, kept=self._kept)

@@ -14,6 +14,7 @@ from tests.fakes import FakeClock
 from tests.unit.middleware.layered_kit import Body, Layers, Socket
 
 PATIENCE = 30.0
+MOST = 10_000_000
 
 
 class House:
@@ -22,7 +23,7 @@ class House:
     def __init__(self) -> None:
         self.bodies: list[Any] = []
         self.room = BodyRoom(10**9, 5, FakeClock())
-        self.layers = Layers(Validation(self.room, PATIENCE, 60.0), view=self._view)
+        self.layers = Layers(Validation(self.room, PATIENCE, 60.0, MOST), view=self._view)
 
     def _view(self, name: str) -> Response:
         self.bodies.append(context_of(request).body)
@@ -144,7 +145,7 @@ def test_a_body_holds_its_room_until_its_answer_is_over() -> None:
         held.append(house.room.held)
         return Response("ok")
 
-    house.layers = Layers(Validation(house.room, PATIENCE, 60.0), view=view)
+    house.layers = Layers(Validation(house.room, PATIENCE, 60.0, MOST), view=view)
     data = b'{"a": "' + b"x" * 100_000 + b'"}'
     with house.layers.ask(method="POST", data=data) as response:
         assert response.status_code == 200
@@ -162,7 +163,7 @@ def test_a_text_that_takes_more_than_its_bytes_has_a_place_for_that() -> None:
         held.append(house.room.held)
         return Response("ok")
 
-    house.layers = Layers(Validation(house.room, PATIENCE, 60.0), view=view)
+    house.layers = Layers(Validation(house.room, PATIENCE, 60.0, MOST), view=view)
     plain, wide = "x" * 100_000, "x" * 100_000 + "🙂"
     bodies = [dumps({"messages": [{"content": text}]}) for text in (plain, wide)]
     bodies.append(('{"a": "' + plain + '\\ud83d\\ude42"}').encode())
@@ -174,6 +175,17 @@ def test_a_text_that_takes_more_than_its_bytes_has_a_place_for_that() -> None:
     assert house.room.held == 0
 
 
+def test_texts_that_would_take_more_than_the_largest_body_are_refused_before_they_are_parsed() -> None:
+    house = House()
+    room = COPIES * MOST // 7 - 100
+    for text, status in (("x" * room + "🙂", 200), ("x" * (room + 200) + "🙂", 413), ("é" * (MOST // 4), 200)):
+        said = house.post(dumps({"a": text}))
+        assert said[0] == status, said
+    assert len(house.bodies) == 2
+    images = [{"image": "x" * (MOST // 3)}, {"image": "x" * (MOST // 3)}, {"text": "🙂" * 5000}]
+    assert house.post(dumps({"a": images}))[0] == 200, "each text counts by itself"
+
+
 def test_the_place_is_given_back_when_all_else_is_done_that_may_let_others_run() -> None:
     house = House()
     held: list[int] = []
@@ -183,7 +195,7 @@ def test_the_place_is_given_back_when_all_else_is_done_that_may_let_others_run()
         response.call_on_close(lambda: held.append(house.room.held))
         return response
 
-    layers = Layers(outer, Validation(house.room, PATIENCE, 60.0), view=lambda name: Response("ok"))
+    layers = Layers(outer, Validation(house.room, PATIENCE, 60.0, MOST), view=lambda name: Response("ok"))
     data = b'{"a": 1}'
     layers.ask(method="POST", data=data).close()
     assert (held, house.room.held) == ([COPIES * len(data)], 0)

@@ -171,6 +171,23 @@ def test_one_that_grows_goes_ahead_of_those_who_wait_for_what_it_holds() -> None
     assert waits.get()
 
 
+@pytest.mark.parametrize("over", ["answered", "release"])
+def test_of_those_that_fill_the_room_and_all_need_more_one_goes_on_and_then_the_next(over: str) -> None:
+    one = room(2)
+    places = [one.claim(MEGABYTE), one.claim(MEGABYTE)]
+    first, second = (gevent.spawn(place.grow, 3 * MEGABYTE) for place in places)
+    gevent.sleep(0)
+    first.get(timeout=LONG)
+    again = gevent.spawn(places[0].widen, 9 * MEGABYTE)
+    again.get(timeout=LONG)
+    assert not second.ready(), "one at a time"
+    getattr(places[0], over)()
+    second.get(timeout=LONG)
+    for place in places:
+        place.release()
+    assert one.held == 0
+
+
 def test_one_whose_request_is_ended_while_it_waits_leaves_the_line() -> None:
     one = room(1)
     place, waits = one.claim(MEGABYTE), asked(one)
