@@ -84,6 +84,9 @@ class FakeDispatcher:
     def issuer(self, run: Run) -> None:
         return None
 
+    def forwards(self, request: Any, targets: tuple[Target, ...]) -> bool:
+        return True
+
     def chunks(self, run: Run, targets: tuple[Target, ...]) -> Iterator[ChatChunk]:
         run.lease, run.target = self.lease, targets[0]
         run.outcome.provider, run.outcome.upstream_model = "glm", "glm-4.6"
