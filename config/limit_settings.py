@@ -54,10 +54,11 @@ class CostBudgetSettings(BudgetSettings):
     """The plain limits hold for everything together, `per_key` for each caller, `keys` for one by its name or id.
 
     `models` (by patterns) and `providers` hold for all callers together. A request's output is reserved with the
-    `max_tokens` it asks for, else with what its provider is asked for, else with `output_tokens`. From `warn_at` on
-    there is an event in the log. `unknown_price`: what nobody knows the price of counts as the `dearest` that is known
-    of its provider, or is refused, or is allowed and counts for nothing. `on_store_failure`: while the shared store is
-    away, `open` lets each worker spend its share of each budget anew, and `closed` refuses.
+    `max_tokens` it asks for, else with what its provider is asked for, else with `output_tokens`; never more than
+    `max_output_tokens`. From `warn_at` on there is an event in the log. `unknown_price`: what nobody knows the price of
+    counts as the `dearest` that is known of its provider, or is refused, or is allowed and counts for nothing.
+    `on_store_failure`: while the shared store is away, `open` lets each worker spend its share of each budget anew, and
+    `closed` refuses.
     """
 
     per_key: BudgetSettings = BudgetSettings()
@@ -66,6 +67,7 @@ class CostBudgetSettings(BudgetSettings):
     providers: dict[str, BudgetSettings] = Field(default_factory=dict)
     warn_at: float = Field(0.8, gt=0, le=1)
     output_tokens: Count = 4096
+    max_output_tokens: Count | None = None
     unknown_price: Literal["dearest", "refuse", "allow"] = "dearest"
     on_store_failure: Literal["open", "closed"] = "open"
     soft_landing: SoftLandingSettings = SoftLandingSettings()

@@ -127,8 +127,9 @@ class Reckoning:
         return self._market.dearest(target.provider, self.today()) if known else None
 
     def longest(self, target: Target, need: Need) -> int:
-        """The tokens of the longest answer that is paid for at a target, and of all that are made with it."""
-        return min(need.sent(target) or need.paid_output, target.info.max_output or LONGEST_ANSWER) * need.answers
+        """The tokens that are reserved for the answer of a target, and for all that are made with it."""
+        most = min(target.info.max_output or LONGEST_ANSWER, self.budget.max_output_tokens or LONGEST_ANSWER)
+        return min(need.sent(target) or need.paid_output, most) * need.answers
 
     def _most(self, target: Target, need: Need) -> float | None:
         output = self.longest(target, need)

@@ -99,6 +99,18 @@ def test_an_answer_without_max_tokens_is_reserved_with_what_the_settings_say() -
     assert house.spent()["global hourly"] == pytest.approx(0.1, rel=0.01)
 
 
+@pytest.mark.parametrize("asked", [Sampling(max_tokens=128_000), Sampling()])
+def test_no_more_is_reserved_for_an_answer_than_the_settings_allow(asked: Sampling) -> None:
+    house = House(budget=budget(1.0, max_output_tokens=2000))
+    house.answer_limits["one"] = 32_000
+    hold = house.open(sampling=asked)
+    assert house.spent()["global hourly"] == pytest.approx(0.2, rel=0.01)
+    hold.settle("one", Usage(uncached=10, output=20_000), 2.0)
+    assert house.spent()["global hourly"] == pytest.approx(2.0), "what it costs beyond that is counted all the same"
+    with pytest.raises(BudgetExceeded):
+        house.open(sampling=asked)
+
+
 @pytest.mark.parametrize("larger", [5000, 5000.0])
 def test_of_two_limits_of_an_answer_the_larger_one_is_reserved(larger: float) -> None:
     house = House(budget=budget(1.0))
