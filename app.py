@@ -51,7 +51,7 @@ def create_app(
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    """A gateway, GLM first, that OpenAI clients use instead of a provider."""
+    """A gateway, GLM first, that OpenAI and Anthropic clients use instead of a provider."""
 
 
 @cli.command()
