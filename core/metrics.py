@@ -1,10 +1,14 @@
 """The metrics, with their children kept so that counting costs little."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from psutil import pid_exists
+
+from core.shared_metrics import being_read, fold
 
 REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 FIRST_TOKEN_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120)
@@ -33,7 +37,7 @@ class _Spec:
 
 
 class Metrics:
-    """Every metric of the gateway. With `multiprocess` they are summed over the workers of this machine.
+    """Every metric of the gateway. With a folder that is `shared` they are summed over the workers of this machine.
 
     The directory for that is given to the process by its environment before it starts (PROMETHEUS_MULTIPROC_DIR).
     """
@@ -171,8 +175,8 @@ class Metrics:
         Gauge, "glm_store_degraded", "1 while the shared store cannot be reached.", multiprocess_mode="livemax"
     )
 
-    def __init__(self, *, multiprocess: bool = False) -> None:
-        self._multiprocess = multiprocess
+    def __init__(self, shared: Path | None = None) -> None:
+        self._shared = shared
         self._registry = CollectorRegistry()
         self._children: dict[tuple[Any, ...], Any] = {}
         for name, metric in vars(Metrics).items():
@@ -189,8 +193,14 @@ class Metrics:
 
     def render(self) -> bytes:
         """Everything in Prometheus' text format."""
-        if not self._multiprocess:
+        if self._shared is None:
             return generate_latest(self._registry)
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # the library leaves it untyped
-        return generate_latest(registry)
+        MultiProcessCollector(registry, str(self._shared))  # type: ignore[no-untyped-call] # the library has no types
+        with being_read(self._shared):
+            return generate_latest(registry)
+
+    def fold(self) -> None:
+        """Give up the files of workers that are gone; what they have counted stays."""
+        if self._shared is not None:
+            fold(self._shared, pid_exists)

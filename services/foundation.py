@@ -49,6 +49,7 @@ LEDGER_SECONDS = 5.0
 MEASURE_SECONDS = 5.0
 PRUNE_SECONDS = 300.0
 WRITES_SECONDS = 20.0
+FOLD_SECONDS = 30.0
 KEY_USE_SECONDS = 60.0
 BODY_SHARE = 0.25
 """Of all memory; the rest is for the process itself, what it counts tokens with, and open streams.
@@ -128,6 +129,7 @@ class Foundation:
             Chore("prune_cache_ledger", PRUNE_SECONDS, self.ledger.prune),
             Chore("share_usage", SYNC_SECONDS, self.usage.sync),
             Chore("prune_usage", PRUNE_SECONDS, self.usage.prune),
+            Chore("fold_metrics", FOLD_SECONDS, self.telemetry.fold),
             Chore("set_budget_gauges", SYNC_SECONDS, self.watch.gauge),
             Chore("hold_streams", RENEW_SECONDS, self.slots.renew),
             Chore("share_retired_tokens", SYNC_SECONDS, self.retired.sync),
@@ -157,7 +159,7 @@ def lay_foundation(settings: Settings, catalogue: Catalogue, clock: Clock, *, sh
     store = open_store(settings.store, settings.server.data_dir, clock)
     store.expect(settings.workers)
     records, counters = store.records, store.counters
-    telemetry = Telemetry(Metrics(multiprocess=shared is not None), model_names(settings, catalogue))
+    telemetry = Telemetry(Metrics(shared), model_names(settings, catalogue))
     failover = FailoverService(records, counters, settings.failover, telemetry, clock)
     ledger = CacheLedger(records, clock)
     book = KeyBook(records, clock, lambda: store.degraded)

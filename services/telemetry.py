@@ -19,6 +19,10 @@ class Telemetry:
         """These may stand in a label as well."""
         self._models |= frozenset(models)
 
+    def fold(self) -> None:
+        """Give up what workers that are gone have left; what they have counted stays."""
+        self._metrics.fold()
+
     def answered(self, endpoint: str, method: str, status: str, seconds: float) -> None:
         """A request is over."""
         m = self._metrics

@@ -8,8 +8,17 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.metrics import Metrics
+from core.shared_metrics import fold
 
 ROOT = Path(__file__).resolve().parents[3]
+READING = """
+import sys
+from pathlib import Path
+from core.shared_metrics import being_read
+with being_read(Path(sys.argv[1])):
+    print("reading", flush=True)
+    sys.stdin.read()
+"""
 PROMISED = {
     "glm_requests_total": {"endpoint", "method", "status"},
     "glm_request_duration_seconds_count": {"endpoint"},
@@ -40,9 +49,13 @@ PROMISED = {
     "glm_store_memory_ratio": set(),
 }
 IN_A_WORKER = """
+import os
+from pathlib import Path
 from core.metrics import Metrics
-metrics = Metrics(multiprocess=True)
+metrics = Metrics(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
 metrics.child(metrics.requests, "/v1/models", "GET", "200").inc()
+metrics.child(metrics.duration, "/v1/models").observe(0.2)
+metrics.active_tokens.set(2)
 metrics.degraded.set(1)
 print(metrics.render().decode())
 """
@@ -89,6 +102,37 @@ def test_several_processes_are_summed(tmp_path: Path) -> None:
         )
     assert 'glm_requests_total{endpoint="/v1/models",method="GET",status="200"} 3.0' in done.stdout
     assert "glm_store_degraded 1.0" in done.stdout
+
+
+def test_workers_that_are_gone_leave_what_they_counted_and_no_files(tmp_path: Path) -> None:
+    environment = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    metrics, files = Metrics(tmp_path), set()
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", IN_A_WORKER], env=environment, capture_output=True, check=True)
+        metrics.fold()
+        files.add(len(list(tmp_path.glob("*.db"))))
+    found = metrics.render().decode()
+    assert 'glm_requests_total{endpoint="/v1/models",method="GET",status="200"} 3.0' in found
+    assert 'glm_request_duration_seconds_bucket{endpoint="/v1/models",le="0.25"} 3.0' in found
+    assert 'glm_request_duration_seconds_bucket{endpoint="/v1/models",le="0.1"} 0.0' in found
+    assert "glm_active_tokens 2.0" in found, "which the last of them has said"
+    assert "glm_store_degraded" not in found, "which is true of those that live only"
+    assert len(files) == 1
+
+
+def test_the_files_of_a_worker_that_lives_are_left_alone_and_those_that_are_read_too(tmp_path: Path) -> None:
+    environment = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", IN_A_WORKER], env=environment, capture_output=True, check=True)
+    before = sorted(tmp_path.glob("*.db"))
+    assert fold(tmp_path, lambda _: True) == 0
+    holding = [sys.executable, "-c", READING, str(tmp_path)]
+    with subprocess.Popen(holding, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == b"reading\n"
+        assert fold(tmp_path, lambda _: False) == 0
+        assert sorted(tmp_path.glob("*.db")) == before
+        reader.communicate(b"")
+    assert fold(tmp_path, lambda _: False) == len(before)
 
 
 @pytest.mark.parametrize("metric", ["requests", "duration", "tokens"])
