@@ -42,6 +42,9 @@ class Homeward:
 ORDER: tuple[CredentialState, ...] = ("blacklisted", "available", "degraded")
 WARM_ORDER: tuple[CredentialState, ...] = ("available", "degraded", "blacklisted")
 
+BEHIND_SECONDS = 1.0
+"""How often those look at the keys who others go before."""
+
 AT_HOME = Homeward()
 """Nothing is taken instead."""
 
@@ -90,21 +93,29 @@ class Choice:
         homeward: Homeward = AT_HOME,
     ) -> Chosen:
         """The credential to use now. Raises what `shortage` says, or SlotsBusy when only slots are missing."""
+        self._look_again(members, ticket, now)
         fit = _fit(members, wanted, now)
         if not fit:
             raise shortage(self._provider, list(members.values()), wanted, now)
         if ticket is not None:
             ticket.wants = frozenset(member.id for member in fit)
-        overflows = False
+        overflows, busy = False, self._busy(fit, ticket)
         for group in _ranked(fit, warm=prefer is not None):
-            for member in self._in_turn([Candidate(one, wanted.model, now) for one in group], prefer, homeward):
+            # The preferred one is looked at all the same, as it tells whether another one only stands in for it.
+            free = [one for one in group if one.id not in busy or one.id == prefer]
+            for member in self._in_turn([Candidate(one, wanted.model, now) for one in free], prefer, homeward):
                 chosen = self._taken(member, wanted, ticket, now)
                 if chosen is not None:
                     return replace(chosen, overflows=overflows)
                 overflows = overflows or (member.id == prefer and not member.quota.is_closed(now))
         # Only slots are missing of those that are still fit, after what others took meanwhile.
-        busy = _fit(members, wanted, now)
-        raise all_busy(self._provider, busy) if busy else shortage(self._provider, list(members.values()), wanted, now)
+        fit = _fit(members, wanted, now)
+        if not fit:
+            raise shortage(self._provider, list(members.values()), wanted, now)
+        all_taken = all_busy(self._provider, fit)
+        if ticket is not None:
+            ticket.busy, ticket.look_at = all_taken, now + BEHIND_SECONDS
+        raise all_taken
 
     def hindrance(self, members: Mapping[str, Member], wanted: Wanted, now: float) -> GatewayError | None:
         """What `choose` would raise that no wait in the queue helps against; None when a credential can be had.
@@ -116,6 +127,32 @@ class Choice:
             return shortage(self._provider, list(members.values()), wanted, now)
         busy = all(one.credential.slots is not None and one.in_use >= one.credential.slots for one in fit)
         return all_busy(self._provider, fit) if busy and self._queue.is_full else None
+
+    def _look_again(self, members: Mapping[str, Member], ticket: Ticket | None, now: float) -> None:
+        """Raises what the ticket was told a moment ago, while what it waits for is taken by those who go before.
+
+        Of many who wait for many keys only those in front look at everything all the time.
+        """
+        if ticket is None or ticket.busy is None or ticket.look_at <= now:
+            return
+        wanted = [members[ident] for ident in ticket.wants if ident in members]
+        if len(self._busy(wanted, ticket)) == len(wanted):
+            raise ticket.busy.with_traceback(None)
+
+    def _busy(self, fit: Sequence[Member], ticket: Ticket | None) -> frozenset[str]:
+        """The ids of those of which no slot is left as far as this worker knows, or none but for those who go before.
+
+        They are found out together: of many keys one strategy's pick after the other would take long. Who goes before
+        all others asks the store of those that other workers used a second ago.
+        """
+        slotted = [one for one in fit if one.credential.slots is not None]
+        if not slotted:
+            return frozenset()
+        is_first = self._queue.is_first(ticket)
+        places = {one.id: (one.credential.slots or 0) - (one.leases if is_first else one.in_use) for one in slotted}
+        free = {ident: count for ident, count in places.items() if count > 0}
+        left = free if is_first else self._queue.left_for(ticket, free)
+        return frozenset(one.id for one in slotted if one.id not in left)
 
     def _in_turn(self, group: list[Candidate], prefer: str | None, homeward: Homeward) -> Iterator[Member]:
         preferred = next((one for one in group if one.id == prefer), None)
@@ -139,26 +176,24 @@ class Choice:
             left.remove(candidate)
 
     def _taken(self, member: Member, wanted: Wanted, ticket: Ticket | None, now: float) -> Chosen | None:
-        limit = member.credential.slots
-        is_busy = limit is not None and (member.leases >= limit or self._queue.is_promised(member.id, ticket))
         # While the store was asked for another one's slot, others may have used it up.
-        if is_busy or not _is_fit(member, wanted, now):
+        if _is_full(member) or not _is_fit(member, wanted, now):
             return None
         # Ahead of the trips to the store: those who have their turn meanwhile know of it.
         reserved = member.select(wanted.model, wanted.tokens, now, free=wanted.free)
         chosen = None
         try:
-            chosen = self._admitted(Chosen(member, reserved), wanted, now)
+            chosen = self._admitted(Chosen(member, reserved), wanted, now, waits=ticket is not None)
         finally:
             if chosen is None:
                 member.unselect(reserved, now)
         return chosen
 
-    def _admitted(self, chosen: Chosen, wanted: Wanted, now: float) -> Chosen | None:
+    def _admitted(self, chosen: Chosen, wanted: Wanted, now: float, *, waits: bool) -> Chosen | None:
         """The same with its slot and its permit; None when all workers together have used them up."""
         member = chosen.member
         if member.credential.slots is not None:
-            slot = self._slots.claim(member.credential)
+            slot = self._slots.claim(member.credential, waits=waits)
             if slot is None:
                 return None
             chosen = replace(chosen, slot=slot)
@@ -173,6 +208,12 @@ class Choice:
 
 def _fit(members: Mapping[str, Member], wanted: Wanted, now: float) -> list[Member]:
     return [member for member in members.values() if _is_fit(member, wanted, now)]
+
+
+def _is_full(member: Member) -> bool:
+    """True when this worker alone uses all of its slots."""
+    slots = member.credential.slots
+    return slots is not None and member.leases >= slots
 
 
 def _is_fit(member: Member, wanted: Wanted, now: float) -> bool:

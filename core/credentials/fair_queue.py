@@ -1,28 +1,34 @@
 """Who is next when every key serves as many requests as it may."""
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from config.settings import QueueSettings
 from core.clock import Clock
+from core.errors import SlotsBusy
 
 
 class Ticket:
-    """One waiting request of `caller`. `wants` are the ids of the keys that would do, as far as it has found out."""
+    """One waiting request of `caller`. `wants` are the ids of the keys that would do, as far as it has found out.
 
-    __slots__ = ("caller", "since", "wants")
+    `busy` is what it was told when it looked at them last; until `look_at` that is believed as long as others go first.
+    """
+
+    __slots__ = ("busy", "caller", "look_at", "since", "wants")
 
     def __init__(self, caller: str, since: float) -> None:
         self.caller = caller
         self.since = since
         self.wants: Collection[str] = ()
+        self.busy: SlotsBusy | None = None
+        self.look_at = 0.0
 
 
 class FairQueue:
     """The waiting requests of one worker: callers take turns, and each caller's own requests are served in order.
 
-    A key belongs to the first in line who wants it, so a request that waits for one key holds up none that would take
-    another. `changed` is told how many wait, `served` how many seconds one has waited for its slot.
+    A slot belongs to the first in line who wants its key, so a request that waits for one key holds up none that would
+    take another. `changed` is told how many wait, `served` how many seconds one has waited for its slot.
     """
 
     def __init__(
@@ -73,14 +79,25 @@ class FairQueue:
             del self._lines[ticket.caller]
         self._tell()
 
-    def is_promised(self, key: str, ticket: Ticket | None) -> bool:
-        """True when somebody ahead of `ticket`, or anybody at all where it is None, waits for that key."""
+    def is_first(self, ticket: Ticket | None) -> bool:
+        """True when nobody goes before `ticket`; where that is None, when nobody waits."""
+        return next(self._in_order(), None) is ticket
+
+    def left_for(self, ticket: Ticket | None, places: Mapping[str, int]) -> set[str]:
+        """The keys that have a place left, of so many, once each one who goes before has one of a key that it wants.
+
+        Those who go before are all where `ticket` is None.
+        """
+        left = dict(places)
         for other in self._in_order():
-            if other is ticket:
-                return False
-            if key in other.wants:
-                return True
-        return False
+            if other is ticket or not left:
+                break
+            taken = next((key for key in left if key in other.wants), None)
+            if taken is not None:
+                left[taken] -= 1
+                if not left[taken]:
+                    del left[taken]
+        return set(left)
 
     def _in_order(self) -> Iterator[Ticket]:
         lines = [list(line) for line in self._lines.values()]

@@ -66,6 +66,13 @@ class Member:
         """All that is known to have been done with it, by any worker."""
         return self._shared.tally.plus(self._news().tally)
 
+    @property
+    def mean_seconds(self) -> float | None:
+        """How long a request has held it on average, as far as is known."""
+        tallies = (self._shared.tally, self._delta.tally)
+        count = sum(one.successes + one.failures for one in tallies)
+        return sum(one.seconds for one in tallies) / count if count else None
+
     def become(self, credential: Credential, settings: TokenSettings) -> None:
         """The same key with what is said of it now."""
         self.credential = credential

@@ -70,7 +70,7 @@ def _slot_wait(member: Member) -> float:
 
 
 def _usual_wait(member: Member) -> float:
-    return min(60.0, max(1.0, member.tally.mean_seconds or 1.0))
+    return min(60.0, max(1.0, member.mean_seconds or 1.0))
 
 
 def _refused(member: Member, model: str, now: float) -> bool:

@@ -10,6 +10,9 @@ from schemas.credential import Credential
 SLOT_SECONDS = 15.0
 """How long the slot of a worker that no longer renews it is kept."""
 
+LOOK_SECONDS = 0.1
+"""For how long it is believed that other workers hold all slots of a key."""
+
 RENEW_SECONDS = SLOT_SECONDS / 3
 
 
@@ -25,18 +28,28 @@ class Slots:
         self._worker_id = worker_id
         self._numbers = count()
         self._held: dict[str, tuple[Credential, float]] = {}
+        self._full: dict[str, float] = {}
 
-    def claim(self, credential: Credential) -> str | None:
-        """The name of the slot that this lease holds now; None when all are held."""
+    def claim(self, credential: Credential, *, waits: bool = False) -> str | None:
+        """The name of the slot that this lease holds now; None when all are held.
+
+        Of those who wait, and look again and again, one asks for all within `LOOK_SECONDS`.
+        """
+        now = self._clock.now()
+        if waits and self._full.get(credential.id, now) > now:
+            return None
         owner = f"{self._worker_id}:{next(self._numbers)}"
         if not self._ask(owner, credential):
+            self._full[credential.id] = now + LOOK_SECONDS
             return None
+        self._full.pop(credential.id, None)
         self._hold(owner, credential)
         return owner
 
     def release(self, owner: str) -> None:
         """Give the slot back."""
         credential, _ = self._held.pop(owner)
+        self._full.pop(credential.id, None)
         self._give_back(owner, credential)
 
     def renew(self) -> None:

@@ -204,7 +204,7 @@ def serve(queue: FairQueue, tickets: list[Ticket]) -> str:
     """The callers in the order in which they are served."""
     order = ""
     while tickets:
-        ticket = next(one for one in tickets if not queue.is_promised("k", one))
+        ticket = next(one for one in tickets if queue.left_for(one, {"k": 1}))
         order += ticket.caller
         tickets.remove(ticket)
         queue.leave(ticket, served=True)
@@ -226,7 +226,7 @@ def test_the_requests_of_one_caller_are_served_in_order() -> None:
     queue = FairQueue(QueueSettings(), FakeClock())
     tickets = joined(queue, "aaa")
     for ticket in tickets:
-        assert not queue.is_promised("k", ticket)
+        assert queue.left_for(ticket, {"k": 1}) == {"k"}
         queue.leave(ticket, served=True)
 
 
@@ -263,3 +263,65 @@ def test_a_lease_tells_when_it_stands_in_for_a_key_that_is_only_busy() -> None:
     assert not pool.lease().overflows, "nobody was preferred"
     home.fail(UpstreamRateLimited("no", retry_after=60), 1)
     assert not pool.lease(prefer=ident("a")).overflows, "it rests, which is no overflow"
+
+
+@pytest.mark.parametrize("strategy", ["least_loaded", "round_robin", "weighted", "priority"])
+def test_of_many_busy_keys_none_is_weighed_against_the_others(strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Plant(*(key(f"k-{number}", slots=1) for number in range(100)), strategy=strategy).worker()
+    leases, picks = [pool.lease() for _ in range(100)], list[object]()
+    pick = pool._strategy.pick
+    monkeypatch.setattr(pool._strategy, "pick", lambda candidates: picks.append(1) or pick(candidates))
+    for _ in range(10):
+        assert busy(pool)
+    leases[7].abandon()
+    assert not busy(pool)
+    assert len(picks) <= 1
+
+
+def test_as_many_as_there_are_slots_may_take_them_at_once_and_nobody_overtakes() -> None:
+    plant = Plant(key("a", slots=1), key("b", slots=2))
+    pool = plant.worker()
+    leases = [pool.lease() for _ in range(3)]
+    first, second, third = waiting = [pool.queue.join(caller) for caller in ("anna", "bert", "cleo")]
+    assert [busy(pool, ticket) for ticket in waiting] == [True] * 3
+    for lease in leases[:2]:
+        lease.abandon()
+    assert busy(pool), "those who wait have them"
+    assert busy(pool, third)
+    assert second is not None
+    assert pool.lease(ticket=second).credential.secret in "ab"
+    pool.queue.leave(second, served=True)
+    assert not busy(pool, first)
+    leases[2].abandon()
+    assert busy(pool), "there are two still"
+    assert not busy(pool, third)
+
+
+def test_who_is_not_in_front_is_told_within_a_second_that_waiting_is_over() -> None:
+    plant = Plant(key("a", slots=1))
+    pool = plant.worker()
+    lease = pool.lease()
+    front, behind = pool.queue.join("anna"), pool.queue.join("bert")
+    assert busy(pool, front)
+    assert busy(pool, behind)
+    lease.fail(UpstreamRateLimited("slow", retry_after=90), 1)
+    with pytest.raises(CredentialsExhausted, match="cool down"):
+        pool.lease(ticket=front)
+    plant.clock.advance(1)
+    with pytest.raises(CredentialsExhausted, match="cool down"):
+        pool.lease(ticket=behind)
+
+
+def test_of_those_who_wait_one_asks_for_all_whether_another_worker_has_given_a_slot_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plant, asked = Plant(key("a", slots=1)), list[str]()
+    one, other = plant.worker("one"), plant.worker("other")
+    lease, claim = other.lease(), plant.counters.claim
+    monkeypatch.setattr(plant.counters, "claim", lambda *what: asked.append(what[0]) or claim(*what))
+    waiting = [one.queue.join("anna") for _ in range(20)]
+    assert all(busy(one, ticket) for ticket in waiting)
+    assert len(asked) == 1
+    lease.abandon()
+    plant.clock.advance(0.1)
+    assert not busy(one, waiting[0])
