@@ -19,8 +19,9 @@ def capacity_of(members: Iterable[Member], model: str, now: float, own: str | No
     for member in members:
         is_ready = member.standing.state != "blacklisted" and member.opens_at(model, 0, now) <= now
         ready += is_ready and not _is_busy(member, own)
-        for kinds, found in ((REQUESTS, requests), (PROMPT, tokens)):
-            left = [one.remaining for one in member.quota.left(now, model) if one.kind in kinds]
+        limits = tuple(member.quota.left(now, model)) if member.quota.known else ()
+        for kinds, found in ((REQUESTS, requests), (PROMPT, tokens)) if limits else ():
+            left = [one.remaining for one in limits if one.kind in kinds]
             if left:
                 found.append(min(left) if is_ready else 0)
     return Capacity(ready, sum(requests) if requests else None, sum(tokens) if tokens else None)
