@@ -11,6 +11,7 @@ PRESET = "@preset/"
 """What OpenRouter writes ahead of the name of kept settings, which may have a model of their own."""
 ROUTER = "openrouter"
 """Stands ahead of the names of its tools and of the models that are tools of its own."""
+TOOL = f"{ROUTER}:"
 ASKS_NO_MODEL = frozenset(
     {
         "web",
@@ -62,7 +63,10 @@ def named_models(body: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _check_fields(body: Mapping[str, Any]) -> None:
     for field in body:
-        if field not in DECISIVE and (meant := field.casefold()) in DECISIVE:
+        # Nearly every field is plain, and this is asked a few times of every request.
+        if field.isascii() and field.islower():
+            continue
+        if (meant := field.casefold()) in DECISIVE:
             raise InvalidRequest(f"{field[:80]}: is spelled {meant}.", param=field[:80], code="unsupported_parameter")
     inner = body.get(INNER)
     for field in inner if isinstance(inner, Mapping) else ():
@@ -79,7 +83,8 @@ def asks_several(body: Mapping[str, Any]) -> bool:
 def _instead(body: Mapping[str, Any]) -> Iterator[str]:
     """Those of which one answers in the place of the model that was asked for."""
     for field in FIELDS:
-        yield from _names(body.get(field))
+        if field in body:
+            yield from _names(body[field])
     preset, model = body.get("preset"), body.get("model")
     if isinstance(preset, str) and preset.strip():
         yield f"{PRESET}{preset.strip().removeprefix(PRESET)}"
@@ -92,9 +97,9 @@ def _beside(body: Mapping[str, Any]) -> Iterator[str]:
     for plugin in _entries(body.get("plugins")):
         yield from _of_helper(plugin.get("id"), plugin)
     for tool in _entries(body.get("tools")):
-        vendor, _, name = str(tool.get("type")).partition(":")
-        if vendor == ROUTER:
-            yield from _of_helper(name, tool)
+        kind = tool.get("type")
+        if isinstance(kind, str) and kind.startswith(TOOL):
+            yield from _of_helper(kind.removeprefix(TOOL), tool)
 
 
 def _of_helper(name: Any, said: Mapping[str, Any]) -> Iterator[str]:
@@ -114,7 +119,7 @@ def _inside(value: Any, depth: int = 0) -> Iterator[str]:
 
 
 def _entries(value: Any) -> Iterator[Mapping[str, Any]]:
-    return (entry for entry in (value if isinstance(value, list) else ()) if isinstance(entry, Mapping))
+    return (entry for entry in value if isinstance(entry, dict)) if isinstance(value, list) else iter(())
 
 
 def _names(value: Any) -> Iterator[str]:
