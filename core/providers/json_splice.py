@@ -25,6 +25,7 @@ RARE = (
 )
 """What decides too, and is looked for in the text only where the body has it."""
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
+_END = re.compile(rb"[ \t\r\n]*+}")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
@@ -45,9 +46,12 @@ def _is_once_each(names: list[bytes]) -> bool:
     return len(set(names)) == len(names)
 
 
-def replaced(raw: bytes, body: Mapping[str, Any], key: str, value: str) -> bytes | None:
+def replaced(
+    raw: bytes, body: Mapping[str, Any], key: str, value: str, added: Mapping[str, Any] | None = None
+) -> bytes | None:
     """`raw`, which is `body` as text, with `value` as that of the top-level `key`, whose own value is a string.
 
+    Members that are `added` stand ahead of all others.
     None when the text does not make plain which member that is: then `body` has to be written anew. It is plain when
     exactly one member anywhere in the text has that key and that value. The text is searched, not parsed.
     """
@@ -59,8 +63,20 @@ def replaced(raw: bytes, body: Mapping[str, Any], key: str, value: str) -> bytes
     if len(places) != 1:
         return None
     start, end = places[0]
+    first = raw.index(b"{") + 1
     view = memoryview(raw)  # so that a long body is copied once only
-    return b"".join((view[:start], dumps(value), view[end:]))
+    return b"".join((view[:first], _members(added or {}), view[first:start], dumps(value), view[end:]))
+
+
+def inserted(raw: bytes, members: Mapping[str, Any]) -> bytes:
+    """`raw`, which is an object, with these ahead of its own members."""
+    first = raw.index(b"{") + 1
+    text = _members(members)
+    return b"".join((raw[:first], text[:-1] if _END.match(raw, first) else text, memoryview(raw)[first:]))
+
+
+def _members(members: Mapping[str, Any]) -> bytes:
+    return b"".join(b"%s:%s," % (dumps(name), dumps(value)) for name, value in members.items())
 
 
 def _escapes(key: str) -> set[bytes]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.providers.draft import Draft
 from core.providers.effort import OFF, effort_of
-from core.providers.json_splice import is_plain, replaced
+from core.providers.json_splice import inserted, is_plain, replaced
 from schemas.chat import Message
 from schemas.codec import dumps
 
@@ -68,23 +68,19 @@ def dumped(body: Mapping[str, Any]) -> tuple[bytes, Mapping[str, Any]]:
 
 def _written(draft: Draft, body: Mapping[str, Any], edited: dict[str, Any] | None) -> bytes:
     raw, model = draft.request.native.raw, draft.target.model
-    added = None
+    added: dict[str, Any] = {}
     if edited is not None and "stream_options" not in body:
-        rest = {name: value for name, value in edited.items() if name != "stream_options"}
+        added = {name: value for name, value in edited.items() if name == "stream_options"}
+        rest = {name: value for name, value in edited.items() if name not in added}
         if rest == body:
-            added, edited = edited.get("stream_options"), None
+            edited = None
     if edited is None and raw and is_plain(raw, body):
-        spliced = replaced(raw, body, "model", model) if "model" in body else _inserted(raw, "model", model)
+        if "model" not in body:
+            return inserted(raw, {**added, "model": model})
+        spliced = replaced(raw, body, "model", model, added)
         if spliced is not None:
-            return spliced if added is None else _inserted(spliced, "stream_options", added)
-    whole = {**(edited if edited is not None else body), "model": model}
-    return dumps(whole if added is None else {**whole, "stream_options": added})
-
-
-def _inserted(raw: bytes, name: str, value: Any) -> bytes:
-    head, _, rest = raw.partition(b"{")
-    comma = b"" if rest.lstrip().startswith(b"}") else b","
-    return head + b"{" + dumps(name) + b":" + dumps(value) + comma + rest
+            return spliced
+    return dumps({**(edited if edited is not None else body), "model": model, **added})
 
 
 def _edited(draft: Draft, body: Mapping[str, Any], policy: Policy) -> dict[str, Any] | None:

@@ -1,12 +1,13 @@
 """What replacing one value in the text of a JSON object promises."""
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.providers.json_splice import MOST_MENTIONS, is_plain, replaced
+from core.providers.json_splice import MOST_MENTIONS, inserted, is_plain, replaced
 from schemas.codec import loads
 
 ODD = (
@@ -28,6 +29,29 @@ def test_every_other_byte_stays_as_it_was_written():
 )
 def test_the_member_is_found_wherever_it_stands(raw):
     assert loads(spliced(raw)) == {**loads(raw), "model": "b"}
+
+
+def test_what_is_added_stands_ahead_and_nothing_else_changes():
+    added = {"stream_options": {"include_usage": True}}
+    assert replaced(b' {"z":1,"model":"a"}', {"z": 1, "model": "a"}, "model", "b", added) == (
+        b' {"stream_options":{"include_usage":true},"z":1,"model":"b"}'
+    )
+    assert inserted(b' {\n "z":1}', {"model": "b", **added}) == (
+        b' {"model":"b","stream_options":{"include_usage":true},\n "z":1}'
+    )
+    assert inserted(b"{ \n}", {"model": "b"}) == b'{"model":"b" \n}'
+
+
+def test_a_long_body_is_copied_once():
+    raw = b'{"model":"a","messages":"' + b"x" * 5_000_000 + b'"}'
+    body = loads(raw)
+    for work in (lambda: replaced(raw, body, "model", "b", {"n": 1}), lambda: inserted(raw, {"n": 1})):
+        tracemalloc.start()
+        try:
+            work()
+            assert tracemalloc.get_traced_memory()[1] < 1.1 * len(raw)
+        finally:
+            tracemalloc.stop()
 
 
 def test_members_of_that_name_with_another_value_are_left_alone():
