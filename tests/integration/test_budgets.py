@@ -133,6 +133,9 @@ def settings(upstream: Upstream, redis: RedisServer) -> dict[str, Any]:
 
 def caller(name: str) -> dict[str, Any]:
     own: dict[str, Any] = {"limits": {"requests_per_minute": 100}} if name == "req" else {}
+    if name == "gone":
+        # A place is given back a moment after its stream has been closed.
+        own["limits"] = {"concurrent_streams": 20}
     if name == "few":
         own["models"] = ["grand"]
     return {"name": name, "key": f"key-of-{name}", "role": "operator" if name == "ops" else "user", **own}
