@@ -49,9 +49,9 @@ def blueprint(services: Services) -> Blueprint:
 
     def activate(model: str) -> Response:
         name = services.routing.canonical(model)
+        services.routing.targets(name)  # raises ModelNotFound for a model that nobody has
         if failover.stand_in(name) is None:
             raise InvalidRequest(f"No model stands in for {name!r}: see failover.models.", param="model")
-        services.routing.targets(name)  # raises ModelNotFound for a model that nobody has
         minutes = _order().minutes or settings.cooldown_minutes
         return _told(failover.activate(name, minutes * 60))
 
