@@ -113,8 +113,9 @@ class FailoverService:
         return model in self._moves or model in self._lost
 
     def stand_in(self, model: str) -> str | None:
-        """The model that answers in the place of `model`, by the configured patterns; None when none fits."""
-        return mapped(model, self._settings.models)
+        """The model that answers in the place of `model`, by the configured patterns; None when no other one does."""
+        name = mapped(model, self._settings.models)
+        return None if name is None or name.lower() == model.lower() else name
 
     def lost(self, model: str, usd: float) -> None:
         """The cache of `model` has lost so much; when that is too much in the window, it moves, if that is enabled."""

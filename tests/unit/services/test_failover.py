@@ -277,3 +277,11 @@ def test_it_is_known_of_which_models_there_is_something_to_tell(house: House) ->
     house.one.lost(OPUS, 0.1)
     house.one.activate(SONNET, 60)
     assert (house.one.knows(OPUS), house.one.knows(SONNET)) == (True, True)
+
+
+def test_no_model_stands_in_for_itself(tmp_path) -> None:  # type: ignore[no-untyped-def] # pytest's own path
+    house = House(tmp_path, models={"*": "glm-4.7"})
+    assert (house.one.stand_in(OPUS), house.one.stand_in("glm-4.7")) == ("glm-4.7", None)
+    house.one.lost("glm-4.7", 99)
+    assert not house.one.is_active("glm-4.7")
+    house.store.close()
