@@ -163,3 +163,5 @@ class Attempts:
         run.trace.first_content(run.first_content)
         if run.permit is not None:
             run.permit.begun()
+        if run.lease is not None:
+            run.lease.begun()

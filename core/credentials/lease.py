@@ -43,7 +43,12 @@ class Used:
     cost: float | None
 
 
-Outcome = Succeeded | Failed | Abandoned | Declined | Used
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The first words of an answer have come, however the request will end."""
+
+
+Outcome = Begun | Succeeded | Failed | Abandoned | Declined | Used
 
 
 class Lease:
@@ -88,6 +93,11 @@ class Lease:
     def abandon(self) -> None:
         """Nobody wants the answer any more. Takes a trip to the store only to give a slot back."""
         self._close(Abandoned())
+
+    def begun(self) -> None:
+        """An answer has begun: a credential that was on trial is known to work."""
+        if not self.closed:
+            self._end(self, Begun())
 
     def decline(self) -> None:
         """Nothing was sent with it: it is as if it had never been taken.

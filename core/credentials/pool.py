@@ -10,7 +10,7 @@ from core.credentials.choosing import AT_HOME, Choice, Chosen, Homeward
 from core.credentials.fair_queue import FairQueue, Ticket
 from core.credentials.ground import USUAL, Ground, Manner
 from core.credentials.health import describe
-from core.credentials.lease import Declined, Failed, Lease, Outcome, Succeeded, Used
+from core.credentials.lease import Begun, Declined, Failed, Lease, Outcome, Succeeded, Used
 from core.credentials.member import Member
 from core.credentials.permits import Permits
 from core.credentials.policy import reach_of
@@ -238,6 +238,9 @@ class CredentialPool:
 
     def _ended(self, chosen: Chosen, lease: Lease, outcome: Outcome) -> None:
         member, reserved, now = chosen.member, chosen.reserved, self._clock.now()
+        if isinstance(outcome, Begun):
+            self._verdicts.begun(member, lease)
+            return
         if isinstance(outcome, Used):
             member.quota.settle(reserved, outcome.usage, now)
             self._verdicts.used(member, lease, outcome)

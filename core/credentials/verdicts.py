@@ -42,11 +42,20 @@ class Verdicts:
         self._log = structlog.get_logger(__name__)
 
     def succeeded(self, member: Member, lease: Lease, outcome: Succeeded) -> None:
-        """A request was answered; the one of a trial brings the credential back, with those of its account."""
-        now, standing = self._clock.now(), member.standing
+        """A request was answered."""
+        now = self._clock.now()
         clear = Change(lease.epoch, cleared_by="complete", cleared_at=now)
         member.answered(lease.model, now)
+        standing = member.standing
         self._count(member, _success(outcome), clear, urgent=False)
+        self._bring_back(member, lease, standing)
+
+    def begun(self, member: Member, lease: Lease) -> None:
+        """A request is being answered."""
+        self._bring_back(member, lease, member.standing)
+
+    def _bring_back(self, member: Member, lease: Lease, standing: Standing) -> None:
+        """A credential that was on trial works, and so do those of its account."""
         if standing.trial and lease.epoch == standing.epoch and standing.due(lease.started_at):
             for one in (member, *self._accounts.others(member)):
                 if one.standing.trial:

@@ -96,12 +96,26 @@ def test_one_that_leaves_or_meets_another_trouble_finds_nothing_out() -> None:
     assert check.timestamp() == plant.now + HOUR
 
 
+def test_the_first_words_of_an_answer_bring_it_back_already_whatever_becomes_of_the_rest() -> None:
+    plant = Plant(key("a", account="x"), key("b", account="x"))
+    pool = plant.worker()
+    fail(pool, EMPTY)
+    plant.clock.advance(HOUR)
+    lease = pool.lease(model="m")
+    lease.begun()
+    assert fit(pool) == "ab"
+    lease.abandon()
+    lease.begun()
+    assert (fit(pool), info(pool).in_use) == ("ab", 0)
+
+
 def test_an_answer_that_was_under_way_when_it_ran_dry_tells_nothing_of_its_money() -> None:
     plant = Plant(key("a"))
     pool = plant.worker()
     before = pool.lease()
     fail(pool, EMPTY)
     plant.clock.advance(HOUR)
+    before.begun()
     before.succeed(None, HOUR, None)
     assert info(pool).status == "blacklisted"
 

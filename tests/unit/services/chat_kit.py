@@ -174,7 +174,11 @@ class FakeLease:
     ends: list[tuple[Any, ...]] = field(default_factory=list)
 
     overflows = False
+    has_begun = False
     counted: list[tuple[Usage, float | None]] = field(default_factory=list)
+
+    def begun(self) -> None:
+        self.has_begun = True
 
     def count(self, usage: Usage, cost: float | None) -> None:
         self.counted.append((usage, cost))

@@ -457,3 +457,10 @@ def test_what_a_try_has_met_is_told_before_another_one_answers() -> None:
     assert [(one.provider, one.error) for one in stage.told] == [("one", BROKEN.code)]
     list(chunks)
     assert [one.error for one in stage.told] == [BROKEN.code, None]
+
+
+def test_a_key_is_told_that_its_answer_has_begun() -> None:
+    stage = Stage(FAILS, Script([HELLO, BROKEN]))
+    chunks = stage.chunks()
+    next(chunks)
+    assert [lease.has_begun for lease in stage.pool.leases + stage.other.leases] == [False, True]
