@@ -170,7 +170,7 @@ def _answers(body: Mapping[str, Any]) -> int:
     """How many answers a request is for; some servers take a number in quotes for one."""
     said = (body.get(name) for name in ANSWERS)
     numbers = [int(one) for one in said if isinstance(one, int | float) or (isinstance(one, str) and _is_count(one))]
-    return min(max(numbers, default=1), MOST_ANSWERS) if numbers else 1
+    return min(max(1, *numbers), MOST_ANSWERS) if numbers else 1
 
 
 def _is_count(text: str) -> bool:

@@ -8,9 +8,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.metrics import Metrics
-from core.shared_metrics import fold
+from core.shared_metrics import being_read, fold
 
 ROOT = Path(__file__).resolve().parents[3]
+FOLDING = """
+import sys
+from pathlib import Path
+from core.shared_metrics import fold
+print(fold(Path(sys.argv[1]), lambda _: False))
+"""
 READING = """
 import sys
 from pathlib import Path
@@ -133,6 +139,17 @@ def test_the_files_of_a_worker_that_lives_are_left_alone_and_those_that_are_read
         assert sorted(tmp_path.glob("*.db")) == before
         reader.communicate(b"")
     assert fold(tmp_path, lambda _: False) == len(before)
+
+
+def test_one_reader_that_is_done_leaves_the_files_to_the_others_of_its_process(tmp_path: Path) -> None:
+    environment = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", IN_A_WORKER], env=environment, capture_output=True, check=True)
+    folding = [sys.executable, "-c", FOLDING, str(tmp_path)]
+    with being_read(tmp_path):
+        with being_read(tmp_path):
+            pass
+        other = subprocess.run(folding, env=environment, capture_output=True, text=True, check=True)
+    assert other.stdout == "0\n"
 
 
 @pytest.mark.parametrize("metric", ["requests", "duration", "tokens"])
