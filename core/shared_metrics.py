@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, lockf
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from pathlib import Path
 
 from gevent import sleep
@@ -49,7 +49,8 @@ def fold(directory: Path, lives: Callable[[int], bool]) -> int:
 
 def _locked(descriptor: int, how: int) -> bool:
     try:
-        lockf(descriptor, how | LOCK_NB)
+        # Not lockf, whose locks end for the whole process as soon as one of its readers closes the file.
+        flock(descriptor, how | LOCK_NB)
     except BlockingIOError:
         return False
     return True
