@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from heapq import merge
 from math import ceil
 from typing import Literal, get_args
 
@@ -78,8 +79,9 @@ class Flow:
         missing = self.used(kind, now) + min(need, limit) - limit
         if missing <= 0:
             return now
-        everything: list[Entry | Spent] = [*self._own, *self._elsewhere]
-        for spent in sorted(everything, key=lambda one: one.until):
+        elsewhere: list[Entry | Spent] = sorted(self._elsewhere, key=_until)
+        # This worker's own may be thousands, in their order, of which the first few tell.
+        for spent in merge(self._own, elsewhere, key=_until):
             if spent.until > now:
                 missing -= getattr(spent, kind)
                 if missing <= 0:
@@ -103,6 +105,10 @@ class Flow:
             entry = self._own.popleft()
             for kind in KINDS:
                 self._sums[kind] -= getattr(entry, kind)
+
+
+def _until(spent: Entry | Spent) -> float:
+    return spent.until
 
 
 def _sum(entries: list[Entry]) -> Spent:

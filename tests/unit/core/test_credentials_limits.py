@@ -2,6 +2,8 @@
 
 import pytest
 
+from core.credentials import flow
+from core.credentials.flow import Flow, Spent
 from core.credentials.pool import CredentialPool
 from core.errors import (
     ClientGone,
@@ -439,3 +441,14 @@ def test_a_prompt_whose_client_left_was_sent_all_the_same(ours: GatewayError) ->
     pool = Plant(key("a", input_tokens=1000)).worker()
     pool.lease(tokens=900).fail(ours, 1)
     assert wait(pool, tokens=900) == 60
+
+
+def test_when_a_busy_minute_has_room_again_is_told_by_its_first_few_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    spent, looked = Flow(), list[float]()
+    for number in range(6000):
+        spent.add(number / 1000, requests=1)
+    spent.accept([Spent(60.5, requests=2)])
+    until = flow._until
+    monkeypatch.setattr(flow, "_until", lambda one: looked.append(until(one)) or looked[-1])
+    assert spent.opens_at("requests", 6000, 1, 7.0) == pytest.approx(60.002)
+    assert len(looked) < 20
