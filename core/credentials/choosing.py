@@ -104,7 +104,7 @@ class Choice:
             # The preferred one is looked at all the same, as it tells whether another one only stands in for it.
             free = [one for one in group if one.id not in busy or one.id == prefer]
             for member in self._in_turn([Candidate(one, wanted.model, now) for one in free], prefer, homeward):
-                chosen = self._taken(member, wanted, ticket, now)
+                chosen = None if member.id in busy else self._taken(member, wanted, ticket, now)
                 if chosen is not None:
                     return replace(chosen, overflows=overflows)
                 overflows = overflows or (member.id == prefer and not member.quota.is_closed(now))

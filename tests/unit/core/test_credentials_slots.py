@@ -168,6 +168,8 @@ def test_a_slot_that_somebody_waits_for_is_theirs() -> None:
     assert busy(pool, ticket)
     lease.abandon()
     assert busy(pool), "who has just come does not overtake"
+    with pytest.raises(SlotsBusy):
+        pool.lease(prefer=ident("a"))
     pool.lease(ticket=ticket)
     pool.queue.leave(ticket, served=True)
     assert len(pool.queue) == 0
