@@ -67,12 +67,12 @@ def _check_fields(body: Mapping[str, Any]) -> None:
         if field.isascii() and field.islower():
             continue
         if (meant := field.casefold()) in DECISIVE:
-            raise InvalidRequest(f"{field[:80]}: is spelled {meant}.", param=field[:80], code="unsupported_parameter")
+            raise InvalidRequest(f"{field[:80]}: is spelled {meant}.", param=field[:80], code="invalid_value")
     inner = body.get(INNER)
     for field in inner if isinstance(inner, Mapping) else ():
         if field.casefold() in DECISIVE:
             said = f"{INNER}: {field[:80]} stands beside the other fields, not in here."
-            raise InvalidRequest(said, param=INNER, code="unsupported_parameter")
+            raise InvalidRequest(said, param=INNER, code="invalid_value")
 
 
 def asks_several(body: Mapping[str, Any]) -> bool:
