@@ -61,9 +61,11 @@ def _budget(bound: Bound, reading: Reading, cost: int, now: float) -> BudgetExce
     spent, limit = bound.spent(reading) / NANO, bound.limit / NANO
     resets = moment(bound.ends_at(now))
     whose = WHOSE[bound.scope].format(name=bound.name)
+    fits = cost <= bound.limit
+    helps = f"There is more at {resets}." if fits else "That is more than all of it: ask for a shorter answer."
     message = (
         f"The {window} budget of {whose} has no room for this request: ${spelled(spent)} of ${spelled(limit)} are "
-        f"spent or reserved, and it may cost ${spelled(cost / NANO)}. There is more at {resets}."
+        f"spent or reserved, and it may cost ${spelled(cost / NANO)}. {helps}"
     )
     details = {
         "scope": bound.scope,
@@ -77,4 +79,4 @@ def _budget(bound: Bound, reading: Reading, cost: int, now: float) -> BudgetExce
         "resets_at": resets,
         "resets_in_seconds": round(bound.ends_at(now) - now, 3),
     }
-    return BudgetExceeded(message, retry_after=bound.ends_at(now) - now, details=details)
+    return BudgetExceeded(message, retry_after=bound.ends_at(now) - now if fits else None, details=details)

@@ -176,6 +176,14 @@ def test_a_refusal_says_whose_budget_it_is_what_was_spent_and_until_when() -> No
     assert "$0.00101 of $0.0015" in error.message
 
 
+def test_a_request_that_may_cost_more_than_all_of_a_budget_is_not_told_to_come_back() -> None:
+    house = House(budget=budget(0.001))
+    with pytest.raises(BudgetExceeded, match="more than all of it: ask for a shorter answer") as refused:
+        house.open(sampling=TEN_TOKENS)
+    assert (refused.value.retry_after, refused.value.retryable) == (None, False)
+    assert (refused.value.details or {})["requested_usd"] > 0.001
+
+
 def test_each_budget_comes_back_when_its_window_ends_and_not_before() -> None:
     house = House(budget={"hourly_limit": 0.0012, "daily_limit": 0.0023})
     house.clock.advance(HOUR - house.clock.now() % HOUR)
