@@ -61,12 +61,16 @@ def _budget(bound: Bound, reading: Reading, cost: int, now: float) -> BudgetExce
     spent, limit = bound.spent(reading) / NANO, bound.limit / NANO
     resets = moment(bound.ends_at(now))
     whose = WHOSE[bound.scope].format(name=bound.name)
-    fits = cost <= bound.limit
-    helps = f"There is more at {resets}." if fits else "That is more than all of it: ask for a shorter answer."
     message = (
         f"The {window} budget of {whose} has no room for this request: ${spelled(spent)} of ${spelled(limit)} are "
-        f"spent or reserved, and it may cost ${spelled(cost / NANO)}. {helps}"
+        f"spent or reserved, and it may cost ${spelled(cost / NANO)}. There is more at {resets}."
     )
+    fits = cost <= bound.limit
+    if not fits:
+        message = (
+            f"This request may cost ${spelled(cost / NANO)}, and the whole {window} budget of {whose} is "
+            f"${spelled(limit)}: ask for a shorter answer."
+        )
     details = {
         "scope": bound.scope,
         "name": bound.name,

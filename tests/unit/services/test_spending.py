@@ -178,7 +178,7 @@ def test_a_refusal_says_whose_budget_it_is_what_was_spent_and_until_when() -> No
 
 def test_a_request_that_may_cost_more_than_all_of_a_budget_is_not_told_to_come_back() -> None:
     house = House(budget=budget(0.001))
-    with pytest.raises(BudgetExceeded, match="more than all of it: ask for a shorter answer") as refused:
+    with pytest.raises(BudgetExceeded, match="whole hourly budget of") as refused:
         house.open(sampling=TEN_TOKENS)
     assert (refused.value.retry_after, refused.value.retryable) == (None, False)
     assert (refused.value.details or {})["requested_usd"] > 0.001
