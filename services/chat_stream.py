@@ -104,20 +104,25 @@ class ChatStream:
             for chunk in chunks:
                 if isinstance(chunk, Finished):
                     self._note_end(chunk)
-                    # Before the client sees the end, and asks what comes next.
-                    self._keep()
                     self._aftermath.ended(self._run)
+                    self._over()
                 yield chunk
         except GatewayError as error:
             self.outcome.error, self.outcome.status = error.code or error.type, error.status
             self._note_part()
-            self._keep()
+            self._over()
             raise
         except Exception:
             self.outcome.error, self.outcome.status = InternalError.code, InternalError.status
             self._note_part()
-            self._keep()
+            self._over()
             raise
+
+    def _over(self) -> None:
+        """What concerns the client's next request, before it sees the end of this answer and asks that."""
+        self._keep()
+        self._charge()
+        self._run.hold.close()
 
     def _note_end(self, end: Finished) -> None:
         self.outcome.finish_reason = end.reason

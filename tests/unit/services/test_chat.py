@@ -1,7 +1,7 @@
 """A chat request's stream owns what it took, and says what became of it."""
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -52,6 +52,7 @@ from services.response_cache import ResponseCache
 from services.routing import RoutingService
 from services.telemetry import Telemetry
 from services.write_watch import WriteWatch
+from tests.unit.services import spending_kit
 from tests.unit.services.chat_kit import (
     ANSWER,
     END,
@@ -116,7 +117,11 @@ class House:
     """A chat service in front of one scripted provider with one credential."""
 
     def __init__(
-        self, *scripts: Script, pipeline: PipelineSettings | None = None, interceptors: tuple[Witness, ...] = ()
+        self,
+        *scripts: Script,
+        pipeline: PipelineSettings | None = None,
+        interceptors: tuple[Witness, ...] = (),
+        money: spending_kit.House | None = None,
     ) -> None:
         self.stage = Stage(*scripts, pool=FakePool("one", "a"), max_attempts=2)
         self.clock = self.stage.clock
@@ -127,7 +132,7 @@ class House:
         affinity, ledger = Affinity(self.stage.recollection, self.clock), CacheLedger(records, self.clock)
         failover = FailoverService(records, counters, FailoverSettings(), telemetry, self.clock)
         guard = CacheGuard(counters, ledger, failover, WriteWatch(counters, self.clock), telemetry, self.clock)
-        spending = bare_spending(clock=self.clock)
+        spending = money.spending if money is not None else bare_spending(clock=self.clock)
         watchers = (*interceptors, self.witness)
         landing, placement = SoftLanding({}, routing, spending), Placement(routing, failover, affinity, frozenset())
         pipeline, thoughts = Pipeline(settings, TokenCounter()), self.stage.thoughts
@@ -507,6 +512,19 @@ def test_a_turn_hears_what_is_said_after_it_was_searched_and_before_thinking_is_
     assert answer.text.replace("\n", "") == "<think>hm</think>Hello [redacted]"
     assert [chunk.text for chunk in diary.heard if isinstance(chunk, ReasoningDelta)] == ["hm"]
     assert "".join(chunk.text for chunk in diary.heard if isinstance(chunk, TextDelta)) == "Hello [redacted]"
+
+
+@pytest.mark.parametrize("chunks", [ANSWER, (HELLO, UpstreamBroken("no"))], ids=["whole", "broken"])
+def test_what_was_held_is_free_when_the_client_sees_the_end_and_asks_what_comes_next(chunks: Any) -> None:
+    money = spending_kit.House({"concurrent_streams": 1}, {"hourly_limit": 10})
+    house = House(Script(chunks), Script(), money=money)
+    first = iter(house.stream(stream=True))
+    with suppress(UpstreamBroken):
+        while not isinstance(next(first), Finished):
+            continue
+    spent = money.spent(None)["global hourly"]
+    list(house.stream(stream=True))
+    assert spent == pytest.approx(2.0 if chunks is ANSWER else 0.0, abs=0.001), "no more than it has cost"
 
 
 def test_whatever_fails_at_the_end_the_rest_of_it_happens(monkeypatch: pytest.MonkeyPatch) -> None:
