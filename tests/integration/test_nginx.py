@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,19 @@ def test_a_replica_that_is_down_costs_the_client_nothing(tmp_path: Path) -> None
         there.script(*whole(b"{}"), times=None)
         with Nginx(tmp_path, gone.port, there.port) as nginx:
             assert [nginx.ask("/v1/chat/completions", json={}).status_code for _ in range(4)] == [200] * 4
+
+
+def test_replicas_that_a_deployment_has_stopped_cost_no_client_anything(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        gone = [stack.enter_context(Upstream()) for _ in range(3)]
+        there = stack.enter_context(Upstream())
+        for upstream in gone:
+            upstream.close()
+        there.script(*whole(b"{}"), times=None)
+        # Nothing is known of any of them yet, as of old ones whose time to be tried again has come at the same moment.
+        nginx = stack.enter_context(Nginx(tmp_path, *(upstream.port for upstream in gone), there.port))
+        assert [nginx.ask("/v1/chat/completions", json={}).status_code for _ in range(4)] == [200] * 4
+        assert len(there.requests) == 4
 
 
 def test_a_gateway_that_is_down_is_a_502_in_json_with_the_request_id(nginx: Nginx, upstream: Upstream) -> None:
