@@ -52,6 +52,7 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn ships no types
     SIGNALS = tuple(one for one in GeventWorker.SIGNALS if one != signal.SIGHUP)
     wsgi: Any = None
     _asked = False
+    _quitting = False
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -155,8 +156,10 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn ships no types
             services.closing.drain()
 
     def handle_quit(self, sig: int, frame: Any) -> None:
-        """SIGQUIT and SIGINT: end everything now, and say so."""
-        spawn(self._quit, sig, frame)
+        """SIGQUIT and SIGINT: end everything now, and say so. A terminal sends one, and the first process the other."""
+        if not self._quitting:
+            self._quitting = True
+            spawn(self._quit, sig, frame)
 
     def _quit(self, sig: int, frame: Any) -> None:
         self._end_answers()

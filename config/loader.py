@@ -145,7 +145,7 @@ def _dotenv(file: Path, problems: list[str]) -> dict[str, str]:
     try:
         if not file.is_file():
             return {}
-        with file.open(encoding="utf-8") as stream:
+        with file.open(encoding="utf-8-sig") as stream:  # some editors begin with a mark
             parts = list(parse_stream(stream))
     except (OSError, UnicodeDecodeError) as error:
         problems.append(f".env: cannot be read: {error}")

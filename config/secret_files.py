@@ -47,7 +47,7 @@ class Variables(dict[str, str]):
 
     def _read(self, name: str, file: str) -> str | None:
         try:
-            text = (self._directory / file.strip()).read_text(encoding="utf-8")
+            text = (self._directory / file.strip()).read_text(encoding="utf-8-sig")  # some editors begin with a mark
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
             self.problems.append(f"{name}{SUFFIX}{self._source}: {file!r} cannot be read: {reason}")

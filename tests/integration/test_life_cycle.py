@@ -81,6 +81,16 @@ def test_an_interrupt_ends_everything_at_once_and_says_so(upstream: Upstream, tm
         assert not stream.result().broken
 
 
+def test_an_interrupt_of_a_terminal_which_all_processes_get_is_no_failure(upstream: Upstream, tmp_path: Path) -> None:
+    with Gateway(tmp_path, **quick(upstream)) as gateway:
+        assert gateway.process is not None
+        for pid in (*gateway.workers(), gateway.process.pid):
+            os.kill(pid, signal.SIGINT)
+        assert gateway.process.wait(20) == 0
+        assert gateway.wait_line(lambda line: "Shutting down" in line)
+        assert "Traceback" not in gateway.output
+
+
 def test_a_worker_that_is_killed_takes_nothing_but_its_own_streams(shared: Gateway, upstream: Upstream) -> None:
     upstream.script(*held(), times=None)
     with clients(shared.url) as client:

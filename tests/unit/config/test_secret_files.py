@@ -30,6 +30,13 @@ def test_several_keys_stand_one_a_line(tmp_path: Path) -> None:
     assert keys(load({"GLM_API_KEY_FILE": "keys"}, tmp_path)) == ["a.1", "b.2"]
 
 
+def test_the_mark_that_some_editors_begin_a_file_with_belongs_to_no_value(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("a.1\r\nb.2\r\n", encoding="utf-8-sig")
+    assert keys(load({"GLM_API_KEY_FILE": "keys"}, tmp_path)) == ["a.1", "b.2"]
+    (tmp_path / ".env").write_text("OPENAI_API_KEY=the.key\r\n", encoding="utf-8-sig")
+    assert keys(load({}, tmp_path), "openai") == ["the.key"]
+
+
 @pytest.mark.parametrize(
     ("url", "whole"),
     [
