@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from core.errors import InvalidRequest
+from core.pricing import ORDINARY
 
 FIELDS = ("models", "fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 """OpenRouter's, and LiteLLM's: a provider goes on to one of these when the model that was asked for fails."""
@@ -29,6 +30,7 @@ ASKS_NO_MODEL = frozenset(
 DECISIVE = frozenset(
     {
         *FIELDS,
+        *ORDINARY,
         "model",
         "messages",
         "input",

@@ -67,7 +67,9 @@ def test_what_asks_no_other_model_is_let_be(body: Mapping[str, Any]) -> None:
     assert not asks_several(body)
 
 
-@pytest.mark.parametrize("field", ["Model", "MODELS", "model\u017f", "max_To\u212aens", "N", "Fallbacks", "PreSet"])
+@pytest.mark.parametrize(
+    "field", ["Model", "MODELS", "model\u017f", "max_To\u212aens", "N", "Fallbacks", "PreSet", "Service_Tier"]
+)
 def test_a_field_that_some_server_takes_for_one_that_decides_is_refused(field: str) -> None:
     with pytest.raises(InvalidRequest, match="is spelled") as refused:
         named_models({"model": "cheap", field: "dear"})
