@@ -106,6 +106,8 @@ class ChatStream:
                     self._note_end(chunk)
                     self._aftermath.ended(self._run)
                     self._over()
+                    # Nothing runs on at the provider: it has ended too, or was left when the answer was cut short here.
+                    self._give_back()
                 yield chunk
         except GatewayError as error:
             self.outcome.error, self.outcome.status = error.code or error.type, error.status
@@ -162,15 +164,24 @@ class ChatStream:
             structlog.get_logger(__name__).warning("spending_not_settled", request_id=run.call.request_id)
 
     def _settle(self) -> None:
-        lease, self._run.lease = self._run.lease, None
         if self.outcome.finish_reason is None and self.outcome.error is None:
             self.outcome.error, self.outcome.status = ClientGone.code, ClientGone.status
-        if lease is not None and self.outcome.finish_reason is not None:
-            lease.succeed(self.outcome.usage, self.outcome.attempts[-1].seconds, self.outcome.cost)
+        if self.outcome.finish_reason is not None:
+            self._give_back()
             return
+        lease, self._run.lease = self._run.lease, None
         if lease is not None:
             lease.abandon()
         self._count_part(lease or self._run.broken)
+
+    def _give_back(self) -> None:
+        """Give back the credential that has answered, once: the client's next request may wait for its slot."""
+        lease, self._run.lease = self._run.lease, None
+        if lease is None:
+            return
+        began = self._run.trying_since
+        seconds = self.outcome.attempts[-1].seconds if began is None else self._clock.monotonic() - began
+        lease.succeed(self.outcome.usage, seconds, self.outcome.cost)
 
     def _count_part(self, lease: Lease | None) -> None:
         """Tell the credential too what is known to have been used for an answer that broke off."""

@@ -21,7 +21,7 @@ from core.metrics import Metrics
 from core.pipeline import Pipeline
 from core.routing import Route
 from core.store.memory import MemoryCounters
-from schemas.chat import ChatRequest, DialectName, Native
+from schemas.chat import ChatRequest, DialectName, Native, Sampling
 from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.stream import (
@@ -525,6 +525,21 @@ def test_what_was_held_is_free_when_the_client_sees_the_end_and_asks_what_comes_
     spent = money.spent(None)["global hourly"]
     list(house.stream(stream=True))
     assert spent == pytest.approx(2.0 if chunks is ANSWER else 0.0, abs=0.001), "no more than it has cost"
+
+
+@pytest.mark.parametrize("stop", [(), ("llo",)], ids=["whole", "cut short here"])
+def test_a_key_is_free_when_the_client_sees_the_end_and_is_given_back_once(stop: tuple[str, ...]) -> None:
+    house = House(Script(seconds=3))
+    with closing(house.stream(stream=True, sampling=Sampling(stop=stop))) as stream:
+        seen = iter(stream)
+        while not isinstance(next(seen), Finished):
+            continue
+        assert house.ends == ["succeeded"], "who asks what comes next finds its place free"
+        house.clock.advance(1)
+    (lease,) = house.stage.pool.leases
+    ((_, usage, seconds, cost),) = lease.ends
+    assert (usage, cost) == (house.told().usage, house.told().cost)
+    assert seconds == pytest.approx(3), "as long as it took, and no longer"
 
 
 def test_whatever_fails_at_the_end_the_rest_of_it_happens(monkeypatch: pytest.MonkeyPatch) -> None:
