@@ -25,6 +25,7 @@ class Background:
         self._chores = tuple(chores)
         self._greenlets: dict[str, Greenlet[..., None]] = {}
         self._started = False
+        self._without_store: set[str] = set()
         self._log = structlog.get_logger(__name__)
 
     @property
@@ -70,8 +71,11 @@ class Background:
     def _do(self, chore: Chore) -> None:
         try:
             chore.work()
-        except StoreUnavailable:
-            # Whoever finds out tells it, once; here it would be told again every second.
-            return
+            self._without_store.discard(chore.name)
+        except StoreUnavailable as error:
+            # Told once until it is done again: it may be tried every second, for hours, by every worker.
+            if chore.name not in self._without_store:
+                self._without_store.add(chore.name)
+                self._log.error("chore_failed", chore=chore.name, cause=error.message)
         except Exception:  # noqa: BLE001 - a chore that dies silently would stop all sharing
             self._log.exception("chore_failed", chore=chore.name)

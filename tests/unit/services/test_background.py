@@ -61,13 +61,13 @@ def test_a_chore_that_fails_is_logged_and_done_again_and_does_not_stop_the_other
     assert [(log["event"], log["chore"]) for log in logs] == [("chore_failed", "chore-0")] * 2
 
 
-def test_that_the_store_is_away_is_not_told_by_every_chore_every_second() -> None:
-    failing = Work(fails=2, how=StoreUnavailable("away"))
+def test_that_the_store_is_away_is_told_once_and_not_every_second() -> None:
+    failing = Work(enough=6, fails=5, how=StoreUnavailable("away"))
     with capture_logs() as logs:
         background = run(failing)
         assert failing.enough.wait(PATIENCE)
         background.stop()
-    assert logs == []
+    assert [(log["event"], log["chore"], log["cause"]) for log in logs] == [("chore_failed", "chore-0", "away")]
 
 
 def test_nothing_is_done_before_the_start_or_after_the_stop() -> None:
