@@ -1,6 +1,9 @@
 """The shipped nginx.conf, run by a real nginx in front of scripted upstreams."""
 
+import http.client
+import json
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -97,6 +100,32 @@ def test_everything_else_is_passed_on(nginx: Nginx, upstream: Upstream, path: st
     upstream.script(*whole(b"{}"))
     assert nginx.ask(path).status_code == 200
     assert upstream.requests[0].path == path
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "code"),
+    [
+        (b"GET /v1/models%00 HTTP/1.1\r\nHost: x", 400, "bad_request"),
+        (b"GET /v1/models HTTP/1.1\r\nHost: x\r\nA : b", 400, "bad_request"),
+        (b"GET /v1/models HTTP/1.1", 400, "bad_request"),
+        (b"OPTIONS * HTTP/1.1\r\nHost: x", 400, "bad_request"),
+        (b"GET /v1/models HTTP/1.1\r\nHost: x\r\nA: " + b"b" * 20_000, 400, "bad_request"),
+        (b"TRACE /v1/models HTTP/1.1\r\nHost: x", 405, "method_not_allowed"),
+        (b"POST /v1/models HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked", 501, "bad_request"),
+    ],
+)
+def test_what_nginx_does_not_take_is_refused_in_json(
+    nginx: Nginx, upstream: Upstream, head: bytes, status: int, code: str
+) -> None:
+    with socket.create_connection(("127.0.0.1", nginx.port), PATIENCE) as client:
+        client.sendall(head + b"\r\nConnection: close\r\n\r\n")
+        response = http.client.HTTPResponse(client)
+        response.begin()
+        document = json.loads(response.read())
+    assert (response.status, document["error"]["code"]) == (status, code)
+    assert response.headers["X-Request-ID"] == document["request_id"] != ""
+    assert response.headers["Content-Type"] == "application/json"
+    assert not upstream.requests
 
 
 def test_the_client_address_stands_last_after_what_the_client_claims(nginx: Nginx, upstream: Upstream) -> None:
