@@ -183,17 +183,18 @@ class Choice:
         reserved = member.select(wanted.model, wanted.tokens, now, free=wanted.free)
         chosen = None
         try:
-            chosen = self._admitted(Chosen(member, reserved), wanted, now, waits=ticket is not None)
+            waited = None if ticket is None else self._queue.waited(ticket)
+            chosen = self._admitted(Chosen(member, reserved), wanted, now, waited)
         finally:
             if chosen is None:
                 member.unselect(reserved, now)
         return chosen
 
-    def _admitted(self, chosen: Chosen, wanted: Wanted, now: float, *, waits: bool) -> Chosen | None:
+    def _admitted(self, chosen: Chosen, wanted: Wanted, now: float, waited: float | None) -> Chosen | None:
         """The same with its slot and its permit; None when all workers together have used them up."""
         member = chosen.member
         if member.credential.slots is not None:
-            slot = self._slots.claim(member.credential, waits=waits)
+            slot = self._slots.claim(member.credential, waited)
             if slot is None:
                 return None
             chosen = replace(chosen, slot=slot)

@@ -79,6 +79,10 @@ class FairQueue:
             del self._lines[ticket.caller]
         self._tell()
 
+    def waited(self, ticket: Ticket) -> float:
+        """For how many seconds the request has waited."""
+        return self._clock.monotonic() - ticket.since
+
     def is_first(self, ticket: Ticket | None) -> bool:
         """True when nobody goes before `ticket`; where that is None, when nobody waits."""
         return next(self._in_order(), None) is ticket

@@ -82,6 +82,19 @@ class Span:
     backwards: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Whose turn it is to have a place: `who` wants one `since` then, in seconds since the epoch.
+
+    Who `waits` stands in line for `seconds` from each time it was refused; who does not goes behind all who do.
+    """
+
+    who: str
+    since: float
+    waits: bool
+    seconds: float
+
+
 class Counters(Protocol):
     """Atomic and short-lived. `now` is seconds since the epoch, from the caller's clock."""
 
@@ -100,8 +113,11 @@ class Counters(Protocol):
     def unlock(self, name: str, owner: str) -> None:
         """Give the lock back if `owner` still holds it."""
 
-    def claim(self, name: str, owner: str, limit: int, seconds: float, now: float) -> bool:
-        """Hold or renew one of `limit` places under that name for `seconds`; False while others hold them all."""
+    def claim(self, name: str, owner: str, limit: int, seconds: float, now: float, turn: Turn | None = None) -> bool:
+        """Hold or renew one of `limit` places under that name for `seconds`; False while others hold them all.
+
+        With a `turn`, one that is free is left to those who stand in line for longer.
+        """
 
     def unclaim(self, name: str, owner: str) -> None:
         """Give the owner's place back, if it has one."""

@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
-from core.store.base import Record, Room, Taken, Window, WindowKind
+from core.store.base import Record, Room, Taken, Turn, Window, WindowKind
 from core.store.meters import METERS, Fixed, Meter
 from core.store.places import Places
 from core.store.shelf import Shelf
@@ -88,9 +88,9 @@ class MemoryCounters:
             if self._locks.get(name, ("", 0.0))[0] == owner:
                 del self._locks[name]
 
-    def claim(self, name: str, owner: str, limit: int, seconds: float, now: float) -> bool:
+    def claim(self, name: str, owner: str, limit: int, seconds: float, now: float, turn: Turn | None = None) -> bool:
         """Hold or renew one of `limit` places for `seconds`; False while others hold them all."""
-        return self._places.claim(name, owner, limit, seconds, now)
+        return self._places.claim(name, owner, limit, seconds, now, turn)
 
     def unclaim(self, name: str, owner: str) -> None:
         """Give the owner's place back, if it has one."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from struct import unpack
 from typing import Any, Protocol
 
-from core.store.base import Reading, Room, Taken, Window
+from core.store.base import Reading, Room, Taken, Turn, Window
 from core.store.deadline import Deadline
 from core.store.windows import check
 
@@ -62,9 +62,14 @@ class RedisCounters:
         """Give the lock back if `owner` still holds it."""
         self._link.script("unlock", [self._lock_key(name)], [owner])
 
-    def claim(self, name: str, owner: str, limit: int, seconds: float, now: float) -> bool:
-        """Hold or renew one of `limit` places for `seconds`; False while others hold them all."""
-        return bool(self._link.script("claim", [self._places_key(name)], [owner, limit, seconds, now]))
+    def claim(self, name: str, owner: str, limit: int, seconds: float, now: float, turn: Turn | None = None) -> bool:
+        """Hold or renew one of `limit` places for `seconds`; False while others hold them all, or stand in line."""
+        keys: list[str] = [self._places_key(name)]
+        asked: list[str | float] = [owner, limit, seconds, now]
+        if turn is not None:
+            keys.append(self._line_key(name))
+            asked += (turn.who, turn.since, int(turn.waits), turn.seconds)
+        return bool(self._link.script("claim", keys, asked))
 
     def unclaim(self, name: str, owner: str) -> None:
         """Give the owner's place back, if it has one."""
@@ -139,6 +144,10 @@ class RedisCounters:
 
     def _places_key(self, name: str) -> str:
         return f"{self._prefix}:places:{name}"
+
+    def _line_key(self, name: str) -> str:
+        # In braces what counts for a cluster, so that both keys of the script are on one server.
+        return f"{self._prefix}:line:{{{self._places_key(name)}}}"
 
     def _lock_key(self, name: str) -> str:
         return f"{self._prefix}:lock:{name}"

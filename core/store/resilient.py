@@ -9,7 +9,7 @@ import structlog
 
 from core.clock import Clock
 from core.errors import StoreUnavailable
-from core.store.base import Counters, Overtaken, Record, Records, Room, Span, Store, Taken, Window, share_of
+from core.store.base import Counters, Overtaken, Record, Records, Room, Span, Store, Taken, Turn, Window, share_of
 from core.store.memory import MemoryCounters
 from core.store.owed import Owed, Untried
 
@@ -173,12 +173,12 @@ class _Counters:
         except StoreUnavailable:
             return
 
-    def claim(self, name: str, owner: str, limit: int, seconds: float, now: float) -> bool:
+    def claim(self, name: str, owner: str, limit: int, seconds: float, now: float, turn: Turn | None = None) -> bool:
         """Hold or renew one of `limit` places; of this worker's share of them while the home is away."""
         try:
-            return self._gate.through(lambda: self._home.claim(name, owner, limit, seconds, now))
+            return self._gate.through(lambda: self._home.claim(name, owner, limit, seconds, now, turn))
         except StoreUnavailable:
-            return self._alone.claim(name, owner, share_of(limit, self.workers), seconds, now)
+            return self._alone.claim(name, owner, share_of(limit, self.workers), seconds, now, turn)
 
     def unclaim(self, name: str, owner: str) -> None:
         """Give the owner's place back, wherever it has one; while the home is away it ends there by itself."""

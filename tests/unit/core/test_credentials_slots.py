@@ -1,9 +1,12 @@
 """Keys that serve a few requests at a time, and the queue before them."""
 
+from itertools import pairwise
+
 import pytest
 
 from config.settings import QueueSettings
 from core.credentials.fair_queue import FairQueue, Ticket
+from core.credentials.lease import Lease
 from core.credentials.pool import CredentialPool
 from core.errors import CredentialsExhausted, SlotsBusy, StoreUnavailable, UpstreamRateLimited, UpstreamServerError
 from tests.fakes import FakeClock
@@ -278,6 +281,83 @@ def test_of_many_busy_keys_none_is_weighed_against_the_others(strategy: str, mon
     leases[7].abandon()
     assert not busy(pool)
     assert len(picks) <= 1
+
+
+class Agent:
+    """Asks one thing after the other at its worker, as soon as the one before is answered."""
+
+    def __init__(self, pool: CredentialPool, caller: str) -> None:
+        self._pool = pool
+        self._caller = caller
+        self._ticket: Ticket | None = None
+        self._lease: Lease | None = None
+
+    def goes_on(self) -> bool:
+        """Ends what runs, and begins the next; False while that waits."""
+        if self._lease is not None:
+            self._lease.succeed(None, 1, None)
+        self._lease = None
+        try:
+            self._lease = self._pool.lease(ticket=self._ticket)
+        except SlotsBusy:
+            self._ticket = self._ticket or self._pool.queue.join(self._caller)
+            return False
+        if self._ticket is not None:
+            self._pool.queue.leave(self._ticket, served=True)
+            self._ticket = None
+        return True
+
+
+@pytest.mark.parametrize("homes", [("one", "two"), ("one", "one"), ("one", "two", "three")])
+def test_agents_that_ask_again_at_once_take_turns_wherever_they_ask(homes: tuple[str, ...]) -> None:
+    plant = Plant(key("a", slots=1))
+    workers = {name: plant.worker(name) for name in homes}
+    agents = [Agent(workers[name], f"agent {number}") for number, name in enumerate(homes)]
+    order = []
+    for _ in range(60):
+        for number, agent in enumerate(agents):
+            order += [number] * agent.goes_on()
+        plant.clock.advance(0.11)
+    for number in range(len(homes)):
+        waits = [later - earlier for earlier, later in pairwise(i for i, one in enumerate(order) if one == number)]
+        assert len(waits) >= 5
+        assert max(waits) <= len(homes), "nobody is passed by for longer than one turn of each other"
+
+
+def test_who_waits_in_another_worker_is_not_waited_for_once_it_has_left() -> None:
+    plant = Plant(key("a", slots=1))
+    one, two = plant.worker("one"), plant.worker("two")
+    lease, ticket = one.lease(), two.queue.join("anna")
+    assert busy(two, ticket)
+    lease.abandon()
+    assert busy(one), "it is the turn of the other worker"
+    assert ticket is not None
+    two.queue.leave(ticket, served=False)
+    plant.clock.advance(0.5)
+    assert not busy(one)
+
+
+def test_many_who_wait_in_one_worker_do_not_all_go_before_one_in_another() -> None:
+    plant = Plant(key("a", slots=1))
+    one, two, other = (plant.worker(name) for name in ("one", "two", "other"))
+    lease = other.lease()
+    crowd = [one.queue.join("anna") for _ in range(5)]
+    assert busy(one, crowd[0])
+    plant.clock.advance(0.1)
+    lone = two.queue.join("bert")
+    assert busy(two, lone)
+    lease.abandon()
+    plant.clock.advance(0.1)
+    assert busy(two, lone)
+    lease = one.lease(ticket=crowd[0])
+    one.queue.leave(crowd[0], served=True)  # type: ignore[arg-type] # there is room for five
+    plant.clock.advance(0.1)
+    assert busy(one, crowd[1])
+    assert busy(two, lone)
+    lease.abandon()
+    plant.clock.advance(0.1)
+    assert busy(one, crowd[1]), "one of them was served since"
+    assert not busy(two, lone)
 
 
 def test_as_many_as_there_are_slots_may_take_them_at_once_and_nobody_overtakes() -> None:
