@@ -13,7 +13,7 @@ from tests.upstreams.scripts import Behaviour, Entry, Scripts
 from tests.upstreams.steps import ClientGone, Step
 from tests.upstreams.wire import Reader, Request
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds after which a wait gives up; only a failing test ever waits so long."""
 
 
