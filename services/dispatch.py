@@ -108,6 +108,15 @@ class Dispatcher:
         raise run.verdict(self._waits.soonest(run, targets), self._clock.now())
 
     def _at_target(self, run: Run, target: Target, *, last: bool) -> Iterator[ChatChunk]:
+        before = len(run.outcome.attempts)
+        try:
+            yield from self._tried(run, target, last=last)
+        finally:
+            if len(run.outcome.attempts) == before:
+                # Without a key, or behind an open circuit: its limits are for those that are asked.
+                run.hold.pass_over()
+
+    def _tried(self, run: Run, target: Target, *, last: bool) -> Iterator[ChatChunk]:
         run.reserved = 0
         while self._may_try(run, leaves=run.reserved):
             permit = self._permit(run, target) if self._is_affordable(run, target) else None

@@ -59,7 +59,9 @@ class Till(Protocol):
 
     def reserve_target(self, need: Need, target: Target) -> Reserved: ...
 
-    def correct(self, reserved: Reserved, tokens: int | None, cost: int | None) -> None: ...
+    def correct(
+        self, reserved: Reserved, tokens: int | None, cost: int | None, requests: int | None = None
+    ) -> None: ...
 
     def is_billed(self, provider: str) -> bool: ...
 
@@ -114,6 +116,12 @@ class Hold:
             self._till.correct(self._of_target, 0, 0)
         self._target, self._of_target = None, Reserved()
 
+    def pass_over(self) -> None:
+        """The target was not asked: not even a request counts for it."""
+        if self._of_target.parts:
+            self._till.correct(self._of_target, 0, 0, requests=0)
+        self._target, self._of_target = None, Reserved()
+
     def settle(self, provider: str, usage: Usage | None, cost: float | None) -> None:
         """Put what was used in the place of what was reserved. What is not known stays as it was reserved."""
         if self._settled:
@@ -166,7 +174,9 @@ class _NoTill:
     def reserve_target(self, need: Need, target: Target) -> Reserved:
         return Reserved()
 
-    def correct(self, reserved: Reserved, tokens: int | None, cost: int | None) -> None: ...
+    def correct(
+        self, reserved: Reserved, tokens: int | None, cost: int | None, requests: int | None = None
+    ) -> None: ...
 
     def is_billed(self, provider: str) -> bool:
         return True

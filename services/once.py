@@ -112,10 +112,14 @@ class Once:
             for place, target in enumerate(targets):
                 course.others = len(targets) - place - 1
                 course.excluded.clear()
+                before = course.tries
                 try:
                     return self._at_target(course, target, build, read)
                 except (*NOT_ASKED, UpstreamError, ModelNotFound) as failure:
                     course.note(failure)
+                finally:
+                    if course.tries == before:
+                        question.hold.pass_over()
         raise self._verdict(course, targets)
 
     def _verdict(self, course: Course, targets: Sequence[Target]) -> GatewayError:

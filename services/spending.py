@@ -95,9 +95,9 @@ class Spending:
         """Reserve what is bounded for a provider and a model. Raises as `open` does."""
         return self._take(self._reckoning.of_target(need, target))
 
-    def correct(self, reserved: Reserved, tokens: int | None, cost: int | None) -> None:
-        """Put what was used in the place of what was reserved; requests stay counted, and what is not known."""
-        known = {"tokens": tokens, "usd": cost}
+    def correct(self, reserved: Reserved, tokens: int | None, cost: int | None, requests: int | None = None) -> None:
+        """Put what was used in the place of what was reserved; what is not known stays counted."""
+        known = {"tokens": tokens, "usd": cost, "requests": requests}
         spent = {unit: amount for unit, amount in known.items() if amount is not None}
         changes = [(part.bound, spent.get(part.bound.unit, part.cost) - part.cost) for part in reserved.parts]
         # What was taken of a share has that for its limit already.

@@ -10,6 +10,7 @@ from core.errors import (
     ContextLengthExceeded,
     CredentialsExhausted,
     GatewayError,
+    RateLimited,
     UpstreamRateLimited,
     UpstreamServerError,
     UpstreamUnauthorized,
@@ -21,6 +22,7 @@ from schemas.origin import Origin
 from schemas.outcome import Outcome
 from schemas.stream import KeepAlive
 from services.run import Call, Run
+from tests.unit.services import spending_kit
 from tests.unit.services.chat_kit import ANSWER, INFO, FakePool, Script, Stage, chat_request
 from tests.unit.services.test_second_tries import REFUSED, House
 
@@ -58,6 +60,19 @@ def test_the_next_request_goes_elsewhere_at_once() -> None:
     assert tuple(stage.chunks()) == ANSWER
     assert stage.tries == ["a", "c", "c"]
     assert stage.errors == [None]
+
+
+@pytest.mark.parametrize("why", ["no key", "circuit"])
+def test_a_target_that_is_passed_over_takes_nothing_of_the_limit_it_shares_with_the_next(why: str) -> None:
+    stage = Stage(Script(), circuit=TOUCHY, pool=FakePool("one", back_in=60) if why == "no key" else None)
+    if why == "circuit":
+        stage.circuits.admit(stage.targets[0], sole=False).failed(BROKEN)
+    money = spending_kit.House({"models": {"m": {"requests_per_minute": 1}}}, clock=stage.clock)
+    stage.run.hold = money.open()
+    assert tuple(stage.chunks()) == ANSWER
+    assert stage.tries == ["c"]
+    with pytest.raises(RateLimited):
+        money.open().admit(stage.targets[1])
 
 
 def test_when_all_are_left_alone_the_client_is_told_when_the_first_is_tried_again() -> None:

@@ -46,6 +46,7 @@ from services.circuits import Circuits
 from services.closing import Closing
 from services.counting import CountingService
 from services.embeddings import EmbeddingService
+from services.hold import Hold, nothing_held
 from services.once import Once
 from services.routing import RoutingService
 from services.site import Site
@@ -53,6 +54,7 @@ from services.telemetry import Telemetry
 from services.usage_ledger import UsageLedger
 from tests.fakes import FakeClock
 from tests.unit.core.credentials_kit import DictRecords as CoreRecords
+from tests.unit.services import spending_kit
 from tests.unit.services.chat_kit import INFO, FakePool, FakeProvider, chat_request
 from tests.unit.services.spending_kit import bare_spending
 from tests.unit.services.store_fake import DictRecords, DictStore
@@ -115,9 +117,10 @@ class House:
             raise answer
         return answer[0], {}, answer[1]
 
-    def ask(self) -> int:
+    def ask(self, hold: Hold | None = None) -> int:
         self.outcome = Outcome("m", stream=False)
-        question = Question(Origin("req-1", self.clock.monotonic()), self.outcome, 5, "embeddings", tokens=1000)
+        origin, held = Origin("req-1", self.clock.monotonic()), hold or nothing_held()
+        question = Question(origin, self.outcome, 5, "embeddings", held, tokens=1000)
         targets = self.routing.targets("m")
         return self.once.ask(question, targets, self._build, lambda provider, body: provider.read_count(body))
 
@@ -169,6 +172,13 @@ def test_a_model_that_one_does_not_know_is_looked_for_at_the_next() -> None:
     house = House((404, b"no such model"), (200, b"7"))
     assert house.ask() == 7
     assert house.sent == ["key-a1", "key-c1"]
+
+
+def test_a_target_that_is_passed_over_takes_nothing_of_the_limit_it_shares_with_the_next() -> None:
+    house = House((200, b"7"), one=FakePool("one", back_in=60))
+    money = spending_kit.House({"models": {"m": {"requests_per_minute": 1}}}, clock=house.clock)
+    assert house.ask(money.open()) == 7
+    assert house.sent == ["key-c1"]
 
 
 def test_keys_that_all_rest_are_told_as_such() -> None:
