@@ -9,6 +9,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from psutil import pid_exists
 
 from core.shared_metrics import being_read, fold
+from core.shared_values import use_shared_values
 
 REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 FIRST_TOKEN_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120)
@@ -176,6 +177,8 @@ class Metrics:
     )
 
     def __init__(self, shared: Path | None = None) -> None:
+        if shared is not None:
+            use_shared_values()
         self._shared = shared
         self._registry = CollectorRegistry()
         self._children: dict[tuple[Any, ...], Any] = {}

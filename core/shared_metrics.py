@@ -1,12 +1,13 @@
 """The files in which the workers of one machine share their metrics, which the library never gives up."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from pathlib import Path
 
 from gevent import sleep
-from prometheus_client.mmap_dict import MmapedDict
+
+from core.shared_values import SharedValues
 
 LOCK_FILE = "reading"
 OF_THE_DEAD = "0"
@@ -42,9 +43,7 @@ def fold(directory: Path, lives: Callable[[int], bool]) -> int:
         if not _locked(file.fileno(), LOCK_EX):
             return 0
         gone = [found for found in directory.glob("*_*.db") if _is_of_the_dead(found, lives)]
-        for each in gone:
-            _fold(each)
-        return len(gone)
+        return sum(map(_fold, gone))
 
 
 def _locked(descriptor: int, how: int) -> bool:
@@ -62,15 +61,23 @@ def _is_of_the_dead(file: Path, lives: Callable[[int], bool]) -> bool:
     return known and process.isdecimal() and process != OF_THE_DEAD and not lives(int(process))
 
 
-def _fold(file: Path) -> None:
+def _fold(file: Path) -> bool:
+    """False while the disk has no room for it: it waits, whole."""
     kind = file.stem.rpartition("_")[0]
     if not kind.startswith(LIVE):
-        whole = MmapedDict(str(file.with_stem(f"{kind}_{OF_THE_DEAD}")))  # type: ignore[no-untyped-call] # as all of it
-        for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(str(file)):  # type: ignore[no-untyped-call]
-            before, then = whole.read_value(key)  # type: ignore[no-untyped-call]
-            if kind in SUMMED:
-                whole.write_value(key, before + value, timestamp)  # type: ignore[no-untyped-call]
-            elif timestamp >= then:
-                whole.write_value(key, value, timestamp)  # type: ignore[no-untyped-call]
-        whole.close()  # type: ignore[no-untyped-call]
+        whole = SharedValues(str(file.with_stem(f"{kind}_{OF_THE_DEAD}")))
+        with closing(whole):
+            if not whole.has_room(file.stat().st_size):
+                return False
+            _add(kind, file, whole)
     file.unlink(missing_ok=True)
+    return True
+
+
+def _add(kind: str, file: Path, whole: SharedValues) -> None:
+    for key, value, timestamp, _ in SharedValues.read_all_values_from_file(str(file)):  # type: ignore[no-untyped-call]
+        before, then = whole.read_value(key)  # type: ignore[no-untyped-call] # the library has no types
+        if kind in SUMMED:
+            whole.write_value(key, before + value, timestamp)  # type: ignore[no-untyped-call] # as above
+        elif timestamp >= then:
+            whole.write_value(key, value, timestamp)  # type: ignore[no-untyped-call] # as above

@@ -1,5 +1,7 @@
 """The metrics as they are scraped."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +26,34 @@ from core.shared_metrics import being_read
 with being_read(Path(sys.argv[1])):
     print("reading", flush=True)
     sys.stdin.read()
+"""
+FULL = """
+import os, sys
+from contextlib import suppress
+from pathlib import Path
+from core.metrics import Metrics
+
+folder, moment = Path(sys.argv[1]), sys.argv[2]
+
+def fill():
+    with suppress(OSError), (folder / "filler").open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+
+(folder / "filler").touch()
+(folder / "reading").touch()
+if moment == "before":
+    fill()
+metrics = Metrics(folder)
+metrics.child(metrics.requests, "/v1/chat", "POST", "200").inc()
+if moment == "meanwhile":
+    fill()
+for number in range(2000):
+    metrics.child(metrics.requests, f"/v1/{number}", "GET", "200").inc()
+metrics.child(metrics.requests, "/v1/chat", "POST", "200").inc()
+lines = metrics.render().decode().splitlines()
+metrics.fold()
+print(sum(line.startswith("glm_requests_total") for line in lines))
 """
 PROMISED = {
     "glm_requests_total": {"endpoint", "method", "status"},
@@ -150,6 +180,22 @@ def test_one_reader_that_is_done_leaves_the_files_to_the_others_of_its_process(t
             pass
         other = subprocess.run(folding, env=environment, capture_output=True, text=True, check=True)
     assert other.stdout == "0\n"
+
+
+@pytest.mark.parametrize(("moment", "some"), [("before", False), ("meanwhile", True), ("never", True)])
+def test_a_full_disk_ends_no_worker(tmp_path: Path, moment: str, some: bool) -> None:
+    alone = ["unshare", "--map-root-user", "--mount"]
+    if shutil.which("unshare") is None or subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no mounts of its own for a process here: what a full disk does to metrics is NOT tested")
+    script = 'mount -t tmpfs -o size=1m none "$1" && exec "$2" -c "$3" "$1" "$4"'
+    command = [*alone, "sh", "-c", script, "sh", str(tmp_path), sys.executable, FULL, moment]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("metrics_not_shared" in done.stdout) == (moment != "never")
+    seen = int(done.stdout.splitlines()[-1])
+    assert bool(seen) == some
+    assert (seen == 2001) == (moment == "never")
 
 
 @pytest.mark.parametrize("metric", ["requests", "duration", "tokens"])
