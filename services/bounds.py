@@ -43,6 +43,12 @@ class Bound:
         """When a fixed window that runs at `now` ends, in seconds since the epoch."""
         return now - now % self.seconds + self.seconds
 
+    def counts_at(self, reading: Reading, now: float) -> float:
+        """As of when that counts which was taken at `now`: with a clock that is a little behind the one that has begun
+        a fixed window, as of the beginning of that."""
+        # A window begins at a whole second, which the sum may miss by a little.
+        return now if self.kind != "fixed" else max(now, round(now + reading.reset_after) - self.seconds)
+
     def used(self, reading: Reading) -> float:
         """The share that is used up; above 1 when answers cost more than was reserved for them."""
         return self.spent(reading) / self.limit

@@ -53,6 +53,6 @@ class Foresight:
             return unkept
         now = self._clock.now()
         readings = look(self._store.counters, [bound.window(cost) for bound, cost in asked], now)
-        parts = [Part(bound, cost, reading) for (bound, cost), reading in zip(asked, readings, strict=True)]
+        parts = [Part(bound, cost, reading, now) for (bound, cost), reading in zip(asked, readings, strict=True)]
         full = [part for part in parts if part.cost and part.reading.retry_after]
         return refusal_of(full, now) if full else None

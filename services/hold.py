@@ -38,19 +38,19 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What was taken of one bound, and what is left of it."""
+    """What was taken of one bound, what is left of it, and when it was taken (seconds since the epoch)."""
 
     bound: Bound
     cost: int
     reading: Reading
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """What was taken together, when (seconds since the epoch), and whether by this worker `alone`."""
+    """What was taken together, and whether by this worker `alone`."""
 
     parts: tuple[Part, ...] = ()
-    at: float = 0.0
     alone: bool = False
 
 

@@ -99,12 +99,16 @@ class Spending:
         """Put what was used in the place of what was reserved; what is not known stays counted."""
         known = {"tokens": tokens, "usd": cost, "requests": requests}
         spent = {unit: amount for unit, amount in known.items() if amount is not None}
-        changes = [(part.bound, spent.get(part.bound.unit, part.cost) - part.cost) for part in reserved.parts]
-        # What was taken of a share has that for its limit already.
-        windows = [replace(bound.window(change), divided=False) for bound, change in changes if change]
-        if windows:
-            self._store.counters.correct(windows, reserved.at, self._clock.now(), alone=reserved.alone)
-            self._watch.shift(changes, reserved.at)
+        changes: dict[float, list[tuple[Bound, int]]] = {}
+        for part in reserved.parts:
+            if change := spent.get(part.bound.unit, part.cost) - part.cost:
+                changes.setdefault(part.at, []).append((part.bound, change))
+        # Nearly always all at one time, and so in one trip.
+        for at, some in changes.items():
+            # What was taken of a share has that for its limit already.
+            windows = [replace(bound.window(change), divided=False) for bound, change in some]
+            self._store.counters.correct(windows, at, self._clock.now(), alone=reserved.alone)
+            self._watch.shift(some, at)
 
     def near_its_end(self, caller: Caller | None, ip: str) -> bool:
         """True when so much of a budget of the caller is spent that cheaper models are to be used."""
@@ -175,13 +179,13 @@ class Spending:
             raise unkept
         taken = self._store.counters.take([bound.window(cost) for bound, cost in asked], now)
         parts = [
-            Part(bound.enforced(taken), cost, reading)
+            Part(bound.enforced(taken), cost, reading, bound.counts_at(reading, now))
             for (bound, cost), reading in zip(asked, taken.readings, strict=True)
         ]
         self._watch.see(((part.bound, part.reading) for part in parts), now)
         if not taken.granted:
             self._refuse(parts, now)
-        reserved = Reserved(tuple(parts), now, taken.alone)
+        reserved = Reserved(tuple(parts), taken.alone)
         if unkept := self._reckoning.unkept(asked, degraded=taken.alone):
             # The first to find out.
             self.correct(reserved, 0, 0)

@@ -210,6 +210,19 @@ def test_what_is_settled_in_a_later_window_changes_that_of_its_reservation_only(
     assert house.spent() == {"global hourly": 0.0, "global daily": 0.5}
 
 
+def test_what_a_clock_that_is_behind_reserves_of_a_new_window_comes_back() -> None:
+    ahead = House(budget={"hourly_limit": 1.0, "daily_limit": 1.0})
+    behind = House(budget={"hourly_limit": 1.0, "daily_limit": 1.0}, store=ahead.store)
+    ahead.clock.advance(DAY - ahead.clock.now() % DAY)
+    ahead.open(sampling=TEN_TOKENS).refund()
+    behind.clock.advance(DAY - behind.clock.now() % DAY - 0.3)
+    hold = behind.open(sampling=TEN_TOKENS)
+    assert min(behind.spent().values()) > 0
+    behind.clock.advance(10)
+    hold.refund()
+    assert ahead.spent() == {"global hourly": 0.0, "global daily": 0.0}
+
+
 def test_callers_have_budgets_of_their_own_and_one_in_common() -> None:
     house = House(budget={"hourly_limit": 0.0030, "per_key": {"hourly_limit": 0.0015}, "keys": {"bob": {}}})
     house.open(sampling=TEN_TOKENS)
