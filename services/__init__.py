@@ -156,7 +156,15 @@ def furnish(
     prober = Prober(instances.sites, base.transport, base.reachability)
     next_check = before.tokens.next_check if before is not None else None
     tokens = TokenService(
-        instances.pools, instances.sources, prober, counters, settings.tokens, clock, base.worker_id, next_check
+        instances.pools,
+        instances.sources,
+        prober,
+        counters,
+        settings.tokens,
+        clock,
+        base.worker_id,
+        next_check,
+        len(instances.callers_own),
     )
     routing = RoutingService(catalogue, instances.routes, instances.is_usable, settings.model_map, settings.routes)
     caches = cache_parts(base, instances, routing)

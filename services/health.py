@@ -69,7 +69,7 @@ class HealthService:
         """Why no traffic should be sent here, or None. Tokens that cool down are no reason: that is told in a 429."""
         if self._closing.draining:
             return "the gateway is shutting down"
-        return None if self._tokens.infos() else "no token is configured"
+        return None if self._tokens.infos() or self._tokens.usable_count() else "no token is configured"
 
     def _check_providers(self) -> HealthCheck:
         states = {name: self._reachability.of(name) for name in self._providers}
@@ -92,7 +92,8 @@ class HealthService:
         if available < total or problems:
             reason = problems or f"{total - available} of {total} tokens are degraded, cooling down or blacklisted"
             return HealthCheck(status="degraded", reason=reason, figures=figures)
-        return HealthCheck(status="healthy", reason=f"{available} available", figures=figures)
+        reason = f"{available} available" if total else "callers bring their own"
+        return HealthCheck(status="healthy", reason=reason, figures=figures)
 
     def _check_store(self) -> HealthCheck:
         answers = self._store.ping()

@@ -45,8 +45,10 @@ class TokenService:
         clock: Clock,
         worker_id: str,
         next_check: float | None = None,
+        callers_own: int = 0,
     ) -> None:
-        """`next_check` is when the degraded ones are to be looked at (monotonic), after an interval unless given."""
+        """`next_check` is when the degraded ones are to be looked at (monotonic), after an interval unless given;
+        `callers_own` are the providers to which callers bring their keys along."""
         self._pools = pools
         self._sources = sources
         self._prober = prober
@@ -54,6 +56,7 @@ class TokenService:
         self._settings = settings
         self._clock = clock
         self._worker_id = worker_id
+        self._callers_own = callers_own
         latest = clock.monotonic() + settings.health_check_interval
         self.next_check = latest if next_check is None else min(next_check, latest)
         self._log = structlog.get_logger(__name__)
@@ -71,8 +74,11 @@ class TokenService:
         return sum(pool.available_count() for pool in self._pools.values())
 
     def usable_count(self) -> int:
-        """How many credentials may be chosen now, the degraded ones included."""
-        return sum(pool.usable_count() for pool in self._pools.values())
+        """How many credentials may be chosen now, the degraded ones included.
+
+        Where none are kept here at all, each provider to which callers bring theirs counts as one.
+        """
+        return sum(pool.usable_count() for pool in self._pools.values()) if self.infos() else self._callers_own
 
     def problems(self) -> dict[str, str]:
         """Why a provider's token file could not be used, by provider; empty when all is well."""

@@ -88,6 +88,16 @@ def test_a_port_in_use_is_told(simulated: Gateway, tmp_path: Path) -> None:
     assert f"Port {simulated.port}" in done.stderr
 
 
+def test_a_gateway_whose_callers_bring_their_keys_is_ready_healthy_and_has_what_can_be_used(tmp_path: Path) -> None:
+    own = "{kind: openai-compatible, auth: passthrough, base_url: 'http://127.0.0.1:9/v1', models: [m]}"
+    (tmp_path / "gateway.yaml").write_text(f"providers:\n  theirs: {own}\n")
+    with Gateway(tmp_path) as gateway:
+        assert gateway.get("/v1/health/ready").status_code == 200
+        health = gateway.get("/v1/health")
+        assert (health.status_code, health.json()["checks"]["tokens"]["status"]) == (200, "healthy")
+        assert eventually(lambda: "\nglm_active_tokens 1.0\n" in gateway.get("/v1/metrics").text)
+
+
 def test_check_prints_the_configuration_without_secrets(tmp_path: Path) -> None:
     secrets = {"GLM_API_KEY": "abc.topsecret", "GATEWAY_API_KEYS": "me:verysecret:admin"}
     done = run(tmp_path, "check", PORT="9999", **secrets)
