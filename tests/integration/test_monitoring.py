@@ -1,8 +1,10 @@
 """Alert rules and the dashboard, tried by Prometheus itself on a running gateway."""
 
 import json
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -68,6 +70,33 @@ def test_every_alert_has_a_severity_and_a_page_in_the_runbook() -> None:
         assert rule["labels"]["severity"] in ("critical", "warning")
         assert f"\n## {rule['alert']}\n" in runbook
         assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
+
+
+DOCKER = """#!/bin/sh
+# compose -f FILE exec -T gateway, and then the command
+shift 6
+exec "$@"
+"""
+
+
+def test_the_runbook_asks_a_replica_that_is_unwell_too(tmp_path: Path) -> None:
+    (ask,) = re.findall(r"^ask\(\) .+$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE)
+    (tmp_path / "docker").write_text(DOCKER)
+    (tmp_path / "docker").chmod(0o755)
+    away = "{kind: openai-compatible, base_url: 'http://127.0.0.1:9/v1', api_key: its.key, models: [m]}"
+    (tmp_path / "gateway.yaml").write_text(f"providers:\n  away: {away}\n")
+    with Gateway(tmp_path, GATEWAY_API_KEYS=f"me:{KEY}:operator") as gateway:
+        headers = {"Authorization": f"Bearer {KEY}"}
+        gateway.chat(model="m", headers=headers)
+        assert eventually(lambda: gateway.get("/v1/health", headers=headers).status_code == 503)
+        paths = f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        script = f"{ask.replace('8976', str(gateway.port))}\nask /v1/health; ask /v1/providers/away/reset POST"
+        command = ["sh", "-euc", script]
+        done = subprocess.run(command, env={"PATH": paths, "KEY": KEY}, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        health, reset = map(json.loads, done.stdout.splitlines())
+        assert health["status"] == "unhealthy"
+        assert reset["name"] == "away"
 
 
 def test_what_monitoring_asks_is_left_out_of_the_rate_of_errors_and_nothing_else(tmp_path: Path) -> None:
