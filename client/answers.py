@@ -40,15 +40,20 @@ HOPELESS = frozenset(
     {"request_too_large", "no_credentials", "upstream_unauthorized", "upstream_token_expired", "account_deactivated"}
 )
 """Codes that an operator has to do something about; with a status `x-should-retry` says so."""
+PLAIN = frozenset({401, 403, 408, 413, 429})
+"""Refusals below 500 that mean the same whoever gives them: a proxy in front of a gateway, too."""
 
 
 def error_of(status: int, headers: Mapping[str, str], body: bytes) -> GatewayClientError:
     """The error that an answer of that status is."""
     told = _error_object(body)
     message = str(told.get("message") or f"the gateway answered {status}: {body[:MAX_SHOWN].decode(errors='replace')}")
-    error = _error(_kind(status, told.get("type")), message, told, headers, status)
+    # What a gateway refuses has a type. Any other page, or a way to one, comes from something else at its address.
+    foreign = status < 500 and status not in PLAIN and "type" not in told
+    kind = UpstreamFailed if foreign else _kind(status, told.get("type"))
+    error = _error(kind, message, told, headers, status)
     error.retry_after = retry_after(headers)
-    if headers.get("x-should-retry", "").lower() == "false":
+    if foreign or headers.get("x-should-retry", "").lower() == "false":
         error.repeats = False
     return error
 

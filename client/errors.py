@@ -9,7 +9,7 @@ GatewayClientError
 ├── Forbidden         403: the key may not do this
 ├── RateLimited       429: come back after `retry_after` seconds
 │   └── BudgetExceeded  429: money is used up until `resets_in` seconds from now
-├── UpstreamFailed    5xx, or an answer that is none: the gateway or its providers failed
+├── UpstreamFailed    5xx, or an answer that is none: the gateway or its providers failed, or it is no gateway
 └── StreamBroken      a stream ended before its end; `partial` is what had come
 """
 

@@ -106,6 +106,30 @@ def test_a_gateway_that_fails_is_followed_by_the_next_at_once(how: str, steps: A
         assert one.client.chat(HI).text == "back"
 
 
+@WAYS
+@pytest.mark.parametrize(
+    "steps",
+    [
+        whole(b"", 302, {"Location": "https://login.example/"}),
+        whole(b"<html>", 404, {"Content-Type": "text/html"}),
+        whole(b"404 page not found\n", 404, {"Content-Type": "text/plain"}),
+        whole(b"", 404),
+        whole(b'{"detail":"Not Found"}', 404),
+        whole(b"<html>", 400, {"Content-Type": "text/html"}),
+    ],
+    ids=["redirect", "page", "text", "nothing", "json", "bad request"],
+)
+def test_what_is_no_answer_of_a_gateway_is_followed_by_the_next_and_not_asked_again(how: str, steps: Any) -> None:
+    with farm(2) as one:
+        one.gateways[0].script(steps, times=None)
+        assert both(one, how).text == "I am 1"
+        one.gateways[1].script(steps, times=None)
+        with pytest.raises(UpstreamFailed) as refused:
+            both(one, how)
+        assert refused.value.status in (302, 400, 404)
+        assert (one.asked, one.time.slept) == ([2, 2], []), "no address gets better by waiting"
+
+
 def test_nobody_listening_is_told_after_all_tries() -> None:
     with farm(policy={"attempts": 3}) as one:
         one.client = GatewayClient(f"http://127.0.0.1:{free_port()}", clock=one.time.clock, sleep=one.time.sleep)
