@@ -39,11 +39,11 @@ def judge(
         hit_ratio=usage.read / usage.prompt if usage.prompt else None,
         notional=notional,
     )
+    if usage.read and (match is None or rules is None):
+        # Who wrote it is not known here, or that there is a cache at all, but it was there and was read.
+        return replace(bare, cause="hit")
     if rules is None:
         return bare
-    if match is None and usage.read:
-        # Who wrote it is not known here, but it was there and was read.
-        return replace(bare, cause="hit")
     if match is None:
         return replace(bare, cause="unmarked") if is_without_marks(prompt, rules) else bare
     return _weighed(bare, Case(match, prompt, rules), usage, price, diagnosis)

@@ -116,7 +116,10 @@ def rules_of(kind: str, model: str, info: ModelInfo | None = None) -> Rules | No
     """
     if info is not None and "prompt_cache" not in info.abilities:
         return None
-    rules = RULES[_maker(kind, model.lower())]
+    maker = _maker(kind, model.lower())
+    if kind in STICKY and maker == "other":
+        return None  # nobody says that these have a cache, so none is blamed for having lost anything
+    rules = RULES[maker]
     if info is not None and info.min_cacheable is not None:
         rules = replace(rules, minimum=info.min_cacheable)
     return replace(rules, best_effort=True) if kind in STICKY else rules

@@ -9,7 +9,7 @@ from core.providers.openai_history import can_read
 from core.providers.openai_messages import Wire, wire_part
 from core.providers.openai_native import Policy
 from schemas.chat import ChatRequest, DocumentPart, ImagePart, Message, TextPart
-from schemas.model import Target
+from schemas.model import Ability, Target
 
 LEVELS = tuple(level for level in RISING if level != "max")
 """The efforts it knows; each is fitted to the model there."""
@@ -19,6 +19,8 @@ class OpenRouter(OpenAICompatible):
     """Steers thinking by an object, and carries Anthropic's cache marks to the models that know them."""
 
     kind: ClassVar[str] = "openrouter"
+    # Its names for models are in no catalogue, and most of their makers keep caches.
+    abilities: ClassVar[frozenset[Ability]] = OpenAICompatible.abilities | {"prompt_cache"}
     policy: ClassVar[Policy] = Policy(developer=True)
 
     def content(self, draft: Draft, message: Message, index: int) -> str | list[Wire]:

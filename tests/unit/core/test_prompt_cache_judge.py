@@ -61,6 +61,10 @@ def test_a_prompt_that_nothing_like_it_was_sent_before_is_cold():
     assert judge(prompt(talk("a")), None, MISSED, None, None).cause == "cold"
 
 
+def test_what_was_read_was_there_though_nobody_knows_of_a_cache():
+    assert judge(prompt(talk("a")), None, READ, None, None).cause == "hit"
+
+
 @pytest.mark.parametrize("usage", [None, Usage(), Usage(uncached=12_000, output=5)])
 def test_where_the_provider_reports_no_reading_nothing_is_claimed(usage):
     finding = glm(talk(*SAYS), usage)

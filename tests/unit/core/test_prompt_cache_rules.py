@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from core.prompt_cache.rules import RULES, family_of, rules_of
+from core.providers.openrouter import OpenRouter
+from core.routing import Route, listed
 from tests.unit.core.prompt_cache_kit import CATALOGUE
 
 
@@ -83,6 +85,21 @@ def test_a_model_without_a_cache_has_no_rules():
     info = CATALOGUE.find("glm-5.3")
     assert rules_of("glm", "glm-5.3", replace(info, abilities=info.abilities - {"prompt_cache"})) is None
     assert rules_of("groq", "qwen/qwen3.8-27b", CATALOGUE.find("qwen3.8-27b")) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "maker"),
+    [
+        ("anthropic/claude-opus-5.5", "anthropic"),
+        ("openai/gpt-5.2", "openai-before-5.6"),
+        ("z-ai/glm-5.3", "glm"),
+        ("some/model", None),
+    ],
+)
+def test_a_model_that_only_openrouter_knows_has_the_cache_of_its_maker(model, maker):
+    route = Route("router", "openrouter", listed([model]), abilities=OpenRouter.abilities)
+    rules = rules_of("openrouter", model, route.own(model).info)
+    assert rules == (None if maker is None else replace(RULES[maker], best_effort=True))
 
 
 def test_the_forms_of_one_provider_are_one_family_and_instances_of_a_general_kind_are_none():
