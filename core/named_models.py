@@ -6,8 +6,15 @@ from typing import Any
 from core.errors import InvalidRequest
 from core.pricing import ORDINARY
 
-FIELDS = ("models", "fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
-"""OpenRouter's, and LiteLLM's: a provider goes on to one of these when the model that was asked for fails."""
+FIELDS = ("models", "fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "deployment_id")
+"""OpenRouter's, and LiteLLM's: a provider goes on to one of these when the model that was asked for fails, or asks it
+in its place."""
+TABLES = ("context_window_fallback_dict", "model_group_alias")
+"""LiteLLM's too: each has other models by the names of those that they stand for."""
+LISTED = "model_list"
+"""Where LiteLLM is told what stands behind a name."""
+ROUTERS = ("user_config", "router_settings_override")
+"""Settings of LiteLLM for one request, which may have all of these."""
 PRESET = "@preset/"
 """What OpenRouter writes ahead of the name of kept settings, which may have a model of their own."""
 ROUTER = "openrouter"
@@ -30,6 +37,9 @@ ASKS_NO_MODEL = frozenset(
 DECISIVE = frozenset(
     {
         *FIELDS,
+        *TABLES,
+        LISTED,
+        *ROUTERS,
         *ORDINARY,
         "model",
         "messages",
@@ -72,7 +82,7 @@ def _check_fields(body: Mapping[str, Any]) -> None:
             raise InvalidRequest(f"{field[:80]}: is spelled {meant}.", param=field[:80], code="invalid_value")
     inner = body.get(INNER)
     for field in inner if isinstance(inner, Mapping) else ():
-        if field.casefold() in DECISIVE:
+        if field.casefold() in DECISIVE or field == INNER:
             said = f"{INNER}: {field[:80]} stands beside the other fields, not in here."
             raise InvalidRequest(said, param=INNER, code="invalid_value")
 
@@ -84,14 +94,26 @@ def asks_several(body: Mapping[str, Any]) -> bool:
 
 def _instead(body: Mapping[str, Any]) -> Iterator[str]:
     """Those of which one answers in the place of the model that was asked for."""
-    for field in FIELDS:
-        if field in body:
-            yield from _names(body[field])
+    yield from _routed(body)
+    for field in ROUTERS:
+        if isinstance(settings := body.get(field), Mapping):
+            yield from _routed(settings)
     preset, model = body.get("preset"), body.get("model")
     if isinstance(preset, str) and preset.strip():
         yield f"{PRESET}{preset.strip().removeprefix(PRESET)}"
     if isinstance(model, str) and PRESET in model:
         yield f"{PRESET}{model.partition(PRESET)[2].strip()}"
+
+
+def _routed(said: Mapping[str, Any]) -> Iterator[str]:
+    for field in FIELDS:
+        if field in said:
+            yield from _names(said[field])
+    for field in TABLES:
+        if field in said:
+            table = said[field]
+            yield from _names(list(table.values()) if isinstance(table, Mapping) else table)
+    yield from _inside(said.get(LISTED))
 
 
 def _beside(body: Mapping[str, Any]) -> Iterator[str]:

@@ -17,11 +17,21 @@ _MEMBER = re.compile(
 RARE = (
     "preset",
     "plugins",
+    "tools",
     "n",
     "best_of",
     "num_return_sequences",
     "context_window_fallbacks",
     "content_policy_fallbacks",
+    "context_window_fallback_dict",
+    "model_group_alias",
+    "model_list",
+    "deployment_id",
+    "user_config",
+    "router_settings_override",
+    "speed",
+    "inference_geo",
+    "service_tier",
 )
 """What decides too, and is looked for in the text only where the body has it."""
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")

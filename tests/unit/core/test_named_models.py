@@ -20,6 +20,15 @@ from core.named_models import asks_several, named_models
         ({"models": ["a"], "fallbacks": ["b"]}, ("a", "b")),
         ({"context_window_fallbacks": [{"a": ["b"]}], "content_policy_fallbacks": [{"a": ["c"]}]}, ("b", "c")),
         ({"models": {"model": {"model": "a"}}}, ("a",)),
+        ({"context_window_fallback_dict": {"a": "b", "c": "d"}}, ("b", "d")),
+        ({"deployment_id": "a"}, ("a",)),
+        ({"model_list": [{"model_name": "a", "litellm_params": {"model": "b"}}]}, ("b",)),
+        (
+            {"user_config": {"model_list": [{"litellm_params": {"model": "a"}}], "fallbacks": [{"x": ["b"]}]}},
+            ("b", "a"),
+        ),
+        ({"router_settings_override": {"model_group_alias": {"x": "a", "y": {"model": "b"}}}}, ("a", "b")),
+        ({"model_list": 7, "user_config": "a", "context_window_fallback_dict": ["a"]}, ("a",)),
         ({"models": 7}, ()),
         ({"preset": "dear", "model": "a"}, ("@preset/dear",)),
         ({"preset": "@preset/dear"}, ("@preset/dear",)),
@@ -76,7 +85,7 @@ def test_a_field_that_some_server_takes_for_one_that_decides_is_refused(field: s
     assert refused.value.param == field
 
 
-@pytest.mark.parametrize("field", ["model", "MAX_TOKENS", "fallbacks"])
+@pytest.mark.parametrize("field", ["model", "MAX_TOKENS", "fallbacks", "deployment_id", "user_config"])
 def test_what_is_laid_over_a_request_on_its_way_decides_nothing(field: str) -> None:
     with pytest.raises(InvalidRequest, match="extra_body"):
         named_models({"model": "cheap", "extra_body": {field: "dear"}})

@@ -138,6 +138,10 @@ def test_what_is_replaced_is_the_top_level_value_and_nothing_else(members, ascii
         (b'{"fallbacks":{"a":["b"]},"fallbacks":[]}', False),
         (b'{"preset":"dear","preset":null}', False),
         (b'{"best_of":9,"best_of":1}', False),
+        (b'{"tools":[{"type":"openrouter:fusion"}],"tools":[]}', False),
+        (b'{"service_tier":"priority","service_tier":"auto"}', False),
+        (b'{"deployment_id":"dear","deployment_id":null}', False),
+        (b'{"tools":[{"properties":{"tools":{"type":"string"}}}],"model":"a"}', True),
         (b'{"preset":"a","metadata":{"preset":"b"}}', True),
     ],
 )
