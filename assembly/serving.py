@@ -96,14 +96,21 @@ def _announce() -> None:
 def prepare() -> None:
     """Let what is imported from here on wait in greenlets; and let the collector rest while nothing becomes free.
 
-    What the server's first process needs stays as it is: its queue of signals, and how it forks and reaps.
+    What the server's first process needs stays as it is: its queue of signals, and how it forks and reaps. Until that
+    hears signals, one that asks it to end does so: a container's first process would else never get it.
     """
     import gc
 
     from gevent import monkey
 
+    signal.signal(signal.SIGTERM, _end)
+
     gc.disable()
     monkey.patch_all(os=False, signal=False, queue=False, subprocess=False)
+
+
+def _end(sig: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + sig)
 
 
 def _load_code() -> None:
