@@ -4,6 +4,8 @@ from signal import SIGHUP, SIGTERM
 
 from gunicorn.arbiter import Arbiter as GunicornArbiter
 
+from config.loader import metrics_directory
+
 
 class Arbiter(GunicornArbiter):  # type: ignore[misc] # gunicorn ships no types
     """Keeps the wanted number of workers that take requests.
@@ -20,6 +22,13 @@ class Arbiter(GunicornArbiter):  # type: ignore[misc] # gunicorn ships no types
         self.app.read_again()
         self.log.info("Workers that start from now on begin with the configuration that was usable last")
         self.kill_workers(SIGHUP)
+
+    def handle_ttin(self) -> None:
+        """For SIGTTIN: one worker more, where workers share what they know; one that is alone stays so."""
+        if metrics_directory() is None:
+            self.log.warning("There is one worker only, which shares nothing: no other is started beside it")
+        else:
+            super().handle_ttin()
 
     def manage_workers(self) -> None:
         """Start the workers that are missing, end the oldest that are too many."""

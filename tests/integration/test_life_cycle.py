@@ -81,6 +81,15 @@ def test_an_interrupt_ends_everything_at_once_and_says_so(upstream: Upstream, tm
         assert not stream.result().broken
 
 
+def test_a_worker_that_shares_nothing_gets_no_other_beside_it(upstream: Upstream, tmp_path: Path) -> None:
+    with Gateway(tmp_path, **quick(upstream)) as gateway:
+        assert gateway.process is not None
+        before = gateway.workers()
+        gateway.process.send_signal(signal.SIGTTIN)
+        assert gateway.wait_line(lambda line: "shares nothing" in line, 10)
+        assert gateway.workers() == before
+
+
 def test_an_interrupt_of_a_terminal_which_all_processes_get_is_no_failure(upstream: Upstream, tmp_path: Path) -> None:
     with Gateway(tmp_path, **quick(upstream)) as gateway:
         assert gateway.process is not None
