@@ -126,9 +126,9 @@ def read_usage(counts: Mapping[str, Any]) -> Usage | None:
 
     Its prompt includes what was cached but not what its own tools read, its candidates exclude the thoughts.
     """
-    prompt, cached, tools = (
-        told(counts.get(name)) for name in ("promptTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount")
-    )
+    prompt, tools = told(counts.get("promptTokenCount")), told(counts.get("toolUsePromptTokenCount"))
+    # What is zero is left out of Google's JSON: of a prompt that it has counted nothing was cached then.
+    cached = told(counts.get("cachedContentTokenCount", 0 if prompt is not None else None))
     said, thought = (told_output(counts.get(name)) for name in ("candidatesTokenCount", "thoughtsTokenCount"))
     if prompt is None and said is None and thought is None:
         return None

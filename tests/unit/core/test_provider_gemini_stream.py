@@ -40,7 +40,7 @@ SAID = [
     TextDelta("It is "),
     TextDelta("☀️"),
     ToolCallDelta(0, "c1", "weather", '{"city":"Rome","n":[1,2.5,null]}', "c2ln"),
-    Finished("tool_calls", Usage(uncached=29, output=819, reasoning=804)),
+    Finished("tool_calls", Usage(uncached=29, read=0, output=819, reasoning=804)),
 ]
 
 
@@ -66,7 +66,7 @@ def test_two_streams_that_interleave_do_not_mix():
 @pytest.mark.parametrize("name", [None, "body"])
 def test_an_array_and_a_whole_body_are_answers_too(name):
     frames = [event({"text": "a"}), event({"text": "b"}, finish="STOP", usageMetadata=COUNTS)]
-    end = Finished("stop", Usage(uncached=29, output=819, reasoning=804))
+    end = Finished("stop", Usage(uncached=29, read=0, output=819, reasoning=804))
     array = b"[" + b",\r\n".join(frame.data for frame in frames) + b"]\n"
     assert decoded(Event(array, name)) == [TextDelta("a"), TextDelta("b"), end]
     assert decoded(Event(frames[1].data, name)) == [TextDelta("b"), end]
@@ -168,13 +168,14 @@ def test_feedback_without_a_reason_is_none():
         (None, None),
         ({}, None),
         ({"totalTokenCount": 5}, None),
-        ({"promptTokenCount": 10}, Usage(uncached=10)),
+        ({"promptTokenCount": 10}, Usage(uncached=10, read=0)),
+        ({"promptTokenCount": 10, "cachedContentTokenCount": "8"}, Usage(uncached=10)),
         ({"promptTokenCount": 10, "cachedContentTokenCount": 8}, Usage(uncached=2, read=8)),
         ({"promptTokenCount": 10, "cachedContentTokenCount": 0}, Usage(uncached=10, read=0)),
         ({"promptTokenCount": 55, "candidatesTokenCount": 51, "toolUsePromptTokenCount": 89, "thoughtsTokenCount": 56},
-         Usage(uncached=144, output=107, reasoning=56)),
+         Usage(uncached=144, read=0, output=107, reasoning=56)),
         ({"candidatesTokenCount": 5}, Usage(output=5)),
-        ({"thoughtsTokenCount": 5, "promptTokenCount": 1}, Usage(uncached=1, output=5, reasoning=5)),
+        ({"thoughtsTokenCount": 5, "promptTokenCount": 1}, Usage(uncached=1, read=0, output=5, reasoning=5)),
         ({"promptTokenCount": "10", "candidatesTokenCount": True, "thoughtsTokenCount": 2},
          Usage(output=2, reasoning=2)),
     ],

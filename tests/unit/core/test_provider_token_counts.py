@@ -25,7 +25,8 @@ READERS: dict[str, Callable[[Any, Any], Usage | None]] = {
     "openai": lambda prompt, output: openai_stream.read_usage({"prompt_tokens": prompt, "completion_tokens": output}),
     "glm-web": lambda prompt, output: glm_web_answer.read_usage({"prompt_tokens": prompt, "completion_tokens": output}),
     "gemini": lambda prompt, output: gemini_answer.read_usage(
-        {"promptTokenCount": prompt, "candidatesTokenCount": output}
+        # What it leaves out is zero, so that it has to say that it does not know.
+        {"promptTokenCount": prompt, "candidatesTokenCount": output, "cachedContentTokenCount": None}
     ),
     "ollama": lambda prompt, output: ollama_answer.read_usage({"prompt_eval_count": prompt, "eval_count": output}),
     "anthropic": anthropic,
