@@ -2,6 +2,9 @@
 -- Each `load` forgets what is over and returns the state with `used`; `add` and `correct` write; `read` answers
 -- remaining, reset_after and retry_after. A window has key, limit, seconds, cost.
 local CROWDED, TICKS = 32, 60
+-- Seconds by which workers' clocks may differ. What was taken longer ago than a window remembers was taken before its
+-- server lost what it had, and a correction of that would be a gift.
+local SKEW = 2
 local kinds = {}
 
 local function expire(window, seconds)
@@ -64,6 +67,7 @@ end
 function sliding.correct(window, at, now)
   if not window.last or at + window.seconds <= now then return end
   local place = search(window.key, 0, function(expires) return expires >= at + window.seconds end)
+  if entry(window.key, place) > at + window.seconds * (1 + 1 / TICKS) + SKEW then return end
   for index = place, redis.call('LLEN', window.key) - 1 do
     local expires, before, after = entry(window.key, index)
     if index > place then before = before + window.cost end
@@ -84,14 +88,15 @@ function sliding.read(window, now, granted)
   return (window.last or now) - now, wait
 end
 
--- The other two kinds are a pair of doubles: what counts, and a moment. Workers' clocks differ a little: what one of them
+-- The other two kinds are doubles: what counts, and a moment. Workers' clocks differ a little: what one of them
 -- has seen of the time holds for those behind it, or each step back would be granted anew. More than a whole window ahead
 -- is a clock that was set back.
 local function pair(window)
   local packed = redis.call('GET', window.key)
   window.there = packed
-  if packed then return struct.unpack('<dd', packed) end
-  return 0, 0
+  if not packed then return 0, 0 end
+  local used, moment = struct.unpack('<dd', packed)
+  return used, moment, #packed > 16 and struct.unpack('<d', packed, 17) or 0
 end
 
 local function counted(kind, store, counts)
@@ -133,14 +138,16 @@ counted(bucket, function(window, now)
   expire(window, window.at - now + window.seconds * math.max(1, window.used / window.limit))
 end, function() return true end)
 
--- fixed: what was granted, and when its stretch of the clock ends.
+-- fixed: what was granted, when its stretch of the clock ends, and since when it is remembered.
 local fixed = {}
 kinds.fixed = fixed
 
 function fixed.load(window, now)
-  local used, ends = pair(window)
-  window.ends, window.used = now - now % window.seconds + window.seconds, 0
-  if ends >= window.ends and ends <= window.ends + window.seconds then window.ends, window.used = ends, used end
+  local used, ends, born = pair(window)
+  window.ends, window.used, window.born = now - now % window.seconds + window.seconds, 0, now
+  if ends >= window.ends and ends <= window.ends + window.seconds then
+    window.ends, window.used, window.born = ends, used, born
+  end
 end
 
 function fixed.read(window, now, granted)
@@ -149,6 +156,6 @@ function fixed.read(window, now, granted)
 end
 
 counted(fixed, function(window, now)
-  redis.call('SET', window.key, struct.pack('<dd', window.used, window.ends))
+  redis.call('SET', window.key, struct.pack('<ddd', window.used, window.ends, window.born))
   expire(window, window.ends - now)
-end, function(window, at) return at >= window.ends - window.seconds end)
+end, function(window, at) return at >= window.ends - window.seconds and at >= window.born - SKEW end)

@@ -88,7 +88,7 @@ class FakeDispatcher:
         return True
 
     def chunks(self, run: Run, targets: tuple[Target, ...]) -> Iterator[ChatChunk]:
-        run.lease, run.target = self.lease, targets[0]
+        run.lease, run.target, run.trying_since = self.lease, targets[0], 0.0
         run.outcome.provider, run.outcome.upstream_model = "glm", "glm-4.6"
         run.outcome.dropped, run.outcome.capacity = self.dropped, self.capacity
         try:
@@ -99,7 +99,7 @@ class FakeDispatcher:
                 run.finished = isinstance(item, Finished)
                 yield item
         finally:
-            self.closed = True
+            self.closed, run.trying_since = True, None
             run.outcome.attempts.append(Attempt("glm", "glm-4.6", "id", 0.0))
 
 

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from config.settings import StoreSettings
 from core.errors import StoreUnavailable
-from core.store.base import Overtaken, Room, Span, Store, Window
+from core.store.base import Overtaken, Room, Span, Store, Window, WindowKind
 from core.store.redis import RedisStore
 from tests.redis_server import RedisServer
 
@@ -269,3 +269,21 @@ def test_a_redis_that_does_not_tell_how_full_it_is_serves_as_before(server: Redi
         assert store.measure() == 0
         store.counters.keep({"a": "1"}, 60, NOW)
         assert store.counters.kept(["a"], NOW)
+
+
+@pytest.mark.parametrize("kind", ["fixed", "sliding"])
+def test_what_was_taken_before_redis_lost_it_is_not_given_back_from_what_was_taken_since(
+    store: RedisStore, admin: redis.Redis, kind: WindowKind
+) -> None:
+    def window(cost: int) -> Window:
+        return Window("budget", 100, 60 if kind == "sliding" else 86_400, cost, kind=kind)
+
+    store.counters.take([window(40)], NOW)
+    store.counters.correct([window(-39)], NOW, NOW + 1)
+    assert store.counters.take([window(40)], NOW + 1).readings[0].remaining == 59
+    admin.flushall()
+    store.counters.take([window(10)], NOW + 9)
+    store.counters.correct([window(-39)], NOW + 1, NOW + 10)
+    assert store.counters.take([window(0)], NOW + 10).readings[0].remaining == 90
+    store.counters.correct([window(-9)], NOW + 9, NOW + 10)
+    assert store.counters.take([window(0)], NOW + 10).readings[0].remaining == 99
