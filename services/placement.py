@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from core.credentials.choosing import AT_HOME, Homeward
 from core.estimating import estimate_request
 from schemas.caller import Caller
-from schemas.chat import ChatRequest, DocumentPart, ImagePart
+from schemas.chat import ChatRequest, DocumentPart, HostedTool, ImagePart
 from schemas.model import Ability, Target
 from schemas.route import Candidate, Plan
 from services.access import permit, permit_named
@@ -104,6 +104,9 @@ class Placement:
             return plan
         needed = _needed(request)
         served = self._routing.served(stand_in)
+        # Tools that run at a provider, or that it has made up, are no others' to offer.
+        at_home = any(isinstance(tool, HostedTool) for tool in request.tools)
+        served = tuple(one for one in served if not at_home or one.provider == first.provider)
         targets = tuple(one for one in served if needed <= one.info.abilities and _fits(one, request))
         if not targets:
             return plan

@@ -8,6 +8,7 @@ from core.catalogue import Catalogue
 from core.metrics import Metrics
 from core.routing import Route
 from core.store.memory import MemoryCounters
+from schemas.chat import HostedTool, Tool
 from schemas.model import ModelInfo
 from services.affinity import Affinity, Binding
 from services.failover import FailoverService
@@ -22,15 +23,17 @@ from tests.unit.services.store_fake import DictRecords
 HOUR = 3600
 MODELS = [
     ModelInfo("claude-opus", "anthropic", 1000, 100, {"anthropic": "claude-opus"}),
+    ModelInfo("claude-haiku", "anthropic", 1000, 100, {"anthropic": "claude-haiku"}),
     ModelInfo("gpt-5", "openai", 1000, 100, {"openai": "gpt-5"}),
     ModelInfo("glm-4.7", "z-ai", 1000, 100, {"glm": "glm-4.7"}),
 ]
 ROUTES = [Route("anthropic", "anthropic"), Route("openai", "openai"), Route("glm", "glm")]
-OPUS, GPT, GLM = "anthropic:claude-opus", "openai:gpt-5", "glm:glm-4.7"
+OPUS, HAIKU = "anthropic:claude-opus", "anthropic:claude-haiku"
+GPT, GLM = "openai:gpt-5", "glm:glm-4.7"
 
 
 class House:
-    """Three models, of which the first falls back to the others, and one conversation."""
+    """Models, of which the first falls back to the others, and one conversation."""
 
     def __init__(self, *fallbacks: str) -> None:
         self.clock = FakeClock()
@@ -43,15 +46,15 @@ class House:
         routing = RoutingService(Catalogue(MODELS), ROUTES, lambda _: True, {}, rules)
         self.placement = Placement(routing, self.failover, self.affinity, frozenset())
 
-    def place(self, model: str = "claude-opus") -> Place:
+    def place(self, model: str = "claude-opus", **fields: Any) -> Place:
         body: Any = {"prompt_cache_key": "s"}
-        request = chat_request()
+        request = chat_request(**fields)
         request = replace(request, model=model, session="s", native=replace(request.native, body=body))
         plan = self.placement.plan(request)
         return self.placement.place(plan, request, self.recollection.find(self.placement.names(plan, request)))
 
-    def order(self, model: str = "claude-opus") -> list[str]:
-        return [f"{target.provider}:{target.model}" for target in self.place(model).plan.targets]
+    def order(self, model: str = "claude-opus", **fields: Any) -> list[str]:
+        return [f"{target.provider}:{target.model}" for target in self.place(model, **fields).plan.targets]
 
     def bind(self, provider: str, model: str) -> None:
         """The conversation is answered there by the next turn."""
@@ -80,6 +83,15 @@ def test_a_stand_in_that_was_asked_for_before_under_the_same_session_is_still_th
     house.affinity.bind(home, Binding("anthropic", "k", "claude-opus", at=house.clock.now(), life=300))
     house.failover.activate("claude-opus", 900)
     assert house.order()[0] == GLM
+
+
+def test_what_offers_a_providers_own_tools_stays_with_it() -> None:
+    house, own = House(), HostedTool("web_search_20250305", {"type": "web_search_20250305"})
+    house.failover.activate("claude-opus", 900)
+    assert house.order(tools=(Tool("f"),)) == [GLM, OPUS]
+    assert house.order(tools=(Tool("f"), own)) == [OPUS]
+    house.failover.configure(FailoverSettings(models={"claude-*": "claude-haiku"}))
+    assert house.order(tools=(own,)) == [HAIKU, OPUS]
 
 
 def test_a_target_is_named_once_however_it_comes_to_be_one() -> None:
