@@ -2,9 +2,6 @@
 
 from time import monotonic
 
-TIMES = 2
-"""How often the longest wait for an answer may pass until nobody waits: once for a connection, once for the answer."""
-
 
 class Deadline:
     """What redis does after it is done for nobody.
@@ -12,11 +9,13 @@ class Deadline:
     A redis that hangs for a while finds, when it goes on, all that it was asked until everybody gave it up. Money that
     it reserved then would be nobody's, and lost until its window ends. How far its clock is ahead of this process's is
     learned from what it answers: the least that was seen, as the way there takes time too.
+
+    Who has waited for a connection as well waits a little longer than this counts, and asks once more.
     """
 
     def __init__(self, timeout: float) -> None:
         """`timeout` is the longest wait for an answer, in seconds."""
-        self._patience = TIMES * timeout
+        self._patience = timeout
         self._ahead: float | None = None
 
     def begin(self) -> float:

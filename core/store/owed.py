@@ -1,4 +1,4 @@
-"""Owed: what a shared home is still to be told of what was taken there."""
+"""Owed: what a shared home is still to be told of what was taken and held there."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -15,14 +15,38 @@ class Untried(StoreUnavailable):
 
 
 class Owed:
-    """Corrections that were not made as the home was away: without them what was reserved would count as spent."""
+    """Corrections that were not made as the home was away: without them what was reserved would count as spent.
+
+    And places that were left meanwhile, which would look held for as long as they were renewed for.
+    """
 
     def __init__(self) -> None:
+        self._left: dict[tuple[str, str], None] = {}
         self._waiting: deque[tuple[tuple[Window, ...], float]] = deque(maxlen=MOST)
 
     def note(self, windows: Sequence[Window], at: float) -> None:
         """This was to be added to what was taken at `at`."""
         self._waiting.append((tuple(windows), at))
+
+    def leave(self, name: str, owner: str) -> None:
+        """This place was to be given back."""
+        self._left[name, owner] = None
+        if len(self._left) > MOST:
+            self._left.pop(next(iter(self._left)), None)
+
+    def stay(self, name: str, owner: str) -> None:
+        """It is held again."""
+        self._left.pop((name, owner), None)
+
+    def give_back(self, unclaim: Callable[[str, str], object]) -> None:
+        """Give all of these back, as far as the home answers; twice does no harm."""
+        while self._left:
+            place = next(iter(self._left))
+            try:
+                unclaim(*place)
+            except StoreUnavailable:
+                return
+            self._left.pop(place, None)
 
     def pay(self, correct: Callable[[Sequence[Window], float], object]) -> None:
         """Make up for all of it, as far as the home answers; what it was asked without an answer it may have done."""

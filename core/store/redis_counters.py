@@ -44,7 +44,8 @@ class RedisCounters:
         """
         check(windows)
         told = self._taken(windows, now)
-        # Too late by a clock that was set, or by that of another server: somebody waits all the same.
+        # Too late by a clock that was set, by that of another server, or as a connection had to be made: somebody waits
+        # all the same.
         granted, *numbers = told or self._taken(windows, now)
         readings = (Reading(int(numbers[i]), *numbers[i + 1 : i + 3]) for i in range(0, len(numbers), 3))
         return Taken(granted == 1, tuple(readings))

@@ -158,6 +158,7 @@ class _Counters:
     def make_up(self, now: float) -> None:
         """Tell the home what it could not be told while it was away."""
         self._owed.pay(lambda windows, at: self._gate.through(lambda: self._home.correct(windows, at, now)))
+        self._owed.give_back(lambda name, owner: self._gate.through(lambda: self._home.unclaim(name, owner)))
 
     def lock(self, name: str, owner: str, seconds: float, now: float) -> bool:
         """Hold or renew the named lock; nobody holds any while the home is away."""
@@ -175,18 +176,19 @@ class _Counters:
 
     def claim(self, name: str, owner: str, limit: int, seconds: float, now: float, turn: Turn | None = None) -> bool:
         """Hold or renew one of `limit` places; of this worker's share of them while the home is away."""
+        self._owed.stay(name, owner)
         try:
             return self._gate.through(lambda: self._home.claim(name, owner, limit, seconds, now, turn))
         except StoreUnavailable:
             return self._alone.claim(name, owner, share_of(limit, self.workers), seconds, now, turn)
 
     def unclaim(self, name: str, owner: str) -> None:
-        """Give the owner's place back, wherever it has one; while the home is away it ends there by itself."""
+        """Give the owner's place back, wherever it has one; what the home cannot be told now it is told later."""
         self._alone.unclaim(name, owner)
         try:
             self._gate.through(lambda: self._home.unclaim(name, owner))
         except StoreUnavailable:
-            return
+            self._owed.leave(name, owner)
 
     def held(self, name: str, now: float) -> int:
         """How many places are held; by this worker while the home is away."""

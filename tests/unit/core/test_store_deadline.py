@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from config.settings import StoreSettings
 from core.errors import StoreUnavailable
 from core.store.base import Window
-from core.store.deadline import TIMES, Deadline
+from core.store.deadline import Deadline
 from core.store.redis import RedisStore
 from core.store.redis_counters import RedisCounters
 from tests.gateway import eventually
@@ -39,7 +39,7 @@ def scripts(admin: redis.Redis) -> int:
     return int(stats.get("cmdstat_evalsha", {}).get("calls", 0))
 
 
-def test_what_a_redis_that_hung_finds_behind_it_is_not_taken(server: RedisServer) -> None:
+def test_what_a_redis_that_hung_finds_behind_it_is_not_taken_however_short_that_was(server: RedisServer) -> None:
     settings = StoreSettings(redis_url=SecretStr(server.url), timeout=TIMEOUT)
     with closing(RedisStore(settings)) as store, closing(redis.Redis.from_url(server.url)) as admin:
         counters = store.counters
@@ -54,9 +54,7 @@ def test_what_a_redis_that_hung_finds_behind_it_is_not_taken(server: RedisServer
             assert all(take(0) for _ in range(2)), "it learns the script, and the time that redis has"
             before = scripts(admin)
             server.freeze()
-            began = time.monotonic()
             assert not any(pool.map(take, range(MANY)))
-            assert eventually(lambda: time.monotonic() > began + 2 * TIMES * TIMEOUT)
             server.thaw()
             assert eventually(lambda: scripts(admin) == before + MANY)
         assert counters.take([DAY], NOW).readings[0].remaining == 700
@@ -91,6 +89,6 @@ def test_the_shortest_way_there_tells_best_what_time_it_is() -> None:
     deadline.learn(10.0, 110.5)
     deadline.learn(20.0, 120.1)
     deadline.learn(30.0, 130.4)
-    assert deadline.of(40.0) == pytest.approx(140.1 + TIMES * TIMEOUT)
+    assert deadline.of(40.0) == pytest.approx(140.1 + TIMEOUT)
     deadline.forget()
     assert deadline.of(40.0) == 0

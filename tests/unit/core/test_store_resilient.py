@@ -295,6 +295,24 @@ def test_what_the_home_could_not_be_told_is_made_up_for_when_it_is_back(
     assert store.counters.take([replace(window, cost=0)], clock.now()).readings[0].remaining == 90, "once"
 
 
+def test_a_place_that_was_left_while_the_home_was_away_is_free_when_it_is_back(
+    store: ResilientStore, home: Home, clock: FakeClock
+) -> None:
+    places, now = store.counters, clock.now()
+    assert all(places.claim("p", owner, 3, 60, now) for owner in "abc")
+    home.away = True
+    for owner in "ab":
+        places.unclaim("p", owner)
+    assert places.claim("p", "b", 3, 60, now), "somebody who comes again holds it"
+    home.away = False
+    clock.advance(2)
+    assert places.held("p", clock.now()) == 3
+    assert places.claim("p", "b", 3, 60, clock.now())
+    store.save()
+    assert places.held("p", clock.now()) == 2
+    assert places.claim("p", "d", 3, 60, clock.now())
+
+
 def test_what_the_home_may_have_been_told_is_not_told_twice(
     store: ResilientStore, home: Home, clock: FakeClock
 ) -> None:
