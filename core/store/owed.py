@@ -11,7 +11,7 @@ MOST = 10_000
 
 
 class Untried(StoreUnavailable):
-    """The home was not even asked, as it is known to be away."""
+    """The home was not even asked, as it is known to be away or there was no connection to it."""
 
 
 class Owed:

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 from redis.exceptions import NoScriptError, RedisError
 
 from core.errors import StoreUnavailable
-from core.store.redis_nodes import Command
+from core.store.owed import Untried
+from core.store.redis_nodes import Command, NeverSent
 from core.store.redis_scripts import load_scripts
 
 
@@ -88,5 +89,7 @@ class Link:
 def _reaching() -> Iterator[None]:
     try:
         yield
+    except NeverSent as error:
+        raise Untried("the shared store cannot be reached") from error.__cause__
     except (RedisError, OSError) as error:
         raise StoreUnavailable("the shared store cannot be reached") from error

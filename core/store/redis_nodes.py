@@ -17,6 +17,20 @@ Host = tuple[str, int]
 Command = Sequence[str | bytes | float]
 
 
+class NeverSent(redis.ConnectionError):
+    """There was no connection for a command, and so it was not done."""
+
+
+class _Pool(redis.BlockingConnectionPool):
+    """Tells what was never sent from what was sent and not answered. Raises NeverSent."""
+
+    def get_connection(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return super().get_connection(*arguments, **options)  # type: ignore[no-untyped-call] # the library's
+        except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+            raise NeverSent(str(error)) from error
+
+
 class Nodes:
     """One client for each server, made when it is first asked for; each command waits `settings.timeout` at most.
 
@@ -73,7 +87,7 @@ class Nodes:
         where: dict[str, Any] = {"host": host[0], "port": host[1]}
         if self._address.path is not None:
             where = {"connection_class": redis.UnixDomainSocketConnection, "path": self._address.path}
-        pool: Any = redis.BlockingConnectionPool  # whose constructor the library leaves untyped
+        pool: Any = _Pool  # whose constructor the library leaves untyped
         return redis.Redis.from_pool(pool(**self._options, **where))
 
 

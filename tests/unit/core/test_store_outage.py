@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from core.errors import StoreUnavailable
 from core.store.base import Store, Window
 from core.store.opening import open_store
 from tests.fakes import FakeClock
+from tests.gateway import eventually
 from tests.redis_server import RedisServer
 
 WINDOW = Window("k", 8, 60)
@@ -76,6 +78,22 @@ def test_what_was_counted_before_a_short_outage_still_counts_after_it(
     end()
     clock.advance(1)
     assert store.counters.take([WINDOW], clock.now()).readings[0].remaining == 6
+
+
+def test_what_is_settled_just_as_redis_goes_away_is_settled_when_it_is_back(
+    store: Store, clock: FakeClock, outage: tuple[Outage, Outage]
+) -> None:
+    begin, end = outage
+    window, now = Window("usd", 100, 86_400, 60, kind="fixed"), clock.now()
+    assert store.counters.take([window], now).granted
+    store.counters.correct([replace(window, cost=-10)], now, now)
+    begin()
+    store.counters.correct([replace(window, cost=-40)], now, now)
+    end()
+    clock.advance(1)
+    store.save()
+    look = replace(window, cost=0)
+    assert eventually(lambda: store.counters.take([look], now).readings[0].remaining == 90)
 
 
 def test_answers_never_get_mixed_up_after_a_timeout(server: RedisServer, store: Store, clock: FakeClock) -> None:
