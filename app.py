@@ -8,8 +8,8 @@ from assembly import serving
 from assembly.configured import Configured
 from assembly.key_commands import keys
 from assembly.report_commands import route, tokens, usage
-from assembly.terminal import configured_now, settings_now
-from config.loader import describe
+from assembly.terminal import configured_now, give_up, settings_now
+from config.loader import describe, key_files
 from config.reload import UNGUARDED, is_guarded
 from config.settings import Settings
 
@@ -59,7 +59,13 @@ def serve() -> None:
     """Start the gateway; without any credential, a simulated GLM answers."""
     serving.prepare()
     configured = configured_now()
-    serving.serve(configured, serving.credentials_of(configured.settings), create_app)
+    credentials = serving.credentials_of(configured.settings)
+    if not credentials and (named := key_files()):
+        # Whoever has named a file for a key wants no answers that are made up.
+        give_up(
+            f"{', '.join(named)}: no key is there, and no provider has another. 'app.py demo' is for trying it out."
+        )
+    serving.serve(configured, credentials, create_app)
 
 
 @cli.command()

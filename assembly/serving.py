@@ -138,6 +138,7 @@ def _start_simulator(settings: Settings) -> dict[str, str]:
     return {
         "GLM_ENDPOINT": f"{url}/api/paas/v4/chat/completions",
         "GLM_API_KEY": SIMULATOR_KEY,
+        "GLM_API_KEY_FILE": "",
         **{f"GATEWAY__PROVIDERS__{name}__ENABLED": "false" for name in others},
     }
 

@@ -22,6 +22,7 @@ from config.provider_settings import default_providers, unconfigured
 from config.secret_files import REDIS_PASSWORD, SUFFIX, Variables, with_password
 from config.settings import Settings
 from config.shorthands import expand
+from config.vendors import VENDORS
 from config.yaml_file import yaml_layer
 from config.yaml_lines import line_of
 
@@ -31,6 +32,7 @@ __all__ = [
     "describe",
     "files",
     "gateway_name",
+    "key_files",
     "load",
     "load_with_places",
     "metrics_directory",
@@ -78,13 +80,18 @@ def load_with_places(
 
 def files(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> tuple[Path, ...]:
     """The files that `load` reads, or would if they were there; those of secrets are named by variables."""
-    environ = os.environ if environ is None else environ
     directory = directory or Path()
-    dotenv = directory / ".env"
-    given = {**_dotenv(dotenv, []), **{name: value for name, value in environ.items() if value.strip()}}
+    given = _given(environ, directory)
     secrets = sorted({value.strip() for name, value in given.items() if name.endswith(SUFFIX)})
     named = given.get("CONFIG_FILE", "").strip() or DEFAULT_FILE
-    return dotenv, *(directory / name for name in dict.fromkeys((named, *secrets)))
+    return directory / ".env", *(directory / name for name in dict.fromkeys((named, *secrets)))
+
+
+def key_files(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> list[str]:
+    """The variables that name a file with a provider's keys, whatever is in it."""
+    given = _given(environ, directory or Path())
+    names = [f"{vendor.key_variable}{SUFFIX}" for vendor in VENDORS.values() if vendor.key_variable]
+    return [name for name in names if name in given]
 
 
 def gateway_name() -> str:
@@ -133,6 +140,12 @@ def _fresh_directory(data_dir: Path) -> str:
     except OSError:
         data_dir.mkdir(parents=True, exist_ok=True)
         return tempfile.mkdtemp(prefix=METRICS_PREFIX, dir=data_dir.absolute())
+
+
+def _given(environ: Mapping[str, str] | None, directory: Path) -> dict[str, str]:
+    """The variables that have a value."""
+    environ = os.environ if environ is None else environ
+    return {**_dotenv(directory / ".env", []), **{name: value for name, value in environ.items() if value.strip()}}
 
 
 def _over(lower: Mapping[str, str], upper: Mapping[str, str]) -> dict[str, str]:

@@ -82,6 +82,28 @@ def test_what_cannot_work_is_told_before_anything_starts(tmp_path: Path, setting
     assert "Traceback" not in done.stderr
 
 
+def test_nobody_who_has_named_a_file_for_a_key_gets_answers_that_are_made_up(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    done = run(tmp_path, "serve", PORT=str(free_port()), GLM_API_KEY_FILE="empty")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("GLM_API_KEY_FILE: no key is there")
+    (tmp_path / ".env").write_text("OPENAI_API_KEY=its.key\n")
+    with Gateway(tmp_path, GLM_API_KEY_FILE="empty") as gateway:
+        assert "SIMULATOR" not in gateway.output, "another provider is used, and this one is not"
+
+
+def test_the_simulator_is_there_on_demand_whatever_names_a_key(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("a.key\n")
+    inherited = {name: os.environ[name] for name in KEEP if name in os.environ}
+    environment = {**inherited, "HOST": "127.0.0.1", "PORT": str(free_port()), "GLM_API_KEY_FILE": "key"}
+    command = [sys.executable, str(ROOT / "app.py"), "demo"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("GLM gateway at ")
+        process.terminate()
+        assert "SIMULATOR" in process.stdout.read()
+
+
 def test_a_port_in_use_is_told(simulated: Gateway, tmp_path: Path) -> None:
     done = run(tmp_path, "serve", HOST="127.0.0.1", PORT=str(simulated.port))
     assert done.returncode == 2
