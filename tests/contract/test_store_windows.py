@@ -279,6 +279,16 @@ def test_a_correction_by_a_clock_that_is_behind_finds_its_window(store: Store) -
     assert take(store, end + 0.2, replace(window, cost=0)).readings[0].remaining == 70
 
 
+@pytest.mark.parametrize("kind", get_args(WindowKind))
+def test_what_a_clock_behind_that_of_the_first_one_has_taken_can_be_corrected(store: Store, kind: WindowKind) -> None:
+    window = Window("k", 100, 60, kind=kind)
+    first = 60 - NOW % 60 + 20
+    take(store, first, replace(window, cost=10))
+    take(store, first - 4, replace(window, cost=50))
+    correct(store, first - 4, first - 3, replace(window, cost=-50))
+    assert take(store, first + 0.1, replace(window, cost=0)).readings[0].remaining == 90
+
+
 def test_a_fixed_window_begins_anew_after_a_clock_is_set_back_by_more_than_one(store: Store) -> None:
     window = Window("k", 1, 60, kind="fixed")
     take(store, 86_400, window)

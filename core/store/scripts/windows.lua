@@ -4,7 +4,7 @@
 local CROWDED, TICKS = 32, 60
 -- Seconds by which workers' clocks may differ. What was taken longer ago than a window remembers was taken before its
 -- server lost what it had, and a correction of that would be a gift.
-local SKEW = 2
+local SKEW = 5
 local kinds = {}
 
 local function expire(window, seconds)
@@ -156,6 +156,7 @@ function fixed.read(window, now, granted)
 end
 
 counted(fixed, function(window, now)
-  redis.call('SET', window.key, struct.pack('<ddd', window.used, window.ends, window.born))
+  -- By the clock that is furthest behind, as what it has taken is corrected by that.
+  redis.call('SET', window.key, struct.pack('<ddd', window.used, window.ends, math.min(window.born, now)))
   expire(window, window.ends - now)
 end, function(window, at) return at >= window.ends - window.seconds and at >= window.born - SKEW end)
