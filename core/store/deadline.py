@@ -31,6 +31,6 @@ class Deadline:
         ahead = there - began
         self._ahead = ahead if self._ahead is None else min(self._ahead, ahead)
 
-    def forget(self) -> None:
-        """It has another clock than it had."""
-        self._ahead = None
+    def relearn(self, began: float, there: float) -> None:
+        """The same of one that has another clock than it had, or took long to be reached."""
+        self._ahead = there - began

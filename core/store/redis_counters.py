@@ -46,7 +46,7 @@ class RedisCounters:
         told = self._taken(windows, now)
         # Too late by a clock that was set, by that of another server, or as a connection had to be made: somebody waits
         # all the same.
-        granted, *numbers = told or self._taken(windows, now)
+        granted, *numbers = told or self._taken(windows, now, waits=True)
         readings = (Reading(int(numbers[i]), *numbers[i + 1 : i + 3]) for i in range(0, len(numbers), 3))
         return Taken(granted == 1, tuple(readings))
 
@@ -108,13 +108,17 @@ class RedisCounters:
             pairs = [part for name in names for part in (now, name)]
             self._link.run("ZADD", self._room_keys(room)[0], "XX", *pairs)
 
-    def _taken(self, windows: Sequence[Window], now: float) -> tuple[float, ...]:
-        """What the script says; nothing when redis had it too late, by what was known of its clock until now."""
+    def _taken(self, windows: Sequence[Window], now: float, *, waits: bool = False) -> tuple[float, ...]:
+        """What the script says; nothing when redis had it too late, by what was known of its clock until now.
+
+        With `waits` it is never too late.
+        """
         began = self._deadline.begin()
-        spent = self._link.script("take", *self._asked(windows, [now, self._deadline.of(began)]))
+        until = 0.0 if waits else self._deadline.of(began)
+        spent = self._link.script("take", *self._asked(windows, [now, until]))
         there, *numbers = unpack(f"<{len(spent) // 8}d", spent)
         if not numbers:
-            self._deadline.forget()
+            self._deadline.relearn(began, there)
         else:
             self._deadline.learn(began, there)
         return tuple(numbers)

@@ -90,5 +90,5 @@ def test_the_shortest_way_there_tells_best_what_time_it_is() -> None:
     deadline.learn(20.0, 120.1)
     deadline.learn(30.0, 130.4)
     assert deadline.of(40.0) == pytest.approx(140.1 + TIMEOUT)
-    deadline.forget()
-    assert deadline.of(40.0) == 0
+    deadline.relearn(40.0, 240.3)
+    assert deadline.of(50.0) == pytest.approx(250.3 + TIMEOUT), "others go by the new one at once"
