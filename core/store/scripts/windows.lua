@@ -2,8 +2,8 @@
 -- Each `load` forgets what is over and returns the state with `used`; `add` and `correct` write; `read` answers
 -- remaining, reset_after and retry_after. A window has key, limit, seconds, cost.
 local CROWDED, TICKS = 32, 60
--- Seconds by which workers' clocks may differ. What was taken longer ago than a window remembers was taken before its
--- server lost what it had, and a correction of that would be a gift.
+-- What was taken longer ago than a window remembers was taken before its server lost what it had, and a correction of that
+-- would be a gift. Seconds by which workers' clocks may differ, where a window does not know since when it remembers.
 local SKEW = 5
 local kinds = {}
 
@@ -159,4 +159,4 @@ counted(fixed, function(window, now)
   -- By the clock that is furthest behind, as what it has taken is corrected by that.
   redis.call('SET', window.key, struct.pack('<ddd', window.used, window.ends, math.min(window.born, now)))
   expire(window, window.ends - now)
-end, function(window, at) return at >= window.ends - window.seconds and at >= window.born - SKEW end)
+end, function(window, at) return at >= window.ends - window.seconds and at >= window.born end)
