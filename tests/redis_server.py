@@ -1,14 +1,14 @@
 """A real redis for tests."""
 
-import contextlib
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 PATIENCE = 20.0
 
@@ -86,17 +86,6 @@ class RedisServer:
         """Answer again."""
         assert self._process is not None
         os.kill(self._process.pid, 18)
-
-
-def free_port(*, bus: bool = False) -> int:
-    """One that nobody has; with `bus`, nor the one 10,000 above."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = int(free.getsockname()[1])
-            if not bus:
-                return port
-            with contextlib.suppress(OSError, OverflowError), socket.create_server(("127.0.0.1", port + 10_000)):
-                return port
 
 
 def redis_binary() -> str:

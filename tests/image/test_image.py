@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.gateway import eventually, free_port
+from tests.gateway import eventually
 from tests.image import builder
 from tests.integration.conftest import FAST
 from tests.integration.listening_kit import clients, held
+from tests.ports import free_port
 from tests.upstreams.server import Upstream
 
 ROOT = Path(__file__).resolve().parents[2]

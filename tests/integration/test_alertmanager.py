@@ -9,7 +9,8 @@ from typing import Any
 import requests
 from ruamel.yaml import YAML
 
-from tests.gateway import ROOT, eventually, free_port
+from tests.gateway import ROOT, eventually
+from tests.ports import free_port
 from tests.promtool import program
 
 MONITORING = ROOT / "monitoring"

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from client import BudgetExceeded, Forbidden, GatewayClient, InvalidRequest, TextDelta, Unauthorized
-from tests.gateway import Gateway, free_port
+from tests.gateway import Gateway
 from tests.integration.conftest import environment
+from tests.ports import free_port
 from tests.upstreams.openai_answers import openai_error
 from tests.upstreams.server import Upstream
 from tests.upstreams.steps import Hold

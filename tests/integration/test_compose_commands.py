@@ -12,8 +12,9 @@ import redis
 from ruamel.yaml import YAML
 
 from tests.certificates import own_certificate
-from tests.gateway import ROOT, eventually, free_port
+from tests.gateway import ROOT, eventually
 from tests.nginx_server import CONFIG, nginx_program, render, tls_lines
+from tests.ports import free_port
 from tests.redis_server import redis_binary
 
 SERVICES: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "docker-compose.prod.yml")["services"]

@@ -17,8 +17,9 @@ from ruamel.yaml import YAML
 from app import create_app
 from config.settings import ServerSettings, Settings
 from services.roles import UNLIMITED
-from tests.gateway import ROOT, Gateway, eventually, free_port
+from tests.gateway import ROOT, Gateway, eventually
 from tests.integration.conftest import environment
+from tests.ports import free_port
 from tests.promtool import program
 from tests.upstreams.server import Upstream
 

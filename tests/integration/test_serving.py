@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway import KEEP, ROOT, Gateway, chunks_of, eventually, free_port, text_of
+from tests.gateway import KEEP, ROOT, Gateway, chunks_of, eventually, text_of
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import requests
 
-from tests.gateway import eventually, free_port
+from tests.gateway import eventually
+from tests.ports import free_port
 from tests.real import tiny_model
 from tests.real.kit import missing
 

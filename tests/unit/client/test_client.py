@@ -24,7 +24,7 @@ from client import (
     UpstreamFailed,
 )
 from client.answers import retry_after
-from tests.gateway import free_port
+from tests.ports import free_port
 from tests.unit.client.gateways_kit import HI, Farm, farm, refuses
 from tests.upstreams.openai_answers import openai_body, openai_error_event, openai_stream
 from tests.upstreams.steps import Drop, End, Events, Head, Hold, Send, whole

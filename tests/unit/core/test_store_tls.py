@@ -11,7 +11,8 @@ from config.settings import StoreSettings
 from core.store.base import Window
 from core.store.redis import RedisStore
 from tests.certificates import own_certificate
-from tests.redis_server import RedisServer, free_port, redis_binary
+from tests.ports import free_port
+from tests.redis_server import RedisServer, redis_binary
 
 
 @pytest.fixture
