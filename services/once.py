@@ -112,15 +112,20 @@ class Once:
             for place, target in enumerate(targets):
                 course.others = len(targets) - place - 1
                 course.excluded.clear()
-                before = course.tries
                 try:
-                    return self._at_target(course, target, build, read)
+                    return self._in_its_turn(course, target, build, read)
                 except (*NOT_ASKED, UpstreamError, ModelNotFound) as failure:
                     course.note(failure)
-                finally:
-                    if course.tries == before:
-                        question.hold.pass_over()
         raise self._verdict(course, targets)
+
+    def _in_its_turn(self, course: Course, target: Target, build: Build, read: Read[T]) -> T:
+        """The answer of one target, of whose limits nothing is used if it is not asked."""
+        before = course.tries
+        try:
+            return self._at_target(course, target, build, read)
+        finally:
+            if course.tries == before:
+                course.question.hold.pass_over()
 
     def _verdict(self, course: Course, targets: Sequence[Target]) -> GatewayError:
         """What to tell when nothing answered."""

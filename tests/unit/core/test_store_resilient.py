@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from core.errors import StoreUnavailable
-from core.store import resilient
+from core.store import resilient_records
 from core.store.base import Overtaken, Record, Store, Window
 from core.store.owed import Owed, Untried
 from core.store.resilient import ResilientStore
@@ -183,7 +183,7 @@ def test_writing_is_refused_and_leaves_nothing_behind(store: ResilientStore, hom
 def test_the_copy_of_what_was_seen_is_bounded(
     store: ResilientStore, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resilient, "MAX_COPIES", 3)
+    monkeypatch.setattr(resilient_records, "MAX_COPIES", 3)
     for number in range(10):
         store.records.put("kind", str(number), {"n": 0})
     store.records.put("kind", "1", {"n": 1})
@@ -194,7 +194,7 @@ def test_the_copy_of_what_was_seen_is_bounded(
 def test_a_list_too_long_to_be_kept_leaves_no_older_one_in_its_place(
     store: ResilientStore, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resilient, "MAX_COPIES", 2)
+    monkeypatch.setattr(resilient_records, "MAX_COPIES", 2)
     store.records.put("kind", "0", {"n": 0})
     for number in range(3):
         home._real.records.put("kind", str(number), {"n": 1})
