@@ -248,6 +248,10 @@ class ShuttingDown(GatewayError):
     retryable = True
 
 
+OURS = (ClientGone, InternalError, ShuttingDown)
+"""Ends of a request that no provider has brought about."""
+
+
 class Overloaded(GatewayError):
     """A worker of ours lacks what another request takes: memory, or descriptors. No provider is to blame."""
 

@@ -7,16 +7,14 @@ from core.cancel import Cancellation
 from core.clock import Clock
 from core.credentials.fair_queue import Ticket
 from core.errors import (
+    OURS,
     CannotCarry,
     CircuitOpen,
-    ClientGone,
     ContextLengthExceeded,
     CredentialsExhausted,
     GatewayError,
-    InternalError,
     NoCredentials,
     RateLimited,
-    ShuttingDown,
     Unauthorized,
     Unpriced,
     UnusableLink,
@@ -37,9 +35,6 @@ from services.refusals import Refusals
 from services.run import Call, Run
 from services.site import Lease, Site
 from services.waits import Waits
-
-OURS = (ClientGone, InternalError, ShuttingDown)
-"""Ends that no provider has brought about."""
 
 
 class Dispatcher:

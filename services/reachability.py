@@ -4,11 +4,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from core.clock import Clock
-from core.errors import ClientGone, InternalError, ShuttingDown, StoreUnavailable
+from core.errors import OURS, StoreUnavailable
 from core.store.base import Record, Records
 
 PROVIDERS_FAULT = frozenset({"upstream_unreachable", "upstream_timeout", "upstream_broken", "upstream_server_error"})
-NO_EVIDENCE = frozenset({ClientGone.code, InternalError.code, ShuttingDown.code})
+NO_EVIDENCE = frozenset(one.code for one in OURS)
 """Ends of an attempt that say nothing of its provider: the client left, the fault was ours, or we end."""
 
 KIND = "reachability"

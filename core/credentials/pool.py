@@ -20,12 +20,9 @@ from core.credentials.shortage import Wanted, opens_in
 from core.credentials.slots import Slots
 from core.credentials.strategies import STRATEGIES
 from core.credentials.verdicts import Verdicts
-from core.errors import ClientGone, GatewayError, InternalError, NotFound, ShuttingDown
+from core.errors import OURS, GatewayError, NotFound
 from schemas.credential import Credential, TokenInfo
 from schemas.limit import Capacity, LimitReading
-
-OURS = (ClientGone, InternalError, ShuttingDown)
-"""Ends of a request that its provider has not brought about."""
 
 
 class CredentialPool:

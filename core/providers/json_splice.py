@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from core.named_models import DECISIVE
 from schemas.codec import dumps, loads, repeats
 
 MOST_MENTIONS = 64
@@ -14,25 +15,7 @@ _DECISIVE = re.compile(rb'"(?:m(?:odels?|essages|ax_tokens|ax_completion_tokens)
 _MEMBER = re.compile(
     rb'"(m(?:odels?|essages|ax_tokens|ax_completion_tokens)|fallbacks)"[ \t\r\n]*+:[ \t\r\n]*+["\[{0-9ntf-]'
 )
-RARE = (
-    "preset",
-    "plugins",
-    "tools",
-    "n",
-    "best_of",
-    "num_return_sequences",
-    "context_window_fallbacks",
-    "content_policy_fallbacks",
-    "context_window_fallback_dict",
-    "model_group_alias",
-    "model_list",
-    "deployment_id",
-    "user_config",
-    "router_settings_override",
-    "speed",
-    "inference_geo",
-    "service_tier",
-)
+RARE = sorted(DECISIVE - {"model", "models", "messages", "max_tokens", "max_completion_tokens", "fallbacks"})
 """What decides too, and is looked for in the text only where the body has it."""
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 _END = re.compile(rb"[ \t\r\n]*+}")

@@ -137,8 +137,8 @@ def test_a_connection_that_breaks_within_the_body_is_no_error_of_ours() -> None:
     assert House().read(Broken(), 100)[0] == 400
 
 
-def test_a_body_holds_its_room_until_its_answer_is_over() -> None:
-    house = House()
+def held_while_answered(house: House) -> list[int]:
+    """How much room is held while each request that comes from now on is answered."""
     held: list[int] = []
 
     def view(name: str) -> Response:
@@ -146,6 +146,12 @@ def test_a_body_holds_its_room_until_its_answer_is_over() -> None:
         return Response("ok")
 
     house.layers = Layers(Validation(house.room, PATIENCE, 60.0, MOST), view=view)
+    return held
+
+
+def test_a_body_holds_its_room_until_its_answer_is_over() -> None:
+    house = House()
+    held = held_while_answered(house)
     data = b'{"a": "' + b"x" * 100_000 + b'"}'
     with house.layers.ask(method="POST", data=data) as response:
         assert response.status_code == 200
@@ -157,13 +163,7 @@ def test_a_body_holds_its_room_until_its_answer_is_over() -> None:
 
 def test_a_text_that_takes_more_than_its_bytes_has_a_place_for_that() -> None:
     house = House()
-    held: list[int] = []
-
-    def view(name: str) -> Response:
-        held.append(house.room.held)
-        return Response("ok")
-
-    house.layers = Layers(Validation(house.room, PATIENCE, 60.0, MOST), view=view)
+    held = held_while_answered(house)
     plain, wide = "x" * 100_000, "x" * 100_000 + "🙂"
     bodies = [dumps({"messages": [{"content": text}]}) for text in (plain, wide)]
     bodies.append(('{"a": "' + plain + '\\ud83d\\ude42"}').encode())
